@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import counts
 from cli.api import connect
 from cli.bulk import (
     CodeOption,
@@ -46,6 +47,7 @@ def held(
         row = plain(bucket)
         if output is Format.TABLE:
             row["until"] = moment(bucket.until) if bucket.until else "it changes"
+            row["mails"] = counts.in_words(bucket)
         rows.append(row)
     print_rows(rows, HELD, output)
 

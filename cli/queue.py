@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import counts
 from cli.api import connect
 from cli.bulk import (
     CodeOption,
@@ -29,12 +30,15 @@ DEAD = ("id", "tenant", "from", "to", "code", "attempts", "died_at", "words?")
 
 @app.command()
 def stats(output: OutputOption = Format.TABLE) -> None:
-    """Count the mail of all tenants by state and reason; reads the whole queue."""
+    """Count the mail of all tenants by state and reason; of a large queue, a sample is read."""
     queue = connect().get("/queue", QueueView)
     if output is not Format.TABLE:
         print_document(queue, output)
         return
-    rows = [plain(depth) | {"oldest": lasting(depth.oldest_seconds)} for depth in queue.depths]
+    rows = [
+        plain(depth) | {"mails": counts.in_words(depth), "oldest": lasting(depth.oldest_seconds)}
+        for depth in queue.depths
+    ]
     print(f"{queue.workers} senders, {queue.unserved_slots} of 256 parts of all tenants unserved")
     if queue.is_restored:
         print("database_restored: nothing is sent before `penguin queue recover`")

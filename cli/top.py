@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from cli import counts
 from cli.api import Api, connect
 from cli.environment import environment
 from cli.output import Format, OutputOption, print_document
@@ -70,7 +71,7 @@ def lines(top: TopView) -> list[str]:
         {
             "state": depth.state,
             "reason": reason_in_words(depth.code),
-            "mails": depth.mails,
+            "mails": counts.in_words(depth),
             "oldest": lasting(depth.oldest_seconds),
         }
         for depth in top.depths
@@ -84,7 +85,7 @@ def _row(bucket: BucketView) -> dict[str, object]:
     return {
         "tenant": bucket.tenant,
         "bucket": bucket.bucket,
-        "mails": bucket.mails,
+        "mails": counts.in_words(bucket),
         "oldest": lasting(bucket.oldest_seconds),
         "state": reason_in_words(bucket.code) if bucket.is_held else "due",
         "until": moment(bucket.until) if bucket.until else None,

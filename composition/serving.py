@@ -157,6 +157,7 @@ def _settings_of(
                 token_key=settings.mail.token_key,
                 token_keys=settings.mail.token_keys,
                 public_url=settings.mail.public_url,
+                unsubscribe_address=settings.mail.unsubscribe_address,
                 helo=settings.mail.helo,
                 resolver=settings.verification.resolver or None,
                 lists_url=SecretStr(embedded.redis_url(settings)) if settings.mail.lists else None,

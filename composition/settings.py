@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, SecretStr, field_validator, model_validat
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.fields import Count, Duration, Matching
+from blueprint.mail_address import MailAddress
 from blueprint.platform import Platform
 from blueprint.tenant import DOMAIN_PATTERN, FullName
 from cli import settings
@@ -161,6 +162,9 @@ class MailSettings(BaseModel):
     """Those that followed it, by id from 1 to 31: the highest signs, all are read."""
     public_url: str = "http://127.0.0.1:8401"
     """Where `/u/{token}` is served to recipients."""
+    unsubscribe_address: MailAddress | None = None
+    """Mailbox for `mailto:` in List-Unsubscribe: what comes there must be posted to `/u`. None: no
+    `mailto:`."""
     helo: str | None = None
     """HELO name of the sender at our hosts; None: the machine's name."""
     lists: bool = False

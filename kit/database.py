@@ -107,6 +107,8 @@ class AdvisoryLock(IntEnum):
     """One worker at a time makes and drops the queue's partitions."""
     MAINTENANCE = 0x70656E08
     """One sender at a time makes and drops the partitions of messages and events."""
+    QUOTA = 0x70656E09
+    """One transaction at a time compares a tenant with a limit; the second number is its hash."""
 
 
 def storable(text: str) -> str:

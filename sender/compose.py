@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 from base64 import b32encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email import policy
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.utils import format_datetime
+from functools import lru_cache
 
 from sender.attachments import attach
 from sender.faults import COMPOSE_REFUSED, POSTAL_ADDRESS_MISSING
@@ -25,6 +26,8 @@ from sender.transfer import encoded
 POLICY = policy.SMTP.clone(cte_type="7bit", raise_on_defect=True)
 """CRLF, and nothing above ASCII on the wire, so that no hop may change what was signed."""
 BOUNDARY = 32
+KEPT = 20_000
+"""From domains whose ids are kept."""
 SENDER_ID = 13
 """Characters of a domain's id in Feedback-ID, where Gmail takes 5 to 15."""
 
@@ -34,13 +37,15 @@ def compose(
     *,
     message_id: str,
     unsubscribe_url: str,
+    unsubscribe_mail: str | None = None,
     footer: Footer | None,
     now: datetime,
 ) -> bytes:
     """Return the unsigned mail as bytes with CRLF line ends.
 
-    `message_id` carries its angle brackets and is the same at every attempt; `footer` is the
-    tenant's, None as long as it has no postal address. Raises COMPOSE_REFUSED for text that would
+    `message_id` carries its angle brackets and is the same at every attempt; `unsubscribe_mail` is
+    a `mailto:` URL, if mail can unsubscribe; `footer` is the tenant's, None as long as it has no
+    postal address. Raises COMPOSE_REFUSED for text that would
     break out of a header, POSTAL_ADDRESS_MISSING for campaign mail without a footer.
     """
     campaign = not message.transactional
@@ -55,14 +60,16 @@ def compose(
             html = fill_html(message.html, unsubscribe_url, footer, required=campaign)
             parts.append(_part("html", html))
         head = [
-            _list_fields(message.from_domain, unsubscribe_url) if campaign else "",
+            _list_fields(message.from_domain, unsubscribe_url, unsubscribe_mail)
+            if campaign
+            else "",
             mailbox("From", message.from_address, message.from_name or ""),
             mailbox("To", message.to, message.to_name or ""),
             mailbox("Reply-To", message.reply_to, message.reply_to_name or "")
             if message.reply_to
             else "",
             unstructured("Subject", message.subject),
-            f"Date: {format_datetime(now)}\r\n",
+            f"Date: {_date(int(now.timestamp()))}\r\n",
             f"Message-ID: {message_id}\r\n",
             identifiers("In-Reply-To", [message.in_reply_to] if message.in_reply_to else []),
             identifiers("References", message.references),
@@ -78,15 +85,16 @@ def compose(
         raise COMPOSE_REFUSED(reason=error) from error
 
 
-def _list_fields(domain: str, url: str) -> str:
+def _list_fields(domain: str, url: str, mail: str | None) -> str:
     """Return what lets a reader's program unsubscribe (RFC 2369, 8058), and name the list.
 
-    The link is one line: no one-click client reads one that is folded, or an encoded word.
+    Each link is in one line: no one-click client reads one that is folded, or an encoded word.
     """
     if not url.startswith("https://") or any(c in url for c in "<> \r\n"):
         raise ValueError("the unsubscribe link is not an https address")
+    by_mail = f",\r\n <{mail}>" if mail else ""
     return (
-        f"List-Unsubscribe: <{url}>\r\n"
+        f"List-Unsubscribe: <{url}>{by_mail}\r\n"
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
         f"List-Id: <campaigns.{domain}>\r\n"
     )
@@ -98,10 +106,20 @@ def _feedback_id(message: OutgoingMessage) -> str:
     Each value is counted by itself, so none may occur in two places: no campaign has a dot.
     """
     kind = "mail.transactional" if message.transactional else "mail.campaign"
-    digest = hashlib.sha256(message.from_domain.encode()).digest()
-    sender = b32encode(digest).decode()[:SENDER_ID].lower()
+    sender = _sender_id(message.from_domain)
     values = [message.campaign, kind, sender] if message.campaign else [kind, sender]
     return f"Feedback-ID: {':'.join(values)}\r\n"
+
+
+@lru_cache(KEPT)
+def _sender_id(domain: str) -> str:
+    digest = hashlib.sha256(domain.encode()).digest()
+    return b32encode(digest).decode()[:SENDER_ID].lower()
+
+
+@lru_cache(1)
+def _date(seconds: int) -> str:
+    return format_datetime(datetime.fromtimestamp(seconds, UTC))
 
 
 def _part(subtype: str, text: str) -> tuple[str, bytes]:

@@ -95,6 +95,7 @@ async def run(
                 clock=clock,
                 max_attempts=settings.max_attempts,
                 learn=changes.learn,
+                unsubscribe_address=settings.unsubscribe_address,
             )
             worker = Worker(
                 pool,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +23,10 @@ OVERSIGNED = (*SIGNED, "cc", "sender")
 """Named once more than they occur, so that no second one can be added behind the signature."""
 FIELDS = re.compile(rb"\r\n(?![ \t])")
 LINE = 72
+PADDING, SHA256 = padding.PKCS1v15(), hashes.SHA256()
+PIECE = 2047
+"""Octets that hashlib takes without letting go of the interpreter, which costs more to get back
+than the hash does while other threads want it."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +65,10 @@ class Signer:
     def sign(self, mail: bytes, now: datetime) -> bytes:
         """Return the mail with a DKIM-Signature on top. `mail` has CRLF line ends."""
         head, separator, body = mail.partition(b"\r\n\r\n")
-        headers = [
-            (name.strip().lower(), value)
-            for name, _, value in (line.partition(b":") for line in FIELDS.split(head))
-        ]
-        names, listed = _names(tuple(name for name, _ in headers))
-        body_hash = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
+        fields = [_relaxed(line) for line in FIELDS.split(head)]
+        present = tuple(field.partition(b":")[0] for field in fields)
+        names, listed = _names(present)
+        body_hash = base64.b64encode(_sha256(relaxed_body(body)))
         field = b"".join(
             [
                 b"v=1; a=rsa-sha256; c=relaxed/relaxed; d=", self.domain.encode(),
@@ -73,9 +76,9 @@ class Signer:
                 b";\r\n h=", listed, b";\r\n bh=", body_hash, b";\r\n b=",
             ]
         )  # fmt: skip
-        signed = _select(headers, names)
-        signed.append(_relaxed(b"dkim-signature", field))
-        signature = self.key.sign(b"\r\n".join(signed), padding.PKCS1v15(), hashes.SHA256())
+        signed = _select(present, fields, names)
+        signed.append(_relaxed(b"dkim-signature:" + field))
+        signature = self.key.sign(b"\r\n".join(signed), PADDING, SHA256)
         folded = b"\r\n ".join(_split(base64.b64encode(signature)))
         return b"DKIM-Signature: " + field + folded + b"\r\n" + head + separator + body
 
@@ -90,14 +93,27 @@ def relaxed_body(body: bytes) -> bytes:
 
 
 def _single_blanks(text: bytes) -> bytes:
-    text = text.replace(b"\t", b" ")
-    while b"  " in text:
-        text = text.replace(b"  ", b" ")
-    return text
+    shorter = text.replace(b"\t", b" ")
+    size = -1
+    while len(shorter) != size:
+        size = len(shorter)
+        shorter = shorter.replace(b"  ", b" ")
+    return shorter
 
 
-def _relaxed(name: bytes, value: bytes) -> bytes:
-    return name + b":" + _single_blanks(value.replace(b"\r\n", b"")).strip(b" ")
+def _sha256(text: bytes) -> bytes:
+    digest = hashlib.sha256()
+    for start in range(0, len(text), PIECE):
+        digest.update(text[start : start + PIECE])
+    return digest.digest()
+
+
+def _relaxed(line: bytes) -> bytes:
+    """Canonicalise a field: one line, its name in lower case, no blanks around the colon."""
+    name, _, value = line.partition(b":")
+    if b"\r" in value:
+        value = value.replace(b"\r\n", b"")
+    return name.strip().lower() + b":" + _single_blanks(value).strip(b" ")
 
 
 @lru_cache(maxsize=100)
@@ -108,12 +124,14 @@ def _names(present: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bytes]:
     return names, b":\r\n ".join(_chunks(names))
 
 
-def _select(headers: list[tuple[bytes, bytes]], names: tuple[bytes, ...]) -> list[bytes]:
+def _select(
+    present: Sequence[bytes], fields: Sequence[bytes], names: Sequence[bytes]
+) -> list[bytes]:
     """Take fields from the bottom up, as a verifier does; a missing one adds nothing."""
     left: dict[bytes, list[bytes]] = {}
-    for name, value in headers:
-        left.setdefault(name, []).append(value)
-    return [_relaxed(name, left[name].pop()) for name in names if left.get(name)]
+    for name, field in zip(present, fields, strict=True):
+        left.setdefault(name, []).append(field)
+    return [left[name].pop() for name in names if left.get(name)]
 
 
 def _chunks(names: tuple[bytes, ...]) -> list[bytes]:

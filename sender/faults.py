@@ -91,6 +91,14 @@ EXPIRES_LATE = FAULTS.code(
     cause="Mail that waits is kept for 30 days at most.",
     status=422,
 )
+RUNS_LATE = FAULTS.code(
+    "message.runs_late",
+    message="the message would wait more than 30 days until it may be sent",
+    remedy="give a `run_at` within 30 days; queue what is later when its time comes nearer",
+    cause="Mail is queued for 30 days ahead at most. The time is compared with that of the "
+    "database.",
+    status=422,
+)
 NOT_WAITING = FAULTS.code(
     "message.not_waiting",
     message="the message {id} is not waiting; its state is {state}",
@@ -156,6 +164,7 @@ ACROSS_FIELDS = (
     UNDECLARED_MAILBOX,
     EXPIRES_EARLY,
     EXPIRES_LATE,
+    RUNS_LATE,
     NO_FILTER,
 )
 """Rules that need more than one value, or the tenant's document: not in the JSON Schema."""

@@ -28,14 +28,18 @@ REFUSALS = frozenset({"QU409", "QU410", "QU422"})
 """SQLSTATEs of what the database's function refuses: quota, month, times; with numbers."""
 
 
-class ExpiryRefused(Exception):
-    """Messages would expire before they are due, or too long after; nothing was enqueued."""
+class TimesRefused(Exception):
+    """Messages are due too late, or would expire too early or too late; nothing was enqueued."""
 
-    def __init__(self, early: Sequence[int], late: Sequence[int]) -> None:
+    def __init__(self, early: Sequence[int], late: Sequence[int], far: Sequence[int]) -> None:
         """Carry the indexes of the messages."""
-        super().__init__(f"messages {[*early, *late]} would expire too early or too late")
+        super().__init__(f"messages {[*early, *late, *far]} have times that are not allowed")
         self.early = early
+        """Would expire before they are due."""
         self.late = late
+        """Would expire too long after."""
+        self.far = far
+        """Are due too late."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ async def enqueue_all(
     """Queue messages, all or none, in the caller's transaction; return their ids in this order.
 
     The same key with the same messages returns the ids of the first request and queues nothing;
-    with others it raises IDEMPOTENCY_MISMATCH. Raises ExpiryRefused, and above the
+    with others it raises IDEMPOTENCY_MISMATCH. Raises TimesRefused, and above the
     quotas MAILS_PER_MONTH or MAILS_QUEUED. The transaction must have `app.current_tenant_id` set to
     this tenant.
     """
@@ -135,7 +139,7 @@ def _raise_refusal(error: DBAPIError) -> None:
     numbers = json.loads(cause.diag.message_detail or "{}") if cause.sqlstate in REFUSALS else {}
     match cause.sqlstate:
         case "QU422":
-            raise ExpiryRefused(numbers["early"], numbers["late"]) from error
+            raise TimesRefused(**numbers) from error
         case "QU410":
             raise MAILS_PER_MONTH(**numbers) from error
         case "QU409":

@@ -113,6 +113,17 @@ select mail.cancel(:tenant_id, cast(:ids as uuid[]), :reason, :words) as id
 
 -- name: publish
 -- An equal document changes nothing, so that every pass may publish.
+with given as (
+    select address ->> 'name' as name, (address ->> 'draining')::boolean as draining
+    from jsonb_array_elements(cast(:document as jsonb) -> 'addresses') as address
+), opened as (
+    delete from directory.draining
+    where tenant_id = :tenant_id and address in (select name from given where not draining)
+), closed as (
+    insert into directory.draining (tenant_id, address)
+    select :tenant_id, name from given where draining
+    on conflict do nothing
+)
 insert into directory.entries as entry (tenant_id, document, published_at)
 values (:tenant_id, cast(:document as jsonb), :now)
 on conflict (tenant_id) do update
@@ -133,3 +144,19 @@ with ended as (
     delete from directory.entries where tenant_id = :tenant_id
 )
 insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing
+
+-- name: draining
+-- How many mails are being handed over to addresses that take no new ones, or may be: null.
+select draining.address, now() - draining.since as age,
+    case when draining.xid < pg_snapshot_xmin(pg_current_snapshot()) then count(claimed.id) end as in_hand
+from directory.draining
+left join queue.claimed on claimed.tenant_id = draining.tenant_id and claimed.note = draining.address
+    and claimed.begun_at is not null
+where draining.tenant_id = :tenant_id and draining.address = any(cast(:addresses as text[]))
+group by draining.tenant_id, draining.address
+
+-- name: lose_accepted
+select mail.lose_accepted(:tenant_id, cast(:notes as text[]), :reason, :words)
+
+-- name: forget_draining
+delete from directory.draining where tenant_id = :tenant_id

@@ -51,6 +51,8 @@ class Table:
 
 REASONS = Table()
 USER, OPERATOR, NOBODY = Actor.USER, Actor.OPERATOR, Actor.NOBODY
+REPLAY = "`penguin queue replay`, once the cause is put right"
+"""What releases a dead letter, whatever it died of."""
 
 # Nothing is in its way
 READY = REASONS.add("ready", "it may be handed over now", NOBODY)
@@ -243,6 +245,11 @@ WITHDRAWN = REASONS.add("withdrawn", "an operator has withdrawn it", NOBODY)
 ERASED = REASONS.add("erased", "what was stored of its recipient was erased", NOBODY)
 CANCELLED = REASONS.add("cancelled", "it was cancelled while it waited", NOBODY)
 TENANT_DELETED = REASONS.add("tenant_deleted", "the tenant was deleted", NOBODY)
+ADDRESS_RELEASED = REASONS.add(
+    "address_released",
+    "our host still had it to send when its address was released: it was not delivered",
+    USER,
+)
 SUPPRESSED = REASONS.add("suppressed", "the recipient is suppressed", USER)
 EXPIRED = REASONS.add("expired", "its time was over before it was sent", NOBODY)
 ENVELOPE_REFUSED = REASONS.add(
@@ -257,7 +264,7 @@ ENDS_ITS_WORKER = REASONS.add(
     "ends_its_worker",
     "every process that worked on it ended",
     OPERATOR,
-    "`penguin queue replay`, once the cause is put right",
+    REPLAY,
 )
 ANSWER_LOST = REASONS.add(
     "answer_lost",

@@ -25,7 +25,7 @@ from kit.faults import Actor
 from sender.attachments import MOST_ATTACHMENTS, MOST_CONTENT, Attachment
 from sender.faults import NO_BODY, PICTURE_WITHOUT_HTML, SAME_PICTURE, TOO_LARGE
 from sender.footer import PLACEHOLDER
-from sender.reasons import REASONS
+from sender.reasons import REASONS, REPLAY
 
 TIME = (
     r"^2[01][0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?"
@@ -86,6 +86,16 @@ class State(StrEnum):
     CANCELLED = "cancelled"
 
 
+ENDED = {
+    State.ACCEPTED: "",
+    State.EXPIRED: "",
+    State.CANCELLED: "",
+    State.BOUNCED_CONTENT: "",
+    State.BOUNCED_INFRASTRUCTURE: REPLAY,
+}
+"""What releases a message that is over: no longer what its reason says."""
+
+
 class OutgoingMessage(BaseModel):
     """One message to one recipient; it needs a text, an HTML alternative or both."""
 
@@ -114,7 +124,7 @@ class OutgoingMessage(BaseModel):
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
     """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
     run_at: Time | None = None
-    """Not before this moment; at once when null."""
+    """Not before this moment, at most 30 days ahead; at once when null."""
     expires_at: Time | None = None
     """Given up when it is still not sent then; at most, and when null, 30 days after `run_at`. From
     the first attempt on it is tried for 48 hours."""
@@ -325,4 +335,5 @@ class Explanation(BaseModel):
         reason = REASONS.get(self.message.reason)
         if reason is None:
             return None
-        return Meaning(words=reason.words, acts=reason.acts, release=reason.release or None)
+        release = ENDED.get(self.message.state, reason.release)
+        return Meaning(words=reason.words, acts=reason.acts, release=release or None)

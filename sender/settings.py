@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from blueprint.fields import Count, Real
+from blueprint.mail_address import MailAddress
 from sender.policy.spreading import BURST
 from sender.tokens import LaterKeys, TokenKey
 
@@ -27,6 +28,8 @@ class SenderSettings(BaseSettings):
     """Those that followed it, by id from 1 to 31: the highest signs, all are read."""
     public_url: str
     """Where `/u/{token}` is served, e.g. `https://app.penguinmails.example`."""
+    unsubscribe_address: MailAddress | None = None
+    """Whose mail is posted to `/u`; None: nothing reads mail to unsubscribe."""
     role: str | None = None
     """Role to act as after the login, for a login that is only a member of it."""
     lists_url: SecretStr | None = None

@@ -24,7 +24,9 @@ def encoded(text: str) -> tuple[str, bytes]:
 
     A line of the text ends at CRLF, CR or LF. Raises UnicodeError for half a character.
     """
-    lines = text.encode().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    lines = text.encode()
+    if b"\r" in lines:
+        lines = lines.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     data = (lines if lines.endswith(b"\n") else lines + b"\n").replace(b"\n", b"\r\n")
     if _stands_as_it_is(data):
         return "7bit", data

@@ -1,12 +1,12 @@
-"""The endpoint behind List-Unsubscribe: a POST suppresses, a GET shows a button (RFC 8058).
+"""The endpoints behind List-Unsubscribe: a POST suppresses, a GET shows a button (RFC 8058).
 
 Link scanners follow every GET, so a GET changes nothing. No cookie, no login, no redirect: the
-address of the link alone says who and from whom.
+address of the link alone says who and from whom. What comes by mail is posted to `/u`.
 """
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,6 +14,7 @@ from sender.clock import Clock, SystemClock
 from sender.schemas import SuppressionReason
 from sender.suppression import suppress
 from sender.tokens import Subscription, TokenInvalid, Tokens
+from sender.unsubscribing_mail import subscription_of
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -32,9 +33,23 @@ HEADERS = {
 
 
 def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = None) -> APIRouter:
-    """Return the routes GET and POST `/u/{token}`; `engine` connects as the role of the public."""
+    """Return the routes GET and POST `/u/{token}`, and POST `/u`, which takes a mail.
+
+    `engine` connects as the role of the public.
+    """
     router = APIRouter(include_in_schema=False)
     time = clock or SystemClock()
+
+    async def end(subscription: Subscription, source: str) -> None:
+        async with engine.begin() as connection:  # committed before the answer
+            await suppress(
+                connection,
+                tenant_id=subscription.tenant_id,
+                recipient=subscription.recipient,
+                reason=SuppressionReason.UNSUBSCRIBED,
+                source=source,
+                now=time.now(),
+            )
 
     @router.get("/u/{token}")
     async def ask(token: str) -> HTMLResponse:
@@ -45,16 +60,15 @@ def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = Non
         subscription = _read(tokens, token)
         if subscription is None:
             return _unknown()
-        async with engine.begin() as connection:  # committed before the answer
-            await suppress(
-                connection,
-                tenant_id=subscription.tenant_id,
-                recipient=subscription.recipient,
-                reason=SuppressionReason.UNSUBSCRIBED,
-                source="one-click",
-                now=time.now(),
-            )
+        await end(subscription, "one-click")
         return _page(200, "Unsubscribed", "<p>You will get no more mail from this sender.</p>")
+
+    @router.post("/u")
+    async def receive(request: Request) -> Response:
+        subscription = subscription_of(await request.body(), tokens)
+        if subscription is not None:
+            await end(subscription, "mail")
+        return Response(status_code=204)  # whoever passes mail on can do nothing about other mail
 
     return router
 

@@ -34,6 +34,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         token_key=settings.token_key,
         token_keys=settings.token_keys,
         public_url=settings.public_url,
+        unsubscribe_address=settings.unsubscribe_address,
         lists_url=settings.lists_url,
         helo=settings.helo,
         resolver=settings.resolver,

@@ -91,6 +91,7 @@ class SenderPart(PartSettings):
     token_key: Secret
     token_keys: dict[int, Secret]
     public_url: str
+    unsubscribe_address: str | None
     helo: str | None
     resolver: str | None
     """Name server that is asked for MX records."""

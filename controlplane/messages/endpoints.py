@@ -57,7 +57,7 @@ from sender.faults import (
     NOT_WAITING,
     POSTAL_ADDRESS_MISSING,
 )
-from sender.outbox import ExpiryRefused, Quotas, enqueue_all
+from sender.outbox import Quotas, TimesRefused, enqueue_all
 from sender.schemas import Explanation, MessageView, OutgoingMessage, State, Time
 from sender.search import search
 
@@ -142,7 +142,7 @@ async def _queue(
                 idempotency_key=idempotency_key,
                 quotas=_quotas(row.document.spec.plan),
             )
-        except ExpiryRefused as refused:
+        except TimesRefused as refused:
             raise untimely(refused, in_batch=in_batch) from None
     return [Queued(id=id_) for id_ in ids]
 

@@ -13,9 +13,10 @@ from sender.faults import (
     EXPIRES_LATE,
     FOREIGN_DOMAIN,
     POSTAL_ADDRESS_MISSING,
+    RUNS_LATE,
     UNDECLARED_MAILBOX,
 )
-from sender.outbox import ExpiryRefused
+from sender.outbox import TimesRefused
 from sender.schemas import OutgoingMessage
 
 
@@ -39,15 +40,16 @@ def mailbox_in(spec: TenantSpec, address: str) -> str | None:
     return mailbox_of(address, [box.address for box in spec.mailboxes], _catch_alls(spec))
 
 
-def untimely(refused: ExpiryRefused, *, in_batch: bool) -> Exception:
-    """Return the fault of messages that would expire too early or too late."""
-    found: list[tuple[int, Code]] = [
-        *((index, EXPIRES_EARLY) for index in refused.early),
-        *((index, EXPIRES_LATE) for index in refused.late),
+def untimely(refused: TimesRefused, *, in_batch: bool) -> Exception:
+    """Return the fault of messages that are due too late, or would expire too early or late."""
+    found: list[tuple[int, str, Code]] = [
+        *((index, "expires_at", EXPIRES_EARLY) for index in refused.early),
+        *((index, "expires_at", EXPIRES_LATE) for index in refused.late),
+        *((index, "run_at", RUNS_LATE) for index in refused.far),
     ]
     return invalid(
-        code.violation(path=_path(index, "expires_at", in_batch=in_batch))
-        for index, code in sorted(found, key=lambda one: one[0])
+        code.violation(path=_path(index, key, in_batch=in_batch))
+        for index, key, code in sorted(found, key=lambda one: one[0])
     )
 
 

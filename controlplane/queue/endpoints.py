@@ -48,7 +48,7 @@ CodeQuery = Annotated[
 
 @router.get("/queue")
 async def show_queue(access: OperatorReader) -> QueueView:
-    """Count the mail of all tenants by state and reason; reads the whole queue."""
+    """Count the mail of all tenants by state and reason; of a large queue, a sample is read."""
     async with access.begin() as connection:
         driver = await driver_of(connection)
         health = await operations.health(driver)
@@ -88,7 +88,8 @@ async def show_traffic(request: Request, access: OperatorReader, limit: Limit = 
             BucketView(
                 tenant=names.get(bucket.tenant_id),
                 bucket=bucket.name,
-                mails=bucket.jobs,
+                mails=min(bucket.jobs, operations.COUNTED),
+                has_more=bucket.jobs > operations.COUNTED,
                 oldest_seconds=bucket.oldest_seconds,
                 is_held=bucket.is_held,
                 code=bucket.reason,
@@ -118,6 +119,7 @@ def _depths(depths: Sequence[operations.Depth]) -> list[DepthView]:
             code=depth.reason,
             mails=depth.jobs,
             oldest_seconds=depth.oldest_seconds,
+            is_estimate=depth.is_estimate,
         )
         for depth in depths
     ]

@@ -41,6 +41,7 @@ HELD: dict[str, Any] = {
     "tenant": "acme",
     "bucket": "sales@acme.example",
     "mails": 1200,
+    "has_more": False,
     "code": "warmup_cap_reached",
     "words": "every address has reached its cap of at most 50 a day",
     "acts": "nobody",
@@ -86,7 +87,15 @@ QUEUE: dict[str, Any] = {
     "is_restored": False,
     "workers": 2,
     "unserved_slots": 0,
-    "depths": [{"state": "due", "code": None, "mails": 12, "oldest_seconds": 0.4}],
+    "depths": [
+        {
+            "state": "due",
+            "code": None,
+            "mails": 12,
+            "oldest_seconds": 0.4,
+            "is_estimate": False,
+        }
+    ],
 }
 
 TOP: dict[str, Any] = QUEUE | {
@@ -98,6 +107,7 @@ TOP: dict[str, Any] = QUEUE | {
             "tenant": "acme",
             "bucket": "sales@acme.example",
             "mails": 12,
+            "has_more": False,
             "oldest_seconds": 0.4,
             "is_held": False,
             "code": None,
@@ -244,6 +254,8 @@ class DepthView(BaseModel):
     mails: int
     oldest_seconds: float
     """How long the first one has been due (and, if it is `due`, not held), or in this state."""
+    is_estimate: bool
+    """True: the queue is large, and this was found in a sample of it."""
 
 
 class QueueView(BaseModel):
@@ -273,6 +285,8 @@ class BucketView(BaseModel):
     tenant: str | None
     bucket: str
     mails: int
+    has_more: bool
+    """True: it has more, which were not counted."""
     oldest_seconds: float
     """How long the first one has been due and, where it is not held, not held."""
     is_held: bool
@@ -303,6 +317,8 @@ class HeldView(BaseModel):
     """Null: the tenant is gone."""
     bucket: str
     mails: int
+    has_more: bool
+    """True: it has more, which were not counted."""
     code: str
     words: str | None
     acts: Actor | None

@@ -27,7 +27,7 @@ from sender.policy.names import BucketName
 from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
-from sender.reasons import CAP_RACE, HOST_REFUSED, SUPPRESSED, TENANT_DELETED
+from sender.reasons import ADDRESS_DRAINING, CAP_RACE, HOST_REFUSED, SUPPRESSED, TENANT_DELETED
 from sender.schemas import State
 from sender.stops import Mail, holding, widest_first
 
@@ -242,6 +242,7 @@ async def _obstacles(
         return {}
     suppressed = {id_: words for kind, id_, words, _ in found if kind == "suppressed"}
     deleted = {tenant_id for kind, tenant_id, _, _ in found if kind == "deleted"}
+    draining = {(tenant_id, name) for kind, tenant_id, name, _ in found if kind == "draining"}
     stops = widest_first(stop for kind, _, _, stop in found if kind == "stop")
     refused = {}
     for intent in intents:
@@ -251,6 +252,9 @@ async def _obstacles(
         elif id_ in suppressed:
             words = f"the recipient is suppressed: {suppressed[id_]}"
             refused[id_] = cancelled(SUPPRESSED, words)
+        elif (tenant_id, address := intent.data["address"]) in draining:
+            words = f"{address} takes no new mail: it is to be released"
+            refused[id_] = Outcome(Queued.RELEASED, ADDRESS_DRAINING, words, spent=0)
         elif held_by := holding(stops, _mail(intent.data), tenant_id=tenant_id):
             refused[id_] = stopped(held_by[0], _apart(intent.data))
     return refused

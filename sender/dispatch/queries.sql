@@ -27,13 +27,16 @@ where tenant.slot = any(%(slots)s)
   and (tenant.waiting > 0 or exists (select from queue.buckets where tenant_id = gone.tenant_id and filled))
 
 -- name: obstacles
--- What does not let messages be handed over: suppressed recipients, by message; deleted tenants; stops.
+-- What does not let messages be handed over: suppressed recipients, by message; deleted tenants;
+-- addresses (in `words`) that take no new mail; stops.
 select 'suppressed' as kind, intent.id, string_agg(entry.reason, ', ' order by entry.id) as words, null::jsonb as stop
 from unnest(%(ids)b::uuid[], %(tenant_ids)b::uuid[], %(recipients)b::bytea[]) as intent (id, tenant_id, recipient)
 join suppression.entries as entry on entry.tenant_id = intent.tenant_id and entry.recipient = intent.recipient
 group by intent.id
 union all
 select 'deleted', tenant_id, null, null from directory.withdrawn where tenant_id = any(%(concerned)b::uuid[])
+union all
+select 'draining', tenant_id, address, null from directory.draining where tenant_id = any(%(concerned)b::uuid[])
 union all
 select 'stop', null, null, to_jsonb(stop) from directory.stops as stop
 where tenant_id is null or tenant_id = any(%(concerned)b::uuid[])
@@ -53,6 +56,36 @@ set local statement_timeout = '10min'
 
 -- name: forget_months
 delete from mail.months where month < now() - interval '13 months'
+
+-- name: forget_deleted
+-- What is left of tenants that were deleted 30 days ago. What became of their mails goes with the mails of others.
+with gone as materialized (
+    select tenant_id from directory.withdrawn where at < now() - interval '30 days'
+), suppressed as (
+    delete from suppression.entries where tenant_id in (select tenant_id from gone)
+), homes as (
+    delete from policy.homes where tenant_id in (select tenant_id from gone)
+), months as (
+    delete from mail.months where tenant_id in (select tenant_id from gone)
+), keys as (
+    delete from queue.keys where tenant_id in (select tenant_id from gone)
+)
+delete from policy.holds where kind = 'tenant' and subject in (select tenant_id::text from gone)
+
+-- name: forget_without_mail
+-- Deleted tenants of whose mails nothing is left, long after any of them could be queued.
+with gone as materialized (
+    select tenant_id from directory.withdrawn
+    where at < now() - make_interval(days => %(records)s)
+      and not exists (select from mail.messages where messages.tenant_id = withdrawn.tenant_id)
+), buckets as (
+    delete from queue.buckets where tenant_id in (select tenant_id from gone)
+), tenants as (
+    delete from queue.tenants where tenant_id in (select tenant_id from gone)
+), draining as (
+    delete from directory.draining where tenant_id in (select tenant_id from gone)
+)
+delete from directory.withdrawn where tenant_id in (select tenant_id from gone)
 
 -- name: maintain
 select mail.maintain(%(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

@@ -26,11 +26,12 @@ from sender.queue import State as Queued
 from sender.queue.model import RELEASED
 from sender.queue.outages import AWAY
 from sender.queue.retries import delay
-from sender.reasons import HOST_REFUSED
+from sender.reasons import ADDRESS_DRAINING, HOST_REFUSED
 from sender.schemas import OutgoingMessage, State
 from sender.smtp import Egress, Envelope, Result, Stage
 from sender.suppression import recipient_hash
 from sender.tokens import Tokens
+from sender.unsubscribing_mail import mailto
 from vault import VaultError
 
 LIFE = timedelta(hours=48)
@@ -62,6 +63,8 @@ class Sending:
     max_attempts: int
     learn: Callable[[Job], Awaitable[None]]
     """Lets the bucket and the tenant of a job that another sender has claimed be known."""
+    unsubscribe_address: str | None = None
+    """Whose mail unsubscribes, too."""
 
     async def __call__(self, attempt: Attempt) -> Outcome:
         """Return what became of a message."""
@@ -120,6 +123,8 @@ class Sending:
                 lambda: attempt.begin(route.address.name, place),
             )
         except Refused as refused:
+            if refused.outcome.reason == ADDRESS_DRAINING:
+                self.tenants.changed.add(job.tenant_id)
             if refused.outcome.state is Queued.RELEASED:
                 self.tenants.reconsider_bucket(job.bucket_id)
             return refused.outcome
@@ -167,6 +172,7 @@ class Sending:
 
     async def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
         token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(message.to))
+        address = self.unsubscribe_address
         return await self.composer.write(
             message,
             tenant_id=job.tenant_id,
@@ -174,6 +180,7 @@ class Sending:
             footer=route.footer,
             message_id=message_id(job.id, message.from_address),
             unsubscribe_url=f"{self.public_url.rstrip('/')}/u/{token}",
+            unsubscribe_mail=address and mailto(address, token),
             now=self.clock.now(),
         )
 

@@ -16,13 +16,15 @@ log = structlog.get_logger(__name__)
 
 
 async def maintain(pool: AsyncConnectionPool[Any], *, records: int, events: int) -> None:
-    """Make the partitions of the next days, and drop those older than so many days."""
+    """Make partitions of the next days, drop those older than so many days, forget the deleted."""
     values = {"records": records, "events": events, "lock": AdvisoryLock.MAINTENANCE}
     try:
         async with pool.connection() as connection:
             await connection.execute(SQL.allow_minutes)
             await connection.execute(SQL.maintain, values)
             await connection.execute(SQL.forget_months)
+            await connection.execute(SQL.forget_deleted)
+            await connection.execute(SQL.forget_without_mail, values)
     except (Error, PoolTimeout) as error:  # or others use what would be dropped: another time
         log.warning("sender.not_maintained", error=str(error))
 

@@ -36,13 +36,17 @@ from policy.holds cross join unnest(periods) as period
 where period @> now()
 
 -- name: hold
--- A hold that overlaps the one before is the same.
+-- A hold that overlaps the one before is the same; it is explained by the one that ends last.
 insert into policy.holds as hold (kind, subject, periods, reason, words, actor)
 values (%(kind)s, %(subject)s,
     tstzmultirange(tstzrange(now(), coalesce(%(until)s::timestamptz, now() + %(lasting)s::interval, 'infinity'))),
     %(reason)s, %(words)s, %(actor)s)
 on conflict (kind, subject) do update
-set periods = hold.periods + excluded.periods, reason = excluded.reason, words = excluded.words, actor = excluded.actor
+set periods = hold.periods + excluded.periods, (reason, words, actor) = (
+    select one.reason, one.words, one.actor
+    from (values (1, hold.periods, hold.reason, hold.words, hold.actor),
+        (2, excluded.periods, excluded.reason, excluded.words, excluded.actor)) as one (number, periods, reason, words, actor)
+    order by upper(one.periods) desc, number desc limit 1)
 
 -- name: release
 update policy.holds set periods = periods * tstzmultirange(tstzrange(null, now()))

@@ -16,13 +16,17 @@ create function queue.days(ahead integer, behind integer) returns setof date lan
     select (now() at time zone 'UTC')::date + number from generate_series(-behind, ahead) as number
 $$;
 
-create function queue.id_bounds(day date) returns text[] language sql immutable as $$
+create function queue.id_bounds(first date, last date) returns text[] language sql immutable as $$
     select array[
-        queue.least_id(day::timestamp at time zone 'UTC'), queue.least_id((day + 1)::timestamp at time zone 'UTC')]::text[]
+        queue.least_id(first::timestamp at time zone 'UTC'), queue.least_id((last + 1)::timestamp at time zone 'UTC')]::text[]
 $$;
 
--- The table is attached, which does not stop those who insert rows. A day of which rows are in the
--- default partition already stays there. Returns how many were made.
+create function queue.id_bounds(day date) returns text[] language sql immutable as $$
+    select queue.id_bounds(day, day)
+$$;
+
+-- The table is attached, which does not stop those who insert rows, and named by its last day. Days of
+-- which rows are in the default partition already stay there. Returns how many were made.
 create function queue.make_partition(parent text, day date, bounds text[], fill integer) returns integer language plpgsql as $$
 declare
     part constant text := parent || to_char(day, '_YYYYMMDD');
@@ -38,11 +42,46 @@ exception when check_violation then
 end
 $$;
 
+create function queue.last_days(parent text) returns setof date language sql stable as $$
+    select to_date(right(c.relname, 8), 'YYYYMMDD')
+    from pg_inherits join pg_class as c on c.oid = inhrelid
+    where inhparent = parent::regclass and c.relname ~ '_[0-9]{8}$'
+$$;
+comment on function queue.last_days is 'of the partitions that exist';
+
+-- Partitions of weeks, from Monday to Sunday: what is kept for long has few of them, since each costs
+-- every statement that may find its rows in any. A week of which a part has partitions, as earlier
+-- versions made one for each day, gets one for its other days, and one of which rows are in the default
+-- partition already, for those from tomorrow on.
+create function queue.make_weeks(parent text, fill integer, ahead integer, behind integer) returns integer
+language plpgsql as $$
+declare
+    today constant date := (now() at time zone 'UTC')::date;
+    monday date := date_trunc('week', today - behind);
+    free date;
+    begins date;
+    made integer := 0;
+    is_made boolean;
+begin
+    while monday <= today + ahead loop
+        select coalesce(max(last_day) + 1, monday) into free
+        from queue.last_days(parent) as last_day where last_day between monday and monday + 6;
+        foreach begins in array array[free, greatest(free, today + 1)] loop
+            exit when begins > monday + 6;
+            is_made := queue.make_partition(parent, monday + 6, queue.id_bounds(begins, monday + 6), fill) > 0;
+            made := made + is_made::integer;
+            exit when is_made;
+        end loop;
+        monday := monday + 7;
+    end loop;
+    return made;
+end
+$$;
+
 create function queue.make_partitions(ahead integer, behind integer default 0) returns integer
 language sql security definer set search_path = pg_catalog as $$
-    select sum(
-        queue.make_partition('queue.bodies', day, queue.id_bounds(day), 100)
-        + queue.make_partition('queue.records', day, queue.id_bounds(day), 80))::integer
+    select sum(queue.make_partition('queue.bodies', day, queue.id_bounds(day), 100))::integer
+        + queue.make_weeks('queue.records', 80, ahead, behind)
     from queue.days(ahead, behind) as day
 $$;
 select queue.make_partitions(3);
@@ -62,14 +101,30 @@ create function queue.closed_partitions(parent regclass, keep integer) returns r
       and to_date(right(c.relname, 8), 'YYYYMMDD') < (now() at time zone 'UTC')::date - keep
 $$;
 
--- Drops the bodies of the oldest closed day; what still has no outcome is carried forward. `keep` is
+create function queue.bounds_of(part regclass) returns uuid[] language sql stable as $$
+    select regexp_match(pg_get_expr(relpartbound, oid), $r$FROM \('(.+)'\) TO \('(.+)'\)$r$)::uuid[]
+    from pg_class where oid = part
+$$;
+comment on function queue.bounds_of is 'of a partition by id: the first one, and the first one after it';
+
+-- Jobs of a partition whose body and record are still needed; up to `most` are counted.
+create function queue.count_waiting(part regclass, most integer) returns bigint language sql stable as $$
+    select count(*) from (
+        select from queue.waiting_ids
+        where id >= (queue.bounds_of(part))[1] and id < (queue.bounds_of(part))[2]
+        limit most) as waiting
+$$;
+
+-- Drops the bodies of the oldest closed day of which few jobs wait; these are carried forward. `keep` is
 -- counted in days.
 create function queue.drop_bodies(keep integer) returns integer
 language plpgsql security definer set search_path = pg_catalog set enable_hashjoin = on as $$
 declare
+    most_carried constant integer := 100000;
     part regclass;
 begin
     foreach part in array queue.closed_partitions('queue.bodies', keep) loop
+        continue when queue.count_waiting(part, most_carried + 1) > most_carried;
         execute format(
             'insert into queue.carried_bodies (id, tenant_id, body)
              select body.id, body.tenant_id, body.body from %s as body
@@ -82,18 +137,14 @@ begin
 end
 $$;
 
--- Drops the records of the oldest closed day of which no job waits.
+-- Drops the oldest closed records of which no job waits.
 create function queue.drop_records(keep integer) returns integer
-language plpgsql security definer set search_path = pg_catalog set enable_hashjoin = on as $$
+language plpgsql security definer set search_path = pg_catalog as $$
 declare
     part regclass;
-    is_needed boolean;
 begin
     foreach part in array queue.closed_partitions('queue.records', keep) loop
-        execute format(
-            'select exists (select from %s as record where record.id in (select id from queue.waiting_ids))',
-            part) into is_needed;
-        if not is_needed then
+        if queue.count_waiting(part, 1) = 0 then
             execute format('drop table %s', part);
             return 1;
         end if;
@@ -104,6 +155,11 @@ $$;
 
 -- They act as the owner of the tables, so a worker need not be it.
 revoke execute on function queue.make_partitions, queue.drop_bodies, queue.drop_records from public;
+
+create function queue.share(relation regclass, blocks integer) returns double precision language sql stable as $$
+    select least(1, blocks / greatest(pg_relation_size(relation) / current_setting('block_size')::float8, 1))
+$$;
+comment on function queue.share is 'the part of a table that so many blocks are, at most 1';
 
 create function queue.waits(job uuid) returns boolean language sql stable as $$
     select exists (select from queue.records where id = job and state in ('queued', 'retry', 'unknown'))
@@ -118,6 +174,11 @@ create function queue.bucket_ids(tenant uuid, is_urgent boolean, names text[]) r
 $$;
 comment on function queue.bucket_ids is 'in the order of the names; null where there is none';
 
+create function queue.count_alone(tenant uuid) returns void language sql as $$
+    select pg_advisory_xact_lock(1885695497, hashtext(tenant::text))  -- AdvisoryLock.QUOTA
+$$;
+comment on function queue.count_alone is 'until this transaction ends, others wait that compare the tenant with a limit';
+
 -- Enqueue jobs of one tenant: an element of `contents` is a job. `names`, `priorities`, `delays` and
 -- `lives` describe kinds of jobs, of which `kinds` says which each job is; without `kinds`, there is
 -- one for all jobs, or one for each. `idempotency_keys` and `request_digests` are null, or hold one
@@ -131,6 +192,7 @@ create function queue.enqueue(
 #variable_conflict use_column
 declare
     own_slot constant smallint := get_byte(uuid_send(tenant), 15);
+    uncounted constant integer := 20000;  -- more than others enqueue before the worker counts it
     quota record;
     bucket_ids bigint[];
     ids uuid[];
@@ -165,9 +227,12 @@ begin
         ) as earlier on true;
     end if;
     if quota.most_waiting is not null and ids && known_ids then  -- something is new
-        if not exists (select from queue.workers where lease_until > now()) then  -- nobody counts
-            quota.waiting := quota.waiting
-                + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant);
+        if quota.waiting + cardinality(ids) > quota.most_waiting - uncounted
+            or not exists (select from queue.workers where lease_until > now())  -- nobody counts
+        then
+            perform queue.count_alone(tenant);
+            select waiting + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant)
+            into quota.waiting from queue.tenants where tenant_id = tenant;
         end if;
         if quota.waiting + cardinality(ids) > quota.most_waiting then
             raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',

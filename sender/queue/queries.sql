@@ -358,24 +358,25 @@ on conflict do nothing
 select queue.is_bound()
 
 -- name: expire
--- What nobody claims, since its bucket is held, or is due too late.
+-- What nobody claims, since its bucket is held, or is due too late. The reason is that of a hold in force then.
 with old_ready as (
     delete from queue.ready where ctid = any(array(
         select ctid from queue.ready where expires_at <= now() and queue.is_bound() limit %(most)s
         for update skip locked))
-    returning id, tenant_id, bucket_id, attempts
+    returning id, tenant_id, bucket_id, attempts, expires_at
 ), old_scheduled as (
     delete from queue.scheduled where ctid = any(array(
         select ctid from queue.scheduled where expires_at <= now() and queue.is_bound() limit %(most)s
         for update skip locked))
-    returning id, tenant_id, bucket_id, attempts
+    returning id, tenant_id, bucket_id, attempts, expires_at
 ), old as (
     select * from old_ready union all select * from old_scheduled
 ), counted as (
     insert into queue.arrivals (slot, tenant_id, jobs) select {slot}, tenant_id, -count(*) from old group by tenant_id
 )
 update queue.records as record
-set state = 'expired', reason = coalesce(bucket.reason, 'expired'), changed_at = now()
+set state = 'expired', changed_at = now(),
+    reason = case when bucket.held_until > old.expires_at then bucket.reason else 'expired' end
 from old join queue.buckets as bucket on bucket.id = old.bucket_id
 where record.id = old.id
 returning record.id, record.tenant_id, record.bucket_id, 0 as token, old.attempts, record.state, record.reason
@@ -411,6 +412,12 @@ delete from queue.records_default where ctid = any(array(
     where id < queue.least_id(now() - make_interval(days => %(records)s + 1))
       and state not in ('queued', 'retry', 'unknown')
     order by id limit %(most)s))
+
+-- name: drop_dead
+-- With their records.
+delete from queue.dead where ctid = any(array(
+    select ctid from queue.dead
+    where id < queue.least_id(now() - make_interval(days => %(records)s + 7)) order by id limit %(most)s))
 
 -- name: drop_keys
 delete from queue.keys where ctid = any(array(

@@ -2,7 +2,7 @@
 --
 -- A job waits in `ready`, or in `scheduled` until it is due; a claim moves it to `claimed`, its
 -- outcome removes it. `records` says what became of it, `bodies` is what the handler gets. Both are
--- partitioned by the day of the id (UUID version 7), so that whole days are dropped.
+-- partitioned by the time of the id (UUID version 7), so that whole days and weeks are dropped.
 create schema if not exists queue;
 
 -- The queue is bound to a database and its timeline: after a restore or a promotion, what was done
@@ -195,6 +195,7 @@ create table queue.dead (
     died_at timestamptz not null default now(),
     body bytea
 );
+create index dead_of_tenant on queue.dead (tenant_id, id);
 
 create table queue.unknown (
     id uuid primary key,

@@ -41,6 +41,7 @@ class Upkeep:
             SQL.drop_default_bodies,
             SQL.drop_records,
             SQL.drop_default_records,
+            SQL.drop_dead,
             SQL.drop_keys,
         ):
             try:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import contextmanager
 
 from sender.smtp.outcomes import storable
 from sender.smtp.replies import Malformed, Reply, ReplyReader
@@ -60,6 +61,8 @@ class Channel(asyncio.Protocol):
         self._deadline = 0.0
         self._writable: asyncio.Future[None] | None = None
         """While the transport takes no more."""
+        self._kept: list[bytes] | None = None
+        """What is sent together at the end of this turn of the loop; None: at once."""
         self._is_leaving = False
         self.broken: Broken | None = None
         self.since = now()
@@ -113,13 +116,25 @@ class Channel(asyncio.Protocol):
         self._expected.append(Expected(positive, limit, settle, is_answer=is_answer))
         if len(self._expected) == 1:
             self._next_turn()
-        self._transport.write(data)
+        if self._kept is None:
+            self._transport.write(data)
+        else:
+            self._kept.append(data)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is told now with what those tell who get to know of it: in one segment."""
+        if self._kept is None:
+            self._kept = []
+        yield
+        self._loop.call_soon(self._send_kept)  # behind the tasks that were woken up
 
     async def send(self, data: bytes, limit: float) -> None:
         """Send content, and wait until the transport took it; `limit` is for each block."""
         for start in range(0, len(data), BLOCK):
             if self._transport is None or self.broken is not None:
                 return
+            self._send_kept()
             self._transport.write(data[start : start + BLOCK])
             if self._writable is not None:
                 try:
@@ -127,6 +142,11 @@ class Channel(asyncio.Protocol):
                         await self._writable
                 except TimeoutError:
                     self.fail("host_silent", f"it did not read for {limit:g} s")
+
+    def _send_kept(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept and self._transport is not None and self.broken is None:
+            self._transport.write(b"".join(kept))
 
     def leave(self) -> None:
         """End as soon as no answer to a complete mail is awaited; nothing else is finished."""

@@ -176,10 +176,12 @@ class Connection:
 
     async def _finish(self, tail: bytes, release: Callable[[Connection], None]) -> Outcome:
         """Send the last bytes and wait for the answer, meanwhile lending the connection."""
-        answer = self._channel.ask(tail, ((DONE,),), self._limits.answer, is_answer=True)
         if self._is_pipelining:
-            release(self)
+            with self._channel.together():  # with the envelope of a mail that waits for this
+                answer = self._ask_end(tail)
+                release(self)
             return self._answered(await answer)
+        answer = self._ask_end(tail)
         try:
             outcome = self._answered(await answer)
         except asyncio.CancelledError:
@@ -187,6 +189,9 @@ class Connection:
             raise
         release(self)
         return outcome
+
+    def _ask_end(self, tail: bytes) -> asyncio.Future[list[Reply]]:
+        return self._channel.ask(tail, ((DONE,),), self._limits.answer, is_answer=True)
 
     def _answered(self, replies: Sequence[Reply]) -> Outcome:
         if not replies:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sender.directory import SendingAddress
@@ -150,8 +150,10 @@ class AddressPool:
             is_reused = connection.used > 0
             outcome = await connection.hand_over(mail, begin, self._release)
             if not (is_reused and _was_left(outcome)):
-                break
-        return outcome
+                return outcome
+            for kept in self.idle():  # for longer than this one was: they may have ended, too
+                self.retire(kept)
+        return replace(outcome, result=Result.BUSY, stage=Stage.WAITING)
 
     async def _acquire(self) -> Connection | Outcome:
         if self._is_closed:

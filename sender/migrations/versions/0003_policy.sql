@@ -48,7 +48,7 @@ create table policy.holds (
 );
 comment on column policy.holds.subject is 'as in policy.counters; also a provider alone, or the id of a tenant';
 comment on column policy.holds.periods is 'when it was held, and is until; holds that overlap are one';
-comment on column policy.holds.reason is 'with words and actor: of the last hold';
+comment on column policy.holds.reason is 'with words and actor: of the hold that ends last';
 comment on column policy.holds.actor is 'prefix of an API key; null: the sender';
 
 -- The address that mail of a From domain to a provider leaves from.

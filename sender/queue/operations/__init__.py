@@ -45,8 +45,10 @@ from sender.queue.operations.jobs import (
     waiting,
 )
 from sender.queue.operations.recovery import Recovered, bind, is_bound, recover
+from sender.queue.operations.statements import COUNTED
 
 __all__ = [
+    "COUNTED",
     "LAG",
     "OVERDUE",
     "BucketState",

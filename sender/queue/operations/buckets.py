@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from sender.queue.model import writable
-from sender.queue.operations.statements import SQL, Connection, ids
+from sender.queue.operations.statements import BLOCKS, COUNTED, SQL, Connection, ids
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Stats:
     """How long the oldest job is due, held or not."""
     oldest_unknown_seconds: float | None
     workers: int
+    is_estimate: bool
+    """Counted in a sample of a large queue."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class HeldJobs(HeldBucket):
     tenant_id: UUID
     urgent: bool
     jobs: int
-    """That are due."""
+    """That are due; at most `COUNTED` and one are counted."""
     oldest_due_at: datetime
 
 
@@ -99,10 +101,10 @@ class BucketState:
     words: str | None
 
 
-async def stats(connection: Connection) -> Stats:
-    """Count what is where. Reads the whole queue: for people, not for loops."""
+async def stats(connection: Connection, *, blocks: int = BLOCKS) -> Stats:
+    """Count what is where; of tables with more blocks, so many are read."""
     async with connection.cursor(row_factory=class_row(Stats)) as cursor:
-        await cursor.execute(SQL.stats)
+        await cursor.execute(SQL.stats, {"blocks": blocks})
         found = await cursor.fetchone()
     assert found is not None  # noqa: S101 - a select without a table has one row
     return found
@@ -146,7 +148,13 @@ async def held_buckets(
     after: int = 0,
 ) -> list[HeldJobs]:
     """List held buckets with due jobs; `after` is the last id of the page before."""
-    values = {"tenant_id": tenant_id, "reason": reason, "limit": limit, "after": after}
+    values = {
+        "tenant_id": tenant_id,
+        "reason": reason,
+        "limit": limit,
+        "after": after,
+        "counted": COUNTED,
+    }
     async with connection.cursor(row_factory=class_row(HeldJobs)) as cursor:
         await cursor.execute(SQL.held_buckets, values)
         return await cursor.fetchall()

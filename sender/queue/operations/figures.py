@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from sender.queue.operations.statements import SQL, Connection
+from sender.queue.operations.statements import BLOCKS, COUNTED, SQL, Connection
 
 OVERDUE = timedelta(hours=1)
 """An outcome that is unknown for longer is reported."""
@@ -29,6 +29,8 @@ class Depth:
     jobs: int
     oldest_seconds: float
     """How long the first of them has been due (and, if it is `due`, not held), or in this state."""
+    is_estimate: bool
+    """Found in a sample of a large queue."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class BusyBucket:
     name: str
     urgent: bool
     jobs: int
+    """At most `COUNTED` and one are counted."""
     is_held: bool
     until: datetime | None
     """None while it is held: until it is released."""
@@ -75,17 +78,24 @@ class UnknownJob:
     reason: str | None
 
 
-async def depths(connection: Connection) -> list[Depth]:
-    """Count by state and reason. Reads the whole queue: for people, and rarely."""
+async def depths(connection: Connection, *, blocks: int = BLOCKS) -> list[Depth]:
+    """Count by state and reason; of tables with more blocks, so many are read."""
     async with connection.cursor(row_factory=class_row(Depth)) as cursor:
-        await cursor.execute(SQL.depths)
+        await cursor.execute(SQL.depths, {"blocks": blocks})
         return await cursor.fetchall()
 
 
-async def busiest_buckets(connection: Connection, *, limit: int = 20) -> list[BusyBucket]:
-    """Return the buckets whose jobs wait longest, held ones last. Reads the whole queue."""
+async def busiest_buckets(
+    connection: Connection, *, limit: int = 20, blocks: int = BLOCKS
+) -> list[BusyBucket]:
+    """Return the buckets whose jobs wait longest, held ones last.
+
+    Of a table with more blocks, so many are read: they show which buckets are looked at, beside
+    `HEADS` of those that are not held.
+    """
+    values = {"limit": limit, "blocks": blocks, "heads": HEADS, "counted": COUNTED}
     async with connection.cursor(row_factory=class_row(BusyBucket)) as cursor:
-        await cursor.execute(SQL.busiest_buckets, {"limit": limit})
+        await cursor.execute(SQL.busiest_buckets, values)
         return await cursor.fetchall()
 
 

@@ -52,7 +52,8 @@ with page as (
 select page.id, page.tenant_id, page.name, page.urgent, page.reason, page.words, page.held_at as since,
     case when page.held_until < '9999-12-31' then page.held_until end as until, ready.jobs, ready.oldest_due_at
 from page cross join lateral (
-    select count(*) as jobs, min(due_at) as oldest_due_at from queue.ready where bucket_id = page.id
+    select count(*) as jobs, min(due_at) as oldest_due_at from (
+        select due_at from queue.ready where bucket_id = page.id order by priority, due_at, id limit %(counted)s + 1) as first
 ) as ready
 order by page.id
 
@@ -223,21 +224,23 @@ order by id desc
 limit %(limit)s
 
 -- name: replay
--- Due now, with no attempt spent and a whole life.
+-- Due now, with no attempt spent and a whole life: that of what was tried for long is almost over.
 with gone as (
-    delete from queue.dead where id = any(%(ids)s) and body is not null returning *
+    delete from queue.dead where id = any(%(ids)s) and body is not null
+    returning *, now() + greatest(expires_at - due_at, interval '2 days') as lives_until
 ), body as (
     insert into queue.carried_bodies (id, tenant_id, body) select id, tenant_id, body from gone
     on conflict do nothing
 ), ready as (
     insert into queue.ready ({job})
-    select id, bucket_id, priority, now(), tenant_id, now() + (expires_at - due_at) from gone
+    select id, bucket_id, priority, now(), tenant_id, lives_until from gone
 ), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     select {slot}, tenant_id, bucket_id, min(priority), now(), count(*) from gone group by tenant_id, bucket_id
 ), recorded as (
     update queue.records as record
-    set state = 'queued', reason = 'replayed', attempts = 0, changed_at = now(), due_at = now()
+    set state = 'queued', reason = 'replayed', attempts = 0, changed_at = now(), due_at = now(),
+        expires_at = gone.lives_until
     from gone where record.id = gone.id
 )
 select id from gone
@@ -248,11 +251,11 @@ delete from queue.dead where id = any(%(ids)s) returning id
 -- name: resolve
 -- What people found out about an unknown outcome: the effect was there, or it was not.
 with gone as (
-    delete from queue.unknown where id = any(%(ids)s) returning *
+    delete from queue.unknown where id = any(%(ids)s)
+    returning *, greatest(expires_at, now() + interval '1 day') as lives_until
 ), ready as (
     insert into queue.ready ({job}, attempts)
-    select id, bucket_id, priority, now(), tenant_id, greatest(expires_at, now() + interval '1 day'), attempts
-    from gone where not %(had_effect)s
+    select id, bucket_id, priority, now(), tenant_id, lives_until, attempts from gone where not %(had_effect)s
 ), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     select {slot}, tenant_id, bucket_id, min(priority), now(), count(*)
@@ -260,63 +263,104 @@ with gone as (
 ), recorded as (
     update queue.records as record
     set state = case when %(had_effect)s then 'done' else 'queued' end, reason = 'resolved', changed_at = now(),
-        due_at = case when %(had_effect)s then record.due_at else now() end
+        due_at = case when %(had_effect)s then record.due_at else now() end,
+        expires_at = case when %(had_effect)s then record.expires_at else gone.lives_until end
     from gone where record.id = gone.id
 )
 select id from gone
 
+-- part: shares
+-- How much of each table is read: all of a small one, some blocks chosen at random of a large one.
+shares as materialized (
+    select queue.share('queue.ready', %(blocks)s) as ready, queue.share('queue.scheduled', %(blocks)s) as scheduled,
+        queue.share('queue.unknown', %(blocks)s) as unknown, queue.share('queue.dead', %(blocks)s) as dead
+)
+
+-- part: ready_sample
+queue.ready tablesample system (100 * (select ready from shares))
+
+-- part: scheduled_sample
+queue.scheduled tablesample system (100 * (select scheduled from shares))
+
+-- part: unknown_sample
+queue.unknown tablesample system (100 * (select unknown from shares))
+
+-- part: dead_sample
+queue.dead tablesample system (100 * (select dead from shares))
+
 -- name: stats
-select
-    (select count(*) from queue.ready) as ready,
-    (select count(*) from queue.scheduled) as scheduled,
-    (select count(*) from queue.claimed) as claimed,
-    (select count(*) from queue.claimed where begun_at is not null) as begun,
-    (select count(*) from queue.unknown) as unknown,
-    (select count(*) from queue.dead) as dead,
+with {shares}
+select ready.jobs as ready, scheduled.jobs as scheduled, claimed.jobs as claimed, claimed.begun,
+    unknown.jobs as unknown, dead.jobs as dead,
     (select count(*) from queue.buckets where filled and held_until > now()) as held_buckets,
-    (select extract(epoch from now() - min(due_at)) from queue.ready) as oldest_seconds,
-    (select extract(epoch from now() - min(since)) from queue.unknown) as oldest_unknown_seconds,
-    (select count(*) from queue.workers where lease_until > now()) as workers
+    extract(epoch from now() - ready.oldest) as oldest_seconds,
+    extract(epoch from now() - unknown.oldest) as oldest_unknown_seconds,
+    (select count(*) from queue.workers where lease_until > now()) as workers,
+    least(shares.ready, shares.scheduled, shares.unknown, shares.dead) < 1 as is_estimate
+from shares
+cross join lateral (
+    select (count(*) / shares.ready)::bigint as jobs, min(due_at) as oldest from {ready_sample}) as ready
+cross join lateral (select (count(*) / shares.scheduled)::bigint as jobs from {scheduled_sample}) as scheduled
+cross join lateral (select count(*) as jobs, count(begun_at) as begun from queue.claimed) as claimed
+cross join lateral (
+    select (count(*) / shares.unknown)::bigint as jobs, min(since) as oldest from {unknown_sample}) as unknown
+cross join lateral (select (count(*) / shares.dead)::bigint as jobs from {dead_sample}) as dead
 
 -- name: depths
 -- What is where, and for how long: what is due counts from the end of its bucket's last hold.
-with ready as (
-    select bucket_id, count(*) as jobs, min(due_at) as oldest from queue.ready group by bucket_id
+with {shares}, ready as (
+    select bucket_id, count(*) as jobs, min(due_at) as oldest from {ready_sample} group by bucket_id
 ), placed as (
     select case when bucket.held_until > now() then 'held' else 'due' end as state,
-        case when bucket.held_until > now() then bucket.reason end as reason, ready.jobs,
+        case when bucket.held_until > now() then bucket.reason end as reason, ready.jobs / shares.ready as jobs,
         case when bucket.held_until > now() then ready.oldest
-        else greatest(ready.oldest, bucket.released_at, bucket.held_until) end as oldest
-    from ready join queue.buckets as bucket on bucket.id = ready.bucket_id
+        else greatest(ready.oldest, bucket.released_at, bucket.held_until) end as oldest, shares.ready as share
+    from shares cross join ready join queue.buckets as bucket on bucket.id = ready.bucket_id
     union all
-    select 'scheduled', null, count(*), min(due_at) from queue.scheduled
+    select 'scheduled', null, jobs / shares.scheduled, (select min(due_at) from queue.scheduled), shares.scheduled
+    from shares cross join lateral (select count(*) as jobs from {scheduled_sample}) as scheduled
     union all
-    select case when begun_at is null then 'claimed' else 'begun' end, null, count(*), min(coalesce(begun_at, claimed_at))
+    select case when begun_at is null then 'claimed' else 'begun' end, null, count(*), min(coalesce(begun_at, claimed_at)), 1
     from queue.claimed group by 1
     union all
-    select 'unknown', reason, count(*), min(since) from queue.unknown group by reason
+    select 'unknown', reason, jobs / shares.unknown, oldest, shares.unknown
+    from shares cross join lateral (
+        select reason, count(*) as jobs, min(since) as oldest from {unknown_sample} group by reason) as unknown
     union all
-    select 'dead', reason, count(*), min(died_at) from queue.dead group by reason
+    select 'dead', reason, jobs / shares.dead, oldest, shares.dead
+    from shares cross join lateral (
+        select reason, count(*) as jobs, min(died_at) as oldest from {dead_sample} group by reason) as dead
 )
 select state, reason, sum(jobs)::bigint as jobs,
-    greatest(0, extract(epoch from now() - min(oldest)))::float8 as oldest_seconds
+    greatest(0, extract(epoch from now() - min(oldest)))::float8 as oldest_seconds, min(share) < 1 as is_estimate
 from placed where jobs > 0 group by state, reason order by state, reason
 
 -- name: busiest_buckets
--- Those that wait longest without a hold come first, then the held ones with the oldest jobs.
-with ready as (
-    select bucket_id, count(*) as jobs, min(due_at) as oldest from queue.ready group by bucket_id
+-- Those that wait longest without a hold come first, then the held ones with the oldest jobs. Of a large queue,
+-- those are looked at that are served, and those with the oldest jobs of the sample.
+with {shares}, sampled as (
+    select bucket_id, min(due_at) as oldest from {ready_sample} group by bucket_id order by oldest limit %(heads)s
+), served as (
+    select id as bucket_id from queue.buckets where filled and held_until <= now()
+    order by greatest(released_at, held_until) limit %(heads)s
 ), placed as (
-    select bucket.id, bucket.tenant_id, bucket.name, bucket.urgent, ready.jobs, bucket.held_until > now() as is_held,
-        case when bucket.held_until between now() and '9999-12-31' then bucket.held_until end as until,
-        case when bucket.held_until > now() then bucket.reason end as reason,
-        case when bucket.held_until > now() then ready.oldest
-        else greatest(ready.oldest, bucket.released_at, bucket.held_until) end as oldest
-    from ready join queue.buckets as bucket on bucket.id = ready.bucket_id
+    select bucket.*, bucket.held_until > now() as is_held, least(head.due_at, sampled.oldest) as due_at
+    from sampled full join served using (bucket_id)
+    join queue.buckets as bucket on bucket.id = bucket_id
+    cross join lateral (
+        select due_at from queue.ready where ready.bucket_id = bucket.id order by priority, due_at, id limit 1
+    ) as head
+), shown as (
+    select *, case when is_held then due_at else greatest(due_at, released_at, held_until) end as oldest
+    from placed order by is_held, oldest limit %(limit)s
 )
-select id, tenant_id, name, urgent, jobs, is_held, until, reason,
+select id, tenant_id, name, urgent, counted.jobs, is_held, case when is_held and held_until < '9999-12-31' then held_until end as until,
+    case when is_held then reason end as reason,
     greatest(0, extract(epoch from now() - oldest))::float8 as oldest_seconds
-from placed order by is_held, oldest limit %(limit)s
+from shown cross join lateral (
+    select count(*) as jobs from (select from queue.ready where bucket_id = shown.id limit %(counted)s + 1) as first
+) as counted
+order by is_held, oldest
 
 -- name: health
 -- Cheap at any size of the queue: looks at the head of so many buckets, and at the ends of indexes.

@@ -10,6 +10,10 @@ from kit.queries import Queries
 
 Connection = psycopg.AsyncConnection[Any]
 SQL: Queries[str] = Queries(__file__, str)
+BLOCKS = 2_500
+"""Of a table with more blocks, so many are read to estimate what is in it."""
+COUNTED = 10_000
+"""Jobs of a bucket above which it is only said that there are more."""
 
 
 async def ids(connection: Connection, query: str, values: dict[str, Any]) -> set[Any]:

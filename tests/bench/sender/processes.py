@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +66,15 @@ def running(module: str, *, log: Path | None = None, **values: Any) -> Iterator[
 
 
 def cpu(pids: Iterable[int]) -> float:
-    """Return the seconds of processor time that processes and those they started have used."""
+    """Return the seconds of processor time that processes and those they started have used.
+
+    A process counts for its parent once that has waited for it.
+    """
     total = 0.0
     for pid in pids:
         process = psutil.Process(pid)
         for one in (process, *process.children(recursive=True)):
-            used = one.cpu_times()
-            total += used.user + used.system
+            with suppress(psutil.NoSuchProcess):  # it has ended, and counts for its parent
+                used = one.cpu_times()
+                total += used.user + used.system + used.children_user + used.children_system
     return total

@@ -67,6 +67,8 @@ class Dialogue(asyncio.Protocol):
         self._needs_tls = needs_tls
         self._is_open = not needs_tls
         """MAIL is allowed."""
+        self._is_upgrading = False
+        self._is_leaving = False
         self._buffer = b""
         self._in_content = False
         self._recipient = b""
@@ -78,8 +80,13 @@ class Dialogue(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        replies: list[bytes] = []
-        while True:
+        if not self._is_upgrading:  # asyncio passes data on before `start_tls` has returned
+            self._work()
+
+    def _work(self) -> None:
+        """Answer what is complete; the replies to a segment go out together."""
+        replies, taken = b"", 0
+        while not self._is_upgrading:
             if self._in_content:
                 end = self._buffer.find(END)
                 if end < 0:
@@ -87,20 +94,19 @@ class Dialogue(asyncio.Protocol):
                 content, self._buffer = self._buffer[: end + 2], self._buffer[end + len(END) :]
                 self._in_content = False
                 self._host.received.mail(self._recipient, content)
+                taken += 1
                 number = len(self._host.received.recipients)
-                self._later(self._answer, b"250 2.0.0 Ok: queued as %010X\r\n" % number)
+                replies += b"250 2.0.0 Ok: queued as %010X\r\n" % number
                 continue
             line, found, rest = self._buffer.partition(b"\r\n")
             if not found:
                 break
             self._buffer = rest
-            reply = self._command(line)
-            if reply is None:
-                return
-            replies.append(reply)
-        self._reply(replies)
+            replies += self._command(line)
+        if replies:
+            self._later(self._reply, replies, taken)
 
-    def _command(self, line: bytes) -> bytes | None:
+    def _command(self, line: bytes) -> bytes:
         verb = line[:4].upper()
         if verb == b"EHLO":
             more = "STARTTLS" if self._needs_tls else "AUTH PLAIN"
@@ -108,14 +114,15 @@ class Dialogue(asyncio.Protocol):
             text = "".join(f"250-{one}\r\n" for one in lines[:-1]) + f"250 {lines[-1]}\r\n"
             return text.encode()
         if verb == b"STAR" and self._needs_tls:
+            self._is_upgrading = True
             self._later(self._start_tls)
-            return None
+            return b""
         if verb == b"AUTH":
             self._is_open = line == self._host.auth
             return b"235 2.7.0 welcome\r\n" if self._is_open else b"535 5.7.8 refused\r\n"
         if verb == b"QUIT":
-            self._later(self._say_goodbye)
-            return None
+            self._is_leaving = True
+            return b"221 2.0.0 bye\r\n"
         if not self._is_open:
             return b"530 5.7.0 not yet\r\n"
         if verb == b"MAIL":
@@ -145,30 +152,25 @@ class Dialogue(asyncio.Protocol):
         except OSError:
             return
         self._transport = upgraded
+        self._is_upgrading = False
+        self._work()
 
-    def _reply(self, replies: list[bytes]) -> None:
-        if replies:
-            self._later(self._write, b"".join(replies))
-
-    def _later(self, step: Callable[..., None], *values: bytes) -> None:
+    def _later(self, step: Callable[..., None], *values: bytes | int) -> None:
         if self._host.delay:
             self._loop.call_later(self._host.delay, step, *values)
         else:
             step(*values)
 
-    def _answer(self, reply: bytes) -> None:
-        """Answer the end of a mail."""
-        self._host.received.times.append(time.time())
-        self._write(reply)
+    def _reply(self, replies: bytes, taken: int) -> None:
+        """Answer, also to the ends of so many mails."""
+        self._host.received.times += [time.time()] * taken
+        self._write(replies)
+        if self._is_leaving and self._transport is not None:
+            self._transport.close()
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
-
-    def _say_goodbye(self) -> None:
-        self._write(b"221 2.0.0 bye\r\n")
-        if self._transport is not None:
-            self._transport.close()
 
 
 TASKS: set[asyncio.Task[None]] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
 
 import httpx2
@@ -14,12 +14,17 @@ from controlplane import faults
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope
 from kit.database import Role
-from sender.faults import EXPIRES_EARLY, EXPIRES_LATE, FOREIGN_DOMAIN, IDEMPOTENCY_MISMATCH
+from sender.faults import (
+    EXPIRES_EARLY,
+    EXPIRES_LATE,
+    FOREIGN_DOMAIN,
+    IDEMPOTENCY_MISMATCH,
+    RUNS_LATE,
+)
 from tests.integration.controlplane.conftest import create
 from tests.integration.controlplane.test_messages_api import MESSAGE
 from tests.support.faults import assert_shows
 
-FAR = "2199-12-31T23:59:59-23:59"
 DAY = timedelta(days=1)
 RECORDS = text("select count(*) from queue.records")
 
@@ -38,8 +43,8 @@ def batch(*subjects: str, **changes: object) -> dict[str, Any]:
     return {"messages": [MESSAGE | {"subject": subject} | changes for subject in subjects]}
 
 
-def after(delay: timedelta) -> str:
-    return (datetime.now(UTC) + delay).isoformat()
+def after(delay: timedelta, zone: tzinfo = UTC) -> str:
+    return (datetime.now(zone) + delay).isoformat()
 
 
 async def test_batch_is_queued_in_order_and_once(acme, client_of, pools) -> None:
@@ -61,8 +66,12 @@ async def test_batch_is_queued_in_order_and_once(acme, client_of, pools) -> None
     assert_shows(single.json(), IDEMPOTENCY_MISMATCH)
     assert await queued(pools) == 1000
     assert (await sent(batch(), key="three")).json() == {"items": []}
-    far = await sent(batch("one", run_at="2199-12-31T23:59:59-20:00", expires_at=FAR), key="four")
-    assert far.status_code == 202, far.text
+    west, east = (
+        timezone(hours * timedelta(hours=1)) for hours in (-20, 20)
+    )  # unknown to PostgreSQL
+    times = {"run_at": after(DAY, west), "expires_at": after(2 * DAY, east)}
+    apart = await sent(batch("one", **times), key="four")
+    assert apart.status_code == 202, apart.text
     too_many = await sent(batch(*names, "one more"), key="three")
     assert_shows(too_many.json(), document_faults.INVALID, mistakes=...)
 
@@ -100,15 +109,18 @@ async def test_message_expires_when_its_caller_says(acme, client_of, pools) -> N
             MESSAGE | {"expires_at": after(-DAY)},
             MESSAGE | {"expires_at": soon, "run_at": later},
             MESSAGE | {"expires_at": after(31 * DAY)},
+            MESSAGE | {"run_at": after(31 * DAY)},
         ]
     }
     refused = await client.post("/messages/batch", json=body)
     assert refused.status_code == 422, refused.text
     found = {one["path"]: one for one in refused.json()["violations"]}
-    assert list(found) == [f"messages[{index}].expires_at" for index in (3, 4, 5)]
+    late = [f"messages[{index}].expires_at" for index in (3, 4, 5)]
+    assert list(found) == [*late, "messages[6].run_at"]
     assert_shows(found["messages[3].expires_at"], EXPIRES_EARLY)
     assert_shows(found["messages[4].expires_at"], EXPIRES_EARLY)
     assert_shows(found["messages[5].expires_at"], EXPIRES_LATE)
+    assert_shows(found["messages[6].run_at"], RUNS_LATE)
     assert await queued(pools) == 0
     sent = await client.post("/messages/batch", json={"messages": body["messages"][:3]})
     assert sent.status_code == 202, sent.text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx2
@@ -34,7 +35,7 @@ async def test_message_that_waits_is_cancelled_and_one_in_work_is_not(
     acme, operator, client_of, upgraded
 ) -> None:
     client = await client_of(acme["id"])
-    later = {"run_at": "2199-12-31T00:00:00Z"}
+    later = {"run_at": (datetime.now(UTC) + timedelta(days=1)).isoformat()}
     waiting, scheduled, claimed, begun, kept = await sent(client, {}, later, {}, {}, {})
     with psycopg.connect(upgraded) as database:
         database.execute(CLAIM, ([claimed, begun], begun))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -191,8 +191,9 @@ async def test_deferred_mail_is_tried_again_and_dead_letters_are_replayed_or_pur
 ) -> None:
     (deferred,) = await mail.send("acme", "deferred@one.example")
     later = {"from": "sales@bob.example", "to": "deferred@one.example", "subject": "", "text": "x"}
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     planned = await mail.operator.post(
-        "/messages", params={"tenant": "bob"}, json=later | {"run_at": "2199-01-01T00:00:00Z"}
+        "/messages", params={"tenant": "bob"}, json=later | {"run_at": tomorrow}
     )
     refused = await mail.send("acme", "refused@one.example", "refused@two.example")
     await mail.work_off()

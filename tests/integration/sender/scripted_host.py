@@ -65,6 +65,8 @@ class Host:
     """Subjects of those that were answered with 250."""
     content: bytes = b""
     """Of the last mail, as far as it was received."""
+    most: int | None = None
+    """Mails of a connection, which is then closed at the next one's MAIL."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -102,6 +104,7 @@ class Dialogue:
     writer: asyncio.StreamWriter
     is_inside: bool = False
     is_refused: bool = False
+    mails: int = 0
     out: bytes = b""
 
     async def run(self) -> None:
@@ -141,6 +144,9 @@ class Dialogue:
     async def command(self, verb: str) -> None:
         if verb == "MAIL":
             self.is_refused = False
+            if self.mails == self.host.most:
+                raise Gone
+            self.mails += 1
         is_out_of_order = verb == "RCPT" and self.is_refused
         code = await self.say(verb, "503 5.5.1 not now" if is_out_of_order else GOOD[verb])
         if verb in {"MAIL", "RCPT"} and code[:1] in "45":

@@ -275,6 +275,23 @@ class TestConnections:
         assert [outcome.queue_id for outcome in outcomes] == names
         assert host.counts["GREETING"] == 3
 
+    async def test_kept_connections_that_the_host_has_left_cost_a_mail_nothing(self, make, host):
+        egress = make(Limits(first=4, connections=4, batch=1, refusals=1))
+        arrived = 0
+
+        async def begin() -> None:
+            nonlocal arrived
+            arrived += 1
+            await until(lambda: arrived == 4)
+
+        host.most = 1
+        names = [f"mail{n}" for n in range(4)]
+        await asyncio.gather(*(hand_over(egress, host, name, begin=begin) for name in names))
+        assert egress.state()[0].idle == 4
+        assert (await hand_over(egress, host, "mail4")).queue_id == "mail4"
+        assert egress.state()[0].breaker is BreakerState.CLOSED
+        assert egress.capacity(host.address()) == 4
+
     async def test_changed_password_is_another_connection(self, make, host):
         egress = make()
         await hand_over(egress, host)

@@ -112,14 +112,3 @@ async def _submitted_and_held(submit, engine):
     """Return a new message, if it is held: the hold is seen within a second."""
     found = await reaches(engine, await submit(), State.ACCEPTED, State.HELD)
     return found if found.message.state is State.HELD else None
-
-
-async def test_address_that_drains_gets_no_mail(settings, entry, publish, submit, sender_engine):
-    draining = entry.addresses[0].model_copy(update={"draining": True})
-    await publish(entry.model_copy(update={"addresses": (draining,)}))
-    message_id = await submit()
-    async with sending(settings):
-        explanation = await reaches(sender_engine, message_id, State.HELD)
-        assert explanation.message.reason == "address_draining"
-        await publish(entry)
-        await reaches(sender_engine, message_id, State.ACCEPTED)

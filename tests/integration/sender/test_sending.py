@@ -1,38 +1,25 @@
-"""From the queue to a mail host: once, whatever fails, and not again if the outcome is unknown."""
+"""From the queue to a mail host: once, and only what nothing forbids."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
-import signal
-import sys
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from email import message_from_bytes, policy
 
 import dkim
 import pytest
 from cryptography.hazmat.primitives import serialization
-from pydantic import SecretStr
-from sqlalchemy import text
 
 from sender.directory import SendingMailbox
 from sender.explain import explain
-from sender.faults import COMPOSE_REFUSED
-from sender.schemas import Explanation, State, StopScope, SuppressionReason
-from sender.settings import SenderSettings
+from sender.schemas import State, StopScope, SuppressionReason
 from sender.stops import Target, start, stop
 from sender.suppression import recipient_hash, suppress
 from sender.tokens import Tokens
-from tests.support.faults import assert_shows
-from vault.faults import DAMAGED_ENVELOPE, UNKNOWN_KEY
 
-from .conftest import DEADLINE, KEY, TOKEN_KEY, reaches, sending
+from .conftest import KEY, TOKEN_KEY, reaches, sending
 from .sink import HELO
-
-
-def reasons(explanation: Explanation) -> list[str | None]:
-    return [decision.reason for decision in explanation.decisions]
 
 
 async def test_message_is_delivered_once_and_explained(
@@ -40,7 +27,8 @@ async def test_message_is_delivered_once_and_explained(
 ):
     await publish(entry)
     message_id = await submit()
-    async with sending(settings):
+    address = "unsubscribe@penguinmails.example"
+    async with sending(settings.model_copy(update={"unsubscribe_address": address})):
         explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
 
     assert len(sink.mails) == 1
@@ -60,6 +48,9 @@ async def test_message_is_delivered_once_and_explained(
     )
     record = b"v=DKIM1; p=" + b"".join(der.splitlines()[1:-1])
     assert dkim.verify(sink.bodies()[0], dnsfunc=lambda *_, **__: record)
+    by_mail = message_from_bytes(sink.bodies()[0])["List-Unsubscribe"].rpartition("<mailto:")[2]
+    assert by_mail.startswith(f"{address}?subject=unsubscribe%20")
+    assert by_mail.removesuffix(">").rpartition("%20")[2] in sink.bodies()[0].decode()
     async with sender_engine.connect() as connection:
         by_header = await explain(connection, explanation.message.message_id)
     assert by_header.message.id == message_id
@@ -148,324 +139,124 @@ async def test_message_urgent_overtakes_others_of_its_tenant(
     assert subjects[0] == "urgent"
 
 
-class TestPolicy:
-    async def test_message_to_a_suppressed_recipient_is_cancelled(
-        self, settings, entry, publish, submit, sink, sender_engine, tenant_id
-    ):
-        await publish(entry)
-        async with sender_engine.begin() as connection:
-            await suppress(
-                connection,
-                tenant_id=tenant_id,
-                recipient=recipient_hash("Bob@RCPT.example"),
-                reason=SuppressionReason.UNSUBSCRIBED,
-                source="test",
-                now=datetime.now(UTC),
-            )
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.CANCELLED)
-        assert explanation.message.reason == "suppressed"
-        assert sink.mails == []
+async def test_message_to_a_suppressed_recipient_is_cancelled(
+    settings, entry, publish, submit, sink, sender_engine, tenant_id
+):
+    await publish(entry)
+    async with sender_engine.begin() as connection:
+        await suppress(
+            connection,
+            tenant_id=tenant_id,
+            recipient=recipient_hash("Bob@RCPT.example"),
+            reason=SuppressionReason.UNSUBSCRIBED,
+            source="test",
+            now=datetime.now(UTC),
+        )
+    message_id = await submit()
+    async with sending(settings):
+        explanation = await reaches(sender_engine, message_id, State.CANCELLED)
+    assert explanation.message.reason == "suppressed"
+    assert sink.mails == []
 
-    async def test_message_from_an_unverified_domain_is_held(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        domain = entry.domains[0].model_copy(update={"verified": False})
-        await publish(entry.model_copy(update={"domains": (domain,)}))
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.HELD)
-        assert explanation.message.reason == "domain_not_verified"
-        assert explanation.message.run_at > datetime.now(UTC)
-        assert sink.mails == []
 
-    @pytest.mark.parametrize(
-        ("scope", "name"),
-        [
-            ("platform", None),
-            ("tenant", None),
-            ("domain", "ACME.example"),
-            ("mailbox", "Sales@Acme.example"),
-            ("address", "MX1-2"),
-        ],
-    )
-    async def test_message_stopped_waits_until_it_is_started(
-        self,
-        settings,
-        entry,
-        publish,
-        submit,
-        sink,
-        sender_engine,
-        operator_engine,
-        tenant_id,
-        scope,
-        name,
-    ):
-        await publish(entry)
-        owner = None if scope == "platform" else tenant_id
-        target = Target(StopScope(scope), owner, name)
-        now = datetime.now(UTC)
+async def test_message_from_an_unverified_domain_is_held(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    domain = entry.domains[0].model_copy(update={"verified": False})
+    await publish(entry.model_copy(update={"domains": (domain,)}))
+    message_id = await submit()
+    async with sending(settings):
+        explanation = await reaches(sender_engine, message_id, State.HELD)
+    assert explanation.message.reason == "domain_not_verified"
+    assert explanation.message.run_at > datetime.now(UTC)
+    assert sink.mails == []
+
+
+@pytest.mark.parametrize(
+    ("scope", "name"),
+    [
+        ("platform", None),
+        ("tenant", None),
+        ("domain", "ACME.example"),
+        ("mailbox", "Sales@Acme.example"),
+        ("address", "MX1-2"),
+    ],
+)
+async def test_message_stopped_waits_until_it_is_started(
+    settings,
+    entry,
+    publish,
+    submit,
+    sink,
+    sender_engine,
+    operator_engine,
+    tenant_id,
+    scope,
+    name,
+):
+    await publish(entry)
+    owner = None if scope == "platform" else tenant_id
+    target = Target(StopScope(scope), owner, name)
+    now = datetime.now(UTC)
+    async with operator_engine.begin() as connection:
+        await stop(connection, target, reason="x", actor="pm_live", by_operator=True, now=now)
+    message_id = await submit()
+    async with sending(settings):
+        explanation = await reaches(sender_engine, message_id, State.HELD)
+        assert explanation.message.reason == "stopped"
+        assert explanation.decisions[-1].message.startswith("mail is stopped for ")
+        assert sink.mails == []
+        async with operator_engine.begin() as connection:
+            await start(connection, target)
+        await reaches(sender_engine, message_id, State.ACCEPTED)
+    assert len(sink.mails) == 1
+
+
+async def test_messages_of_a_stopped_campaign_and_queue_wait_apart_from_others(
+    settings, entry, publish, submit, sink, sender_engine, operator_engine, tenant_id
+):
+    await publish(entry)
+    campaign = Target(StopScope.CAMPAIGN, tenant_id, "autumn")
+    queue = Target(StopScope.QUEUE, None, "low")
+    now = datetime.now(UTC)
+    for target in (campaign, queue):
         async with operator_engine.begin() as connection:
             await stop(connection, target, reason="x", actor="pm_live", by_operator=True, now=now)
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.HELD)
+    of_campaign = await submit(campaign="Autumn", transactional=True)
+    of_both = await submit(campaign="autumn", priority=200)
+    other = await submit(campaign="spring", priority=150)
+    async with sending(settings):
+        await reaches(sender_engine, other, State.ACCEPTED)
+        for id_, stops in ((of_campaign, [campaign]), (of_both, [queue, campaign])):
+            explanation = await reaches(sender_engine, id_, State.HELD)
             assert explanation.message.reason == "stopped"
-            assert explanation.decisions[-1].message.startswith("mail is stopped for ")
-            assert sink.mails == []
-            async with operator_engine.begin() as connection:
-                await start(connection, target)
-            await reaches(sender_engine, message_id, State.ACCEPTED)
-        assert len(sink.mails) == 1
-
-    async def test_messages_of_a_stopped_campaign_and_queue_wait_apart_from_others(
-        self, settings, entry, publish, submit, sink, sender_engine, operator_engine, tenant_id
-    ):
-        await publish(entry)
-        campaign = Target(StopScope.CAMPAIGN, tenant_id, "autumn")
-        queue = Target(StopScope.QUEUE, None, "low")
-        now = datetime.now(UTC)
-        for target in (campaign, queue):
-            async with operator_engine.begin() as connection:
-                await stop(
-                    connection, target, reason="x", actor="pm_live", by_operator=True, now=now
-                )
-        of_campaign = await submit(campaign="Autumn", transactional=True)
-        of_both = await submit(campaign="autumn", priority=200)
-        other = await submit(campaign="spring", priority=150)
-        async with sending(settings):
-            await reaches(sender_engine, other, State.ACCEPTED)
-            for id_, stops in ((of_campaign, [campaign]), (of_both, [queue, campaign])):
-                explanation = await reaches(sender_engine, id_, State.HELD)
-                assert explanation.message.reason == "stopped"
-                assert [(s.scope, s.name) for s in explanation.stops] == [
-                    (target.scope, target.name) for target in stops
-                ]
-                words = f"mail is stopped for {stops[0].scope} {stops[0].name}: x"
-                assert explanation.decisions[-1].message == words
-                assert explanation.message.attempts == 0
-            async with operator_engine.begin() as connection:
-                await start(connection, campaign)
-            await reaches(sender_engine, of_campaign, State.ACCEPTED)
-            explanation = await reaches(sender_engine, of_both, State.HELD)
-            assert [(s.scope, s.name) for s in explanation.stops] == [("queue", "low")]
-            async with operator_engine.begin() as connection:
-                await start(connection, queue)
-            await reaches(sender_engine, of_both, State.ACCEPTED)
-        assert len(sink.mails) == 3
-
-    async def test_daily_cap_is_kept_by_concurrent_hand_overs(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        box = SendingMailbox(address="sales@acme.example", daily_cap=3)
-        await publish(entry.model_copy(update={"mailboxes": (box,)}))
-        ids = [await submit(subject=f"mail {n}") for n in range(8)]
-        async with sending(settings.model_copy(update={"concurrency": 8})):
-            done = [await reaches(sender_engine, i, State.ACCEPTED, State.HELD) for i in ids]
-        assert len(sink.mails) == 3
-        held = [each.message for each in done if each.message.state is State.HELD]
-        assert len(held) == 5
-        assert {message.reason for message in held} == {"mailbox_cap_reached"}
-        assert {message.attempts for message in held} == {0}
+            assert [(s.scope, s.name) for s in explanation.stops] == [
+                (target.scope, target.name) for target in stops
+            ]
+            words = f"mail is stopped for {stops[0].scope} {stops[0].name}: x"
+            assert explanation.decisions[-1].message == words
+            assert explanation.message.attempts == 0
+        async with operator_engine.begin() as connection:
+            await start(connection, campaign)
+        await reaches(sender_engine, of_campaign, State.ACCEPTED)
+        explanation = await reaches(sender_engine, of_both, State.HELD)
+        assert [(s.scope, s.name) for s in explanation.stops] == [("queue", "low")]
+        async with operator_engine.begin() as connection:
+            await start(connection, queue)
+        await reaches(sender_engine, of_both, State.ACCEPTED)
+    assert len(sink.mails) == 3
 
 
-class TestOurHost:
-    async def test_host_busy_is_retried(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        await publish(entry)
-        sink.answers.append("451 4.3.0 try again")
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.ACCEPTED)
-        assert explanation.message.attempts == 2
-        assert "host_busy" in reasons(explanation)
-        assert len(sink.mails) == 1
-
-    async def test_host_busy_for_too_long_ends_in_an_infrastructure_bounce(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        await publish(entry)
-        sink.answers.append("451 4.3.0 try again")
-        message_id = await submit()
-        async with sending(settings.model_copy(update={"max_attempts": 1})):
-            explanation = await reaches(sender_engine, message_id, State.BOUNCED_INFRASTRUCTURE)
-        assert explanation.decisions[-1].details["reply"] == "451 4.3.0 try again"
-
-    async def test_host_refusing_any_mail_holds_its_address_for_people(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        """It spends no attempt and no cap, and says nothing against the recipient."""
-        await publish(entry)
-        refusal = "554 5.7.1 relay access denied"
-        sink.answers.append(refusal)
-        message_id = await submit()
-        async with sending(settings.model_copy(update={"max_attempts": 1})):
-            await reaches(sender_engine, message_id, State.DEFERRED, State.HELD)
-            other = await reaches(sender_engine, await submit(), State.HELD)
-            explanation = await reaches(sender_engine, message_id, State.HELD)
-        assert sink.mails == []
-        assert explanation.message.attempts == 0
-        steps = [step for step in explanation.decisions if step.details.get("reply") == refusal]
-        assert [step.reason for step in steps] == ["host_refused"]
-        assert other.message.reason == "host_refused"
-        assert refusal in other.decisions[-1].message
-        wait = other.message.run_at - datetime.now(UTC)
-        assert timedelta(minutes=20) < wait < timedelta(minutes=31)
-        async with sender_engine.connect() as connection:
-            rows = await connection.execute(text("select 1 from suppression.entries"))
-            assert rows.first() is None
-            used = await connection.execute(text("select sum(used) from policy.counters"))
-            assert not used.scalar()
-
-    async def test_message_too_big_is_a_content_bounce(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        await publish(entry)
-        sink.answers.append("552 5.3.4 message too big")
-        message_id = await submit()
-        async with sending(settings):
-            await reaches(sender_engine, message_id, State.BOUNCED_CONTENT)
-
-    async def test_reply_lost_is_unknown_and_not_repeated(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        await publish(entry)
-        sink.answers.append("drop")
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.UNKNOWN)
-            other = await submit(subject="the next one")
-            await reaches(sender_engine, other, State.ACCEPTED)
-        assert explanation.message.reason == "answer_lost"
-        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
-        assert subjects == ["Hello", "the next one"]
-
-    @pytest.mark.parametrize(
-        ("change", "reason"),
-        [
-            ({"username": "stranger"}, "login_refused"),
-            ({"helo": "mx9-9.acme.example"}, "certificate_refused"),
-            ({"port": 1}, "unreachable"),
-        ],
-    )
-    async def test_host_unreachable_defers(
-        self, settings, entry, publish, submit, sink, sender_engine, change, reason
-    ):
-        address = entry.addresses[0].model_copy(update=change)
-        await publish(entry.model_copy(update={"addresses": (address,)}))
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
-        assert explanation.message.reason == reason
-        assert sink.mails == []
-
-    async def test_message_held_beyond_its_life_expires(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        message_id = await submit(expires_at=datetime.now(UTC) + timedelta(seconds=1))
-        async with sending(settings):
-            await reaches(sender_engine, message_id, State.HELD)
-            explanation = await reaches(sender_engine, message_id, State.EXPIRED)
-            await publish(entry)
-            await reaches(sender_engine, await submit(), State.ACCEPTED)
-        assert len(sink.mails) == 1
-        assert explanation.message.reason == "not_published"
-        assert explanation.message.finished_at is not None
-        assert explanation.message.finished_at > explanation.message.expires_at
-        last = explanation.decisions[-1]
-        assert (last.state, last.message) == (State.EXPIRED, "expired before it was sent")
-        async with sender_engine.connect() as connection:
-            events = await connection.execute(text("select state, reason from mail.events"))
-            assert events.all() == [("expired", "not_published"), ("accepted", "accepted")]
-
-    @pytest.mark.parametrize(
-        ("envelope", "code"),
-        [
-            (lambda sealed: sealed[:-8], DAMAGED_ENVELOPE),
-            (lambda sealed: "v1.a." + sealed.split(".")[2], UNKNOWN_KEY),
-        ],
-    )
-    async def test_secret_unreadable_defers(
-        self, settings, entry, publish, submit, sink, sender_engine, envelope, code
-    ):
-        sealed = envelope(entry.addresses[0].sealed_password)
-        address = entry.addresses[0].model_copy(update={"sealed_password": sealed})
-        await publish(entry.model_copy(update={"addresses": (address,)}))
-        message_id = await submit()
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.DEFERRED)
-        assert_shows(explanation.decisions[-1].model_dump(), code)
-        assert sink.mails == []
-
-    async def test_message_that_cannot_be_composed_is_cancelled(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        await publish(entry)
-        message_id = await submit()
-        wrong = settings.model_copy(update={"public_url": "https://app.example/>"})
-        async with sending(wrong):
-            explanation = await reaches(sender_engine, message_id, State.CANCELLED)
-        reason = "the unsubscribe link is not an https address"
-        assert_shows(explanation.decisions[-1].model_dump(), COMPOSE_REFUSED, reason=reason)
-        assert sink.mails == []
-
-
-class TestCrashes:
-    async def test_process_stopped_during_the_dialogue_leaves_unknown(
-        self, settings, entry, publish, submit, sink, sender_engine
-    ):
-        await publish(entry)
-        sink.answers.append("hang")
-        message_id = await submit()
-        async with sending(settings):
-            await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-        async with sending(settings):
-            explanation = await reaches(sender_engine, message_id, State.UNKNOWN)
-        assert explanation.message.reason == "time_limit"
-        assert len(sink.mails) == 1
-
-    @pytest.mark.parametrize("after", [1, 7, 20])
-    async def test_process_killed_loses_and_repeats_nothing(
-        self, settings, entry, publish, submit, sink, sender_engine, after
-    ):
-        await publish(entry)
-        ids = [await submit(subject=f"mail {n}") for n in range(40)]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", PROCESS, env=environment_of(settings)
-        )
-        sink.kill = (after, process.kill)
-        await asyncio.wait_for(process.wait(), DEADLINE)
-        assert process.returncode == -signal.SIGKILL
-        async with sending(settings):
-            done = [await reaches(sender_engine, i, State.ACCEPTED, State.UNKNOWN) for i in ids]
-        subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
-        assert len(subjects) == len(set(subjects))
-        states = {explanation.message.subject: explanation.message.state for explanation in done}
-        assert set(states) - set(subjects) <= {
-            subject for subject, state in states.items() if state is State.UNKNOWN
-        }
-        assert State.UNKNOWN in states.values()
-        assert list(states.values()).count(State.UNKNOWN) <= settings.concurrency
-
-
-PROCESS = """
-import asyncio
-from sender import daemon
-from sender.settings import SenderSettings
-asyncio.run(daemon.run(SenderSettings(), asyncio.Event()))
-"""
-
-
-def environment_of(settings: SenderSettings) -> dict[str, str]:
-    """Return the environment of a separate process with these settings."""
-    values = {
-        f"PENGUIN_SENDER_{name.upper()}": str(
-            value.get_secret_value() if isinstance(value, SecretStr) else value
-        )
-        for name, value in settings
-        if value is not None
-    }
-    return {**os.environ, **values}
+async def test_daily_cap_is_kept_by_concurrent_hand_overs(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    box = SendingMailbox(address="sales@acme.example", daily_cap=3)
+    await publish(entry.model_copy(update={"mailboxes": (box,)}))
+    ids = [await submit(subject=f"mail {n}") for n in range(8)]
+    async with sending(settings.model_copy(update={"concurrency": 8})):
+        done = [await reaches(sender_engine, i, State.ACCEPTED, State.HELD) for i in ids]
+    assert len(sink.mails) == 3
+    held = [each.message for each in done if each.message.state is State.HELD]
+    assert len(held) == 5
+    assert {message.reason for message in held} == {"mailbox_cap_reached"}
+    assert {message.attempts for message in held} == {0}

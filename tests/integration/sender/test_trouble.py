@@ -30,7 +30,7 @@ from .conftest import (
     sending,
     value,
 )
-from .test_sending import PROCESS, environment_of
+from .sender_process import PROCESS, environment_of
 
 
 class TestAnswers:

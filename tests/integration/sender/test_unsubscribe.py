@@ -81,6 +81,25 @@ async def test_post_suppresses_without_cookie_or_redirect(
     assert await suppressed(sender_engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
 
 
+@pytest.mark.parametrize("word", ["unsubscribe ", "Re: Unsubscribe\r\n ", ""])
+async def test_mail_with_a_token_in_its_subject_suppresses(
+    client, link, sender_engine, tenant_id, word
+):
+    token = link.removeprefix("/u/")
+    mail = f"From: Bob <x@y.example>\r\nSubject: {word}{token}\r\n\r\nplease\r\n"
+    answer = await client.post("/u", content=mail)
+    assert answer.status_code == 204
+    assert await suppressed(sender_engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
+
+
+async def test_mail_without_a_token_in_its_subject_changes_nothing(client, link, sender_engine):
+    token = link.removeprefix("/u/")
+    for mail in ("", "Subject: Win!\r\n", f"\r\n{token}", f"Subject: {token[:-4]}2222", "\0\xff"):
+        assert (await client.post("/u", content=mail)).status_code == 204
+    assert (await client.get("/u")).status_code == 405
+    assert await suppressed(sender_engine) == []
+
+
 async def test_post_is_stored_beside_every_other_reason(client, link, sender_engine, tenant_id):
     others = set(SuppressionReason) - {SuppressionReason.UNSUBSCRIBED}
     for reason in others:

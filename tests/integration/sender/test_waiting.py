@@ -262,12 +262,12 @@ class TestRetention:
             (select count(*) from queue.records), (select count(*) from mail.messages),
             (select count(*) from mail.events)"""
         async with sender_engine.connect() as connection:
-            await connection.execute(text("select queue.drop_bodies(-1), queue.drop_records(-1)"))
-            await connection.execute(text("select mail.maintain(-1, -1)"))
+            await connection.execute(text("select queue.drop_bodies(-1), queue.drop_records(-8)"))
+            await connection.execute(text("select mail.maintain(-8, -1)"))
             assert (await connection.execute(text(counts))).one() == (0, 1, 2, 2, 0)
             await connection.execute(text("delete from queue.scheduled"))
-            await connection.execute(text("select queue.drop_records(-1)"))
-            await connection.execute(text("select mail.maintain(-1, -1)"))
+            await connection.execute(text("select queue.drop_records(-8)"))
+            await connection.execute(text("select mail.maintain(-8, -1)"))
             assert (await connection.execute(text(counts))).one() == (0, 1, 0, 0, 0)
             await connection.execute(text("select queue.make_partitions(3)"))
             await connection.execute(text("select mail.maintain(90, 30)"))

@@ -27,6 +27,7 @@ from sender.dkim import Signer, relaxed_body
 from sender.faults import COMPOSE_REFUSED, POSTAL_ADDRESS_MISSING
 from sender.footer import Footer
 from sender.schemas import MAX_BODY, OutgoingMessage
+from sender.unsubscribing_mail import mailto
 from tests.support.faults import assert_shows
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -142,6 +143,20 @@ class TestCompose:
         url = f"{URL}{'x' * 150}"
         raw = written(message(), url=url)
         assert f"List-Unsubscribe: <{url}>\r\n".encode() in raw
+        assert verifies(SIGNER.sign(raw, NOW))
+
+    def test_mail_that_unsubscribes_is_named_beside_the_link(self) -> None:
+        by_mail = mailto("o'hara+a%b@penguinmails.example", "abc")
+        raw = compose(
+            message(),
+            message_id="<1@acme.example>",
+            unsubscribe_url=URL,
+            unsubscribe_mail=by_mail,
+            footer=FOOTER,
+            now=NOW,
+        )
+        assert by_mail == "mailto:o%27hara+a%25b@penguinmails.example?subject=unsubscribe%20abc"
+        assert f"List-Unsubscribe: <{URL}>,\r\n <{by_mail}>\r\n".encode() in raw
         assert verifies(SIGNER.sign(raw, NOW))
 
     def test_message_with_text_and_html_has_html_last(self) -> None:

@@ -179,3 +179,15 @@ class TestHolds:
         await passes(admin, 2)
         await connection.commit()
         assert await active(connection.cursor()) == {}
+
+    async def test_holds_that_overlap_are_explained_by_the_one_that_ends_last(
+        self, connection: Connection
+    ):
+        cursor = connection.cursor()
+        for hours, words, shown in ((1, "one", "one"), (3, "three", "three"), (2, "two", "three")):
+            await hold(cursor, SUBJECT, reasons.HELD, timedelta(hours=hours), words=words)
+            assert (await active(cursor))[SUBJECT].words == shown
+        await hold(cursor, SUBJECT, reasons.HELD, None, words="a person's")
+        await hold(cursor, SUBJECT, reasons.HOST_REFUSED, timedelta(hours=1))
+        found = (await active(cursor))[SUBJECT]
+        assert (found.reason, found.words, found.until) == (reasons.HELD, "a person's", None)

@@ -62,6 +62,34 @@ async def test_weight_that_is_set_while_a_worker_runs_changes_the_shares(queue: 
     assert 135 <= seen.bodies[200:400].count(b"a") <= 165
 
 
+async def test_figures_of_a_large_queue_are_estimates_by_a_sample(queue: Queue) -> None:
+    jobs = [NewJob("a", b"1"), *(NewJob("b", b"2") for _ in range(9_000))]
+    await queue.put(*jobs, NewJob("c", b"3", delay=HOUR))
+    await operations.hold(queue.connection, ACME, ["b"], None, "stopped")
+    exact = {one.state: one for one in await operations.depths(queue.connection)}
+    assert {state: one.jobs for state, one in exact.items()} == {
+        "due": 1,
+        "held": 9_000,
+        "scheduled": 1,
+    }
+    assert not any(one.is_estimate for one in exact.values())
+    busiest = await operations.busiest_buckets(queue.connection)
+    assert [(one.name, one.jobs, one.is_held) for one in busiest] == [
+        ("a", 1, False),
+        ("b", 9_000, True),
+    ]
+    estimated = {one.state: one for one in await operations.depths(queue.connection, blocks=40)}
+    assert estimated["held"].is_estimate
+    assert 4_000 < estimated["held"].jobs < 18_000
+    assert not estimated["scheduled"].is_estimate
+    now = await operations.stats(queue.connection, blocks=40)
+    assert now.is_estimate
+    assert 4_000 < now.ready < 18_000
+    await queue.connection.execute("update queue.buckets set filled = true")
+    first, *_ = await operations.busiest_buckets(queue.connection, blocks=1)
+    assert first.name == "a"  # served, whether it is in the sample or not
+
+
 async def test_buckets_say_what_waits_in_them_and_why(queue: Queue) -> None:
     await queue.put(NewJob("a", b"1"), NewJob("a", b"2"), NewJob("b", b"3", delay=HOUR))
     await queue.put(NewJob("c", b"4"), tenant=GLOBEX)
@@ -240,6 +268,28 @@ async def test_erased_job_keeps_its_record_and_nothing_else(queue: Queue) -> Non
     ]
     assert await operations.replay(queue.connection, [dead]) == set()
     assert await operations.resolve(queue.connection, [unknown], had_effect=False) == set()
+
+
+async def test_what_people_let_go_on_lives_as_long_as_its_record_says(queue: Queue) -> None:
+    """Also where what it was tried for, or waited for, has used up its life."""
+    dead, unknown = await queue.put(*(NewJob("b", b"", life=HOUR) for _ in range(2)))
+
+    async def handler(attempt: Attempt) -> Outcome:
+        return Outcome(State.DEAD if attempt.job.id == dead else State.UNKNOWN, "r")
+
+    await queue.work_off(handler)
+    for table in ("dead", "unknown", "records"):
+        await queue.connection.execute(
+            sql.SQL("update queue.{} set expires_at = now()").format(sql.Identifier(table))
+        )
+    await operations.replay(queue.connection, [dead])
+    await operations.resolve(queue.connection, [unknown], had_effect=False)
+    rows = await queue.connection.execute(
+        "select ready.expires_at = record.expires_at,"
+        " extract(epoch from ready.expires_at - now()) / 3600 > 23"
+        " from queue.ready join queue.records as record using (id)"
+    )
+    assert await rows.fetchall() == [(True, True), (True, True)]
 
 
 class Restored:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -297,6 +297,8 @@ async def test_jobs_of_a_held_bucket_expire_where_they_wait(queue: Queue) -> Non
     due, kept = await queue.put(NewJob("held", b"1", life=short), NewJob("held", b"2"))
     (retried,) = await queue.put(NewJob("b", b"3"))
     await operations.hold(queue.connection, ACME, ["held"], None, "cap_reached")
+    over = datetime.now(UTC) - timedelta(hours=1)
+    await operations.hold(queue.connection, ACME, ["b"], over, "over_by_now")
     outcome = Outcome(State.RETRY, "greylisted", delay=timedelta(hours=1), life=short, note="1-2")
     seen = Seen(outcome)
     async with queue.working(seen, replace(QUICK, expiry=0.05)):

@@ -1,0 +1,71 @@
+"""An address that drains gets no mail, and what its host could not send is said of its messages."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from kit.database import Role
+from sender import draining
+from sender.schemas import State
+from tests.support.installation import login
+from tests.support.waiting import reached
+
+from .conftest import DEADLINE, engine_as, explained, reaches, sending
+
+
+async def test_address_that_drains_gets_no_mail(
+    settings, entry, publish, submit, sink, sender_engine, upgraded, tenant_id
+):
+    closed = entry.model_copy(
+        update={"addresses": (entry.addresses[0].model_copy(update={"draining": True}),)}
+    )
+    controller = engine_as(upgraded, login(Role.CONTROLLER))
+
+    async def in_hand() -> int | None:
+        async with controller.connect() as connection:
+            found = await draining.closed(connection, tenant_id=tenant_id, addresses=["mx1-2"])
+        return found["mx1-2"].in_hand
+
+    await publish(entry)
+    sink.at_recipient.append("wait")
+    message_id = await submit()
+    async with sending(settings):
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        await publish(closed)  # the host has been asked for a mail that is claimed already
+        sink.released.set()
+        explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
+        assert (explanation.message.state, explanation.message.reason) == (
+            State.HELD,
+            "address_draining",
+        )
+        assert (sink.mails, await in_hand()) == ([], 0)
+        sink.arrived.clear()
+        sink.released.clear()
+        sink.answers.append("wait")
+        await publish(entry)
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        await publish(closed)  # the host has the mail, and its answer is awaited
+        await reached(in_hand, lambda count: count == 1)
+        sink.released.set()
+        await reaches(sender_engine, message_id, State.ACCEPTED)
+        await reached(in_hand, lambda count: count == 0)
+        await publish(entry)
+        sent = await submit()
+        await reaches(sender_engine, sent, State.ACCEPTED)
+    lost = await explained(sender_engine, message_id)
+    assert lost.message.queue_id is not None
+    queue_ids = [lost.message.queue_id, "of-a-bounce"]
+    async with controller.begin() as connection:
+        for tenant, count in ((UUID(int=7), 0), (tenant_id, 1), (tenant_id, 0)):
+            assert count == await draining.lose(
+                connection, tenant_id=tenant, address="mx1-2", queue_ids=queue_ids
+            )
+    await controller.dispose()
+    lost = await explained(sender_engine, message_id)
+    assert (lost.message.state, lost.message.reason) == (
+        State.BOUNCED_INFRASTRUCTURE,
+        "address_released",
+    )
+    assert lost.decisions[-1].message == "mx1-2 was released before its host had sent it"
+    assert (await explained(sender_engine, sent)).message.state is State.ACCEPTED
