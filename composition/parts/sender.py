@@ -34,8 +34,9 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         token_key=settings.token_key,
         token_keys=settings.token_keys,
         public_url=settings.public_url,
+        lists_url=settings.redis_url if settings.lists else None,
+        redis_url=settings.redis_url,
         unsubscribe_address=settings.unsubscribe_address,
-        lists_url=settings.lists_url,
         helo=settings.helo,
         resolver=settings.resolver,
         outcomes_file=state_dir() / "outcomes.jsonl",
@@ -63,8 +64,8 @@ def metrics_app(metrics: Metrics) -> Starlette:
 async def trouble(settings: SenderPart) -> str:
     """Return why nothing is sent, or not as it is set; empty when there is no such problem."""
     problem = await upkeep.trouble(_dsn(settings))
-    if not problem and settings.lists_url is not None:
-        problem = await lists_trouble(settings.lists_url.get_secret_value())
+    if not problem and settings.lists:
+        problem = await lists_trouble(settings.redis_url.get_secret_value())
     return problem
 
 

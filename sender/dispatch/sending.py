@@ -36,6 +36,8 @@ from vault import VaultError
 
 LIFE = timedelta(hours=48)
 """How long a message is tried, from the first attempt on."""
+LOCKED = 6
+"""The attempt whose delay mail waits that no key opens: people must put that right."""
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
     Result.BUSY: "temporarily refused by {helo}",
@@ -97,8 +99,9 @@ class Sending:
         try:
             mail = await self._write(job, message, route)
             password = self._password(job, address)
-        except VaultError as fault:
-            return self._failed(job, fault.code.name, fault.message, _facts(job, address))
+        except VaultError as fault:  # nothing of this message was tried
+            facts = _facts(job, address)
+            return self._later(fault.code.name, fault.message, facts, delay(LOCKED))
         except Fault as fault:  # what cannot be written never can
             return cancelled(fault.code.name, fault.message)
         return await self._hand_over(attempt, message, route, password, mail)

@@ -11,11 +11,13 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from heapq import nlargest
 from uuid import UUID
 
 from sender.directory import SendingAddress, SendingDomain
 from sender.dispatch.store import DatabaseClock
 from sender.footer import Footer
+from sender.live import LiveBucket
 from sender.policy import buckets
 from sender.policy.model import Credit, HandOver, Hold, Subject
 from sender.policy.names import BucketName
@@ -23,6 +25,7 @@ from sender.policy.snapshots import Resolved, Standing
 from sender.policy.spreading import BURST, Pace
 from sender.queue import Bucket
 from sender.schemas import OutgoingMessage, Stop
+from sender.smtp import Rest
 from sender.stops import Mail
 
 KEPT = 5000
@@ -102,6 +105,8 @@ class Tenants:
     obstacle: Callable[[], Credit | None] = lambda: None
     """Why no mail at all can be written; None: it can."""
     burst: int = BURST
+    rest: Callable[[SendingAddress], Rest | None] = lambda _: None
+    """Why an address is let be after a failure; None: it is not."""
     known: OrderedDict[UUID, Tenant] = field(default_factory=OrderedDict)
     resolved: dict[str, Resolved] = field(default_factory=dict)
     """By recipients' domain that a bucket is named by."""
@@ -246,7 +251,19 @@ class Tenants:
         pace = self._paces.get(_pace_key(tenant, name))
         snapshot = tenant.standing.bucket(name, now, pace=pace, urgent=urgent)
         found = buckets.credit(snapshot)
-        return (self.obstacle() or found) if found.count else found
+        if found.settles_home and found.egress is not None:
+            tenant.standing.expect_home(name, found.egress.name)
+        return (self.obstacle() or self._resting(tenant, found) or found) if found.count else found
+
+    def _resting(self, tenant: Tenant, found: Credit) -> Credit | None:
+        """Let a bucket wait while its address is let be: so its mail says why, and until when."""
+        if found.egress is None:
+            return None
+        rest = self.rest(tenant.standing.addresses[found.egress.name])
+        if rest is None:
+            return None
+        until = self.clock.now() + timedelta(seconds=rest.seconds)
+        return Credit(0, rest.reason, f"{found.egress.name} is let be: {rest.words}", until)
 
     def _place(self, known: Known, ip: str | None) -> None:
         if known.ip == ip:
@@ -258,6 +275,21 @@ class Tenants:
         if ip is not None:
             self._at_address[ip] += known.in_work
         known.ip = ip
+
+    def shown(self, most: int) -> tuple[LiveBucket, ...]:
+        """Return how mail of buckets is sent, for people: of those in work, or decided last."""
+        every = self._buckets.values()
+        first = nlargest(most, every, key=lambda one: (one.in_work, one.decided_at))
+        return tuple(
+            LiveBucket(
+                tenant_id=one.key[0],
+                name=one.key[1],
+                ip=one.ip,
+                in_work=one.in_work,
+                per_hour=None if one.rate is None else round(one.rate * 3600, 2),
+            )
+            for one in first
+        )
 
     # What is handed over
 

@@ -29,8 +29,8 @@ class Settings:
     ageing: float = 600.0
     """A job that has been due for so long, without a hold, is moved one class up."""
     most_losses: int = 5
-    """A job that so many workers were lost with is dead. Those that were lost with it wait apart
-    from each other meanwhile, so that they do not share its end."""
+    """A job that so many workers were lost with is dead. From the second loss on it is tried apart
+    from others, and one counts only if its worker had no other such job. An outcome clears it."""
     grace: float = 30.0
     """How long a stop waits for handlers."""
     outcomes_file: Path | None = None
