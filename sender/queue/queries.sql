@@ -197,6 +197,32 @@ with outcome as materialized (
 )
 select id, has_begun from gone
 
+-- name: finish_done
+-- What `finish` writes of jobs that are just done, as most are: its other parts cost as much as these, also unused.
+with outcome as materialized (
+    select job_id, job_token, new_note
+    from unnest(%(ids)b::uuid[], %(tokens)b::bigint[], %(notes)b::text[]) as outcome (job_id, job_token, new_note)
+    where (select queue.must_be_bound())
+), held as (
+    delete from queue.claimed using outcome where id = job_id and token = job_token
+    returning id, tenant_id, attempts, coalesce(new_note, note) as note, begun_at is not null as has_begun, 1 as waited
+), late as (
+    delete from queue.unknown using outcome
+    where id = any(%(ids)b::uuid[]) and id = job_id and token in (job_token, 0)
+    returning id, tenant_id, attempts, coalesce(new_note, note) as note, true, 0
+), gone as (
+    select * from held union all select * from late
+), counted as (
+    insert into queue.arrivals (slot, tenant_id, jobs)
+    select {slot}, tenant_id, -sum(waited) from gone group by tenant_id
+), recorded as (
+    update queue.records as record
+    set state = 'done', reason = null, attempts = least(gone.attempts::integer + 1, 32767)::smallint,
+        changed_at = now(), note = gone.note
+    from gone where record.id = gone.id
+)
+select id, has_begun from gone
+
 -- name: release
 -- Back to where it was, as if it had not been claimed: a claim whose answer was lost.
 with gone as (

@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from sender.queue import outcomes_file
 from sender.queue.ageing import Ageing
 from sender.queue.attempts import Handler
-from sender.queue.buckets import Bucket, Buckets, Claim, Credit, OnInWork, ignore_in_work
+from sender.queue.buckets import Buckets, Claim, Credit, OnInWork, ignore_in_work, unlimited
 from sender.queue.exchanges import Exchanges, pause
 from sender.queue.extension import Extension
 from sender.queue.handlers import Handlers
@@ -41,11 +41,6 @@ LOOKS = 10
 FIRST_UPKEEP = 10.0
 """Seconds after the start."""
 log = structlog.get_logger(__name__)
-
-
-def unlimited(_bucket: Bucket) -> int:
-    """Give every bucket credit."""
-    return 1_000_000
 
 
 @dataclass
@@ -151,7 +146,7 @@ class Worker:
         await self._handlers.end()
         loop = asyncio.get_running_loop()
         end = loop.time() + self.settings.last_writes
-        while self._claiming or self._held.total():
+        while self._claiming or self.held:
             if self.settings.outcomes_file and loop.time() > end:
                 return False
             self._exchanges.work.set()
@@ -195,7 +190,7 @@ class Worker:
             try:
                 if not await self._store.renew(draining=self._draining):
                     log.warning("queue.lease_lost", worker=self.name)
-                    self._forget(self._slots)
+                    self._buckets.forget(self._buckets.of_slots(self._slots))
                     self._slots.clear()
                     await self._store.register(self.name)
                 self._outage.over()
@@ -215,15 +210,12 @@ class Worker:
         if surplus > len(self._leaving):
             least = sorted(self._slots - self._leaving, key=self._held.__getitem__)
             self._leaving.update(least[: surplus - len(self._leaving)])
-            self._forget(self._leaving)
+            self._buckets.forget(self._buckets.of_slots(self._leaving))
         free = [slot for slot in self._leaving if not self._held[slot]]
         if free and not self._claiming:
             self._slots.difference_update(free)
             self._leaving.difference_update(free)
             await self._store.give_slots(free)
-
-    def _forget(self, slots: set[int]) -> None:
-        self._buckets.forget(self._buckets.of_slots(slots))
 
     # Looking for jobs
 
@@ -312,11 +304,16 @@ class Worker:
 
     # What the exchanges claim
 
+    @property
+    def held(self) -> int:
+        """Count the jobs that have no outcome in the database."""
+        return self._held.total()
+
     def plan(self, ending: int) -> list[Claim]:
         """Return the claims of an exchange that writes so many results."""
         if self._draining or not self._bound:
             return []
-        free = self.settings.at_risk - self._held.total() - self._asked + ending
+        free = self.settings.at_risk - self.held - self._asked + ending
         claims = self._buckets.plan(free, self.credit)
         if claims:
             self._claiming += 1
