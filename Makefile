@@ -57,6 +57,10 @@ bench-queue: setup ## Measure the queue beside others, installed below build/
 bench-sender: setup ## Measure the sender from the claim to the outcome
 	@$(PY) -m tests.bench.sender
 
+.PHONY: soak-queue
+soak-queue: setup ## Let the queue work for an hour, and on 10 million mails
+	@$(PY) -m tests.bench.soak
+
 .PHONY: chaos-queue
 chaos-queue: setup ## End senders and servers at the worst moments; count mails
 	@$(PY) -m tests.chaos.queue
@@ -76,6 +80,9 @@ lock: setup ## Write requirements/lock.txt again from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate requirements/bench-queue.in \
 		-o requirements/bench-queue.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --no-deps requirements/chaos-queue.in \
+		-o requirements/chaos-queue.txt
 
 .PHONY: clean
 clean: down ## Remove environment and build results; shared caches stay

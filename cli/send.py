@@ -40,6 +40,9 @@ def send(
     priority: Annotated[
         int, typer.Option(parser=whole_number, help="1 to 1000, low is urgent")
     ] = 100,
+    campaign: Annotated[
+        str | None, typer.Option(help="groups mail: its complaints, and `penguin stop campaign`")
+    ] = None,
     expires: Annotated[
         str | None,
         typer.Option(help="give it up if it is not sent by then: 36h, 7d, or 2026-12-24T18:00:00Z"),
@@ -63,6 +66,8 @@ def send(
         raise USAGE(mistake=f"{', '.join(missing)} missing", remedy="see `penguin send --help`")
     if transactional:
         content = {**content, "transactional": True}
+    if campaign is not None:
+        content = {**content, "campaign": campaign}
     if expires is not None:
         content = {**content, "expires_at": later(expires)}
     api = connect()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -18,12 +19,19 @@ from cli.states import reason_in_words
 from cli.table import Table
 from cli.terminal import is_terminal, terminal_width
 from cli.times import lasting, moment
-from controlplane.queue.schemas import BucketView, TopView
+from controlplane.queue.schemas import (
+    AddressTrafficView,
+    BucketView,
+    TopView,
+    TrafficView,
+)
 
 app = typer.Typer()
 PAUSE = 2.0
 """Seconds between two looks."""
-BUCKETS = ("tenant", "bucket", "mails", "oldest", "state", "until?")
+BUCKETS = ("tenant", "bucket", "mails", "oldest", "per_hour?", "state", "until")
+TENANTS = ("tenant", "last_minute", "per_second")
+ADDRESSES = ("tenant", "address", "ip", "in_hand", "waiting", "connections", "state")
 DEPTHS = ("state", "reason", "mails", "oldest")
 
 
@@ -67,7 +75,9 @@ def lines(top: TopView) -> list[str]:
         head.append("database_restored: nothing is sent before `penguin queue recover`")
     if others:
         head.append(f"others: {', '.join(others)}")
-    depths = [
+    if top.shown_senders < top.workers:
+        head.append(f"connections and rates: shown by {top.shown_senders} of {top.workers} senders")
+    depths: list[dict[str, object]] = [
         {
             "state": depth.state,
             "reason": reason_in_words(depth.code),
@@ -76,17 +86,46 @@ def lines(top: TopView) -> list[str]:
         }
         for depth in top.depths
     ]
-    buckets = [_row(bucket) for bucket in top.buckets]
-    shown = [*head, "", *Table(DEPTHS, depths, width).lines]
-    return [*shown, "", *Table(BUCKETS, buckets, width).lines] if buckets else shown
+    sections: list[tuple[Sequence[str], list[dict[str, object]]]] = [
+        (TENANTS, [_traffic(one) for one in top.tenants]),
+        (ADDRESSES, [_address(one) for one in top.addresses]),
+        (DEPTHS, depths),
+        (BUCKETS, [_bucket(one) for one in top.buckets]),
+    ]
+    for columns, rows in sections:
+        if rows or columns is DEPTHS:
+            head += ["", *Table(columns, rows, width).lines]
+    return head
 
 
-def _row(bucket: BucketView) -> dict[str, object]:
+def _traffic(one: TrafficView) -> dict[str, object]:
+    return {
+        "tenant": one.tenant,
+        "last_minute": one.handed_over,
+        "per_second": f"{one.per_second:.1f}",
+    }
+
+
+def _address(one: AddressTrafficView) -> dict[str, object]:
+    failed = f"{one.breaker}: {reason_in_words(one.reason)}".replace("_", " ")
+    return {
+        "tenant": one.tenant,
+        "address": one.name,
+        "ip": one.ip,
+        "in_hand": one.in_hand,
+        "waiting": one.waiting,
+        "connections": f"{one.connections} of {one.limit}",
+        "state": failed if one.reason else "ready",
+    }
+
+
+def _bucket(bucket: BucketView) -> dict[str, object]:
     return {
         "tenant": bucket.tenant,
         "bucket": bucket.bucket,
         "mails": counts.in_words(bucket),
         "oldest": lasting(bucket.oldest_seconds),
+        "per_hour": None if bucket.per_hour is None else f"{bucket.per_hour:.1f}",
         "state": reason_in_words(bucket.code) if bucket.is_held else "due",
         "until": moment(bucket.until) if bucket.until else None,
     }

@@ -130,6 +130,7 @@ def _settings_of(
                 pool_size=settings.database.pool_size,
                 platform=settings.platform,
                 pepper=settings.api.pepper,
+                redis_url=SecretStr(embedded.redis_url(settings)),
                 socket=_descriptor(listener),
             )
         case Part.PUBLIC:
@@ -160,7 +161,8 @@ def _settings_of(
                 unsubscribe_address=settings.mail.unsubscribe_address,
                 helo=settings.mail.helo,
                 resolver=settings.verification.resolver or None,
-                lists_url=SecretStr(embedded.redis_url(settings)) if settings.mail.lists else None,
+                redis_url=SecretStr(embedded.redis_url(settings)),
+                lists=settings.mail.lists,
                 socket=_descriptor(listener),
             )
 
@@ -228,7 +230,7 @@ def prepare(parts: Collection[Part]) -> None:
     """
     settings = Settings.read(state_dir())
     dsn = embedded.database_dsn(settings)
-    if Part.SENDER in parts:
+    if _use_redis(parts):
         embedded.redis_url(settings)
     _require_schema(settings, dsn, ROLES[next(iter(parts))][0])
 
@@ -237,9 +239,13 @@ async def _keep_servers(settings: Settings, parts: Collection[Part]) -> None:
     """Restart the embedded servers that these parts use when they die."""
     postgres, valkey = embedded.servers()
     used: list[Postgres | Valkey] = [postgres] if settings.database.dsn is None else []
-    if settings.redis.url is None and Part.SENDER in parts:
+    if settings.redis.url is None and _use_redis(parts):
         used.append(valkey)
     await keep_running(used)
+
+
+def _use_redis(parts: Collection[Part]) -> bool:
+    return Part.SENDER in parts or Part.API in parts
 
 
 def _require_schema(settings: Settings, dsn: str, role: Role) -> None:

@@ -14,6 +14,7 @@ from controlplane.database import Database
 from controlplane.events.endpoints import router as events
 from controlplane.health.endpoints import Probe, database_probe
 from controlplane.health.endpoints import router as health
+from controlplane.holds.endpoints import router as holds
 from controlplane.inventory.endpoints import router as inventory
 from controlplane.keys.endpoints import router as keys
 from controlplane.messages.endpoints import router as messages
@@ -30,6 +31,7 @@ from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
+from controlplane.tenants.releasing import router as releasing
 from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
@@ -40,11 +42,15 @@ def create_app(
     database: Database,
     platform: Platform,
     pepper: bytes,
+    redis_url: str | None = None,
     clock: Callable[[], datetime] = now,
     phases: Sequence[Row] = (),
     probes: Mapping[str, Probe] | None = None,
 ) -> FastAPI:
-    """Build the application; `phases` are the reconciler's table."""
+    """Build the application; `phases` are the reconciler's table.
+
+    Without `redis_url` it does not show what senders know only in memory.
+    """
     app = FastAPI(
         title="PenguinMails",
         version="1",
@@ -60,7 +66,7 @@ def create_app(
     app.state.clock = clock
     app.state.phases = phases
     app.state.probes = {"db": database_probe(database), **(probes or {})}
-    app.state.measuring = Measuring(database)
+    app.state.measuring = Measuring(database, redis_url)
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
     app.add_middleware(Limits)
@@ -68,8 +74,10 @@ def create_app(
         tenants,
         pause,
         forgetting,
+        releasing,
         stops,
         warmup,
+        holds,
         keys,
         inventory,
         operations,

@@ -108,6 +108,37 @@ NO_WARM_UP = FAULTS.code(
     example={"kind": "address", "name": "198.18.1.10", "plural": "addresses"},
     status=404,
 )
+NOTHING_ACTIVE = FAULTS.code(
+    "warmup.nothing_active",
+    message="nothing of tenant {name} sends yet, so there is no warm-up to set",
+    remedy="wait for it: `penguin wait tenant {name} --for=condition=SendingEnabled`",
+    cause="What is warmed up is what the sender may use, which the reconciler publishes once a "
+    "domain is verified.",
+    example={"name": "acme"},
+    status=409,
+    acts=Actor.NOBODY,
+)
+NOTHING_TO_HOLD = FAULTS.code(
+    "hold.not_found",
+    message="no mail counts against {kind} {name}",
+    remedy="{remedy}",
+    cause="What is held is an address of bulk mail, a verified From domain, a declared mailbox, "
+    "a receiving provider, an address at one, or a tenant.",
+    example={
+        "kind": "provider",
+        "name": "gogle",
+        "remedy": "name one of apple, google, microsoft, or an address at one: 198.18.1.2/google",
+    },
+    status=404,
+)
+HOLD_PAST = FAULTS.code(
+    "hold.past",
+    message="{until} is over",
+    remedy="give a later time, or none: then the hold lasts until it is ended",
+    cause="A hold ends at a moment that is still to come.",
+    example={"until": "2026-11-24T12:00:00Z"},
+    status=422,
+)
 TENANT_MISSING = FAULTS.code(
     "request.tenant_missing",
     message="the tenant is missing",

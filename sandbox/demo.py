@@ -16,9 +16,9 @@ from cli.terminal import wrapped
 from kit.paths import checkout
 from kit.steps import step
 from lab.receiver import wait_for_message
-from sandbox import down, local, up
+from sandbox import down, local, up, warm_and_cold
 from sandbox.faults import COMMAND_FAILED
-from sandbox.narration import heading, say
+from sandbox.narration import command, heading, penguin, say
 
 app = typer.Typer(help="The main job on real parts.")
 
@@ -64,9 +64,9 @@ def _demo(api_only: bool) -> None:
 
 
 def _main_job() -> None:
-    environment = _apply()
+    environment = _apply(FILE, warm_and_cold.FILE)
     heading("the tenant becomes ready")
-    penguin(environment, "wait", "tenant", TENANT, "--for=condition=Ready", f"--timeout={DEADLINE}")
+    _wait(environment, TENANT, "Ready")
     heading("a mail through the tenant's host")
     with step("receiving server"):
         local.wait_for_receiver()
@@ -77,25 +77,33 @@ def _main_job() -> None:
     penguin(environment, "explain", message["id"])
     heading("the tenant")
     penguin(environment, "describe", "tenant", TENANT)
+    heading("the second tenant becomes ready")
+    _wait(environment, warm_and_cold.WARM, "Ready")
+    warm_and_cold.show(environment)
 
 
 def _api_level(missing: str) -> None:
     """Run the demo up to DNS, where no host can run."""
     say(f"Real hosts cannot run on this machine: {missing}. The demo ends after DNS.")
-    environment = _apply()
+    environment = _apply(FILE)
     heading("the tenant becomes ready")
-    arguments = ("--for=condition=DnsReady", f"--timeout={DEADLINE}")
-    penguin(environment, "wait", "tenant", TENANT, *arguments)
+    _wait(environment, TENANT, "DnsReady")
     heading("the tenant")
     penguin(environment, "describe", "tenant", TENANT)
 
 
-def _apply() -> dict[str, str]:
-    """Apply the file with the variables of the sandbox; return the variables."""
+def _apply(*files: Path) -> dict[str, str]:
+    """Apply files with the variables of the sandbox; return the variables."""
     environment = {**os.environ, **local.environment()}
-    heading(f"$ penguin apply -f {FILE}")
-    penguin(environment, "apply", "-f", str(FILE), shown=False)
+    arguments = ["apply", *(word for file in files for word in ("-f", str(file)))]
+    heading(f"$ penguin {' '.join(arguments)}")
+    penguin(environment, *arguments, shown=False)
     return environment
+
+
+def _wait(environment: dict[str, str], tenant: str, condition: str) -> None:
+    arguments = (f"--for=condition={condition}", f"--timeout={DEADLINE}")
+    penguin(environment, "wait", "tenant", tenant, *arguments)
 
 
 def _send(environment: dict[str, str]) -> dict[str, str]:
@@ -103,9 +111,9 @@ def _send(environment: dict[str, str]) -> dict[str, str]:
     arguments = ["--from", "sales@acme.example", "--to", "alice@rcpt.example"]
     arguments += ["--subject", "Hello from acme", "--text", "Sent through acme's own host."]
     say(f"$ penguin send {' '.join(arguments[:4])} …")
-    command = [*_command(), "send", *arguments, "--tenant", TENANT, "--wait", "-o", "json"]
+    send = [*command(), "send", *arguments, "--tenant", TENANT, "--wait", "-o", "json"]
     result = subprocess.run(
-        command, cwd=checkout(), env=environment, stdout=subprocess.PIPE, text=True, check=False
+        send, cwd=checkout(), env=environment, stdout=subprocess.PIPE, text=True, check=False
     )
     if result.returncode:
         raise COMMAND_FAILED(command="send")
@@ -129,16 +137,3 @@ def _show_received(message_id: str) -> None:
             say(f"PTR              {match['ptr']}")
             say(f"HELO             {match['helo']}")
             return
-
-
-def penguin(environment: dict[str, str], *arguments: str, shown: bool = True) -> None:
-    """Run one command, and show its output."""
-    if shown:
-        say(f"$ penguin {' '.join(arguments)}")
-    result = subprocess.run([*_command(), *arguments], cwd=checkout(), env=environment, check=False)
-    if result.returncode:
-        raise COMMAND_FAILED(command=arguments[0])
-
-
-def _command() -> list[str]:
-    return [str(checkout() / ".venv" / "bin" / "penguin")]

@@ -37,7 +37,7 @@ from lab.running import PLATFORM_ZONE, RunningLab, required, running
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tools.pulumi import engine
 
-ZONES = ("acme.example",)
+ZONES = ("acme.example", "globex.example")
 """Zones at Cloudflare of the tenants in `tenants/`."""
 
 MADE_FOR_THE_LAB = "made-for-the-lab"

@@ -1,6 +1,12 @@
-"""The output of the sandbox's commands."""
+"""The output of the sandbox's commands, and of those that the demo shows at work."""
 
 from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+
+from kit.paths import checkout
+from sandbox.faults import COMMAND_FAILED
 
 
 def say(line: str) -> None:
@@ -11,3 +17,21 @@ def say(line: str) -> None:
 def heading(text: str) -> None:
     """Print the heading of a section."""
     say(f"\n── {text} {'─' * max(0, 76 - len(text))}")
+
+
+def penguin(environment: Mapping[str, str], *arguments: str, shown: bool = True) -> None:
+    """Run one command, and show its output; raises COMMAND_FAILED."""
+    if shown:
+        say(f"$ penguin {' '.join(map(_quoted, arguments))}")
+    result = subprocess.run([*command(), *arguments], cwd=checkout(), env=environment, check=False)
+    if result.returncode:
+        raise COMMAND_FAILED(command=arguments[0])
+
+
+def command() -> list[str]:
+    """Return the command of this checkout."""
+    return [str(checkout() / ".venv" / "bin" / "penguin")]
+
+
+def _quoted(argument: str) -> str:
+    return f'"{argument}"' if " " in argument else argument

@@ -112,7 +112,7 @@ HELD = REASONS.add(
     "held",
     "a person has held what it counts against",
     OPERATOR,
-    "the hold ends, or `penguin mailq release`",
+    "its time is over, or `penguin holds end`",
 )
 PROVIDER_UNRESOLVED = REASONS.add(
     "provider_unresolved",
@@ -178,6 +178,9 @@ CERTIFICATE_REFUSED = REASONS.add(
     OPERATOR,
     "the configuration phase renews it",
 )
+TLS_FAILED = REASONS.add(
+    "tls_failed", "our host offers no encryption that we accept", OPERATOR, "the host is put right"
+)
 LOGIN_REFUSED = REASONS.add(
     "login_refused",
     "our host refuses the password of its address",
@@ -188,7 +191,7 @@ HOST_REFUSED = REASONS.add(
     "host_refused",
     "our host refuses mail, so that its address is held",
     OPERATOR,
-    "the host is put right, and the hold ends, or `penguin mailq release`",
+    "the host is put right, and the hold's time is over, or `penguin holds end`",
 )
 HOST_SILENT = REASONS.add(
     "host_silent", "our host did not answer in time", NOBODY, "the next try succeeds"
@@ -206,6 +209,19 @@ CONNECTION_LOST = REASONS.add(
     NOBODY,
     "the next try succeeds",
 )
+OF_HOSTS = (
+    UNREACHABLE,
+    CERTIFICATE_REFUSED,
+    TLS_FAILED,
+    LOGIN_REFUSED,
+    HOST_SILENT,
+    PROTOCOL_VIOLATION,
+    HOST_BUSY,
+    CONNECTION_LOST,
+)
+"""Mail of an address that failed with one of these waits a while before it is tried again."""
+MAY_END_AT_ANY_MOMENT = (PROVIDER_UNRESOLVED, SPREAD, *OF_HOSTS)
+"""Holds of seconds or minutes: they may have ended after the last moment that a standby knows."""
 STOPPING = REASONS.add("stopping", "the sender ended before it was sent", NOBODY, "the next try")
 DATABASE_LOST = REASONS.add(
     "database_lost",

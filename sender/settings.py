@@ -34,6 +34,8 @@ class SenderSettings(BaseSettings):
     """Role to act as after the login, for a login that is only a member of it."""
     lists_url: SecretStr | None = None
     """Redis: claimed messages wait in its lists; None: in memory."""
+    redis_url: SecretStr | None = None
+    """Redis: shows connections and rates to people; None: they are not shown."""
     helo: str | None = None
     """What the sender calls itself towards our hosts; the machine's name when None."""
     concurrency: Count = Field(default=200, ge=1, le=10_000)

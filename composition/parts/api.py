@@ -24,6 +24,7 @@ async def work(settings: ApiPart, progress: Progress, stop: asyncio.Event) -> No
         database=database,
         platform=settings.platform,
         pepper=settings.pepper.get_secret_value().encode(),
+        redis_url=settings.redis_url.get_secret_value(),
         phases=ROWS,
         probes=probes(database, progress),
     )

@@ -19,7 +19,7 @@ from controlplane.service import serve_http
 from kit.database import Role, role_dsn
 from kit.metrics import CONTENT_TYPE
 from kit.paths import state_dir
-from sender.daemon import run
+from sender.daemon import collect_rarely, run
 from sender.dispatch import upkeep
 from sender.metrics import Metrics
 from sender.queue.lists import lists_trouble
@@ -34,12 +34,14 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         token_key=settings.token_key,
         token_keys=settings.token_keys,
         public_url=settings.public_url,
+        lists_url=settings.redis_url if settings.lists else None,
+        redis_url=settings.redis_url,
         unsubscribe_address=settings.unsubscribe_address,
-        lists_url=settings.lists_url,
         helo=settings.helo,
         resolver=settings.resolver,
         outcomes_file=state_dir() / "outcomes.jsonl",
     )
+    collect_rarely()
     metrics, ended = Metrics(), asyncio.Event()
     listener = socket.socket(fileno=settings.socket)
     serving = asyncio.create_task(serve_http(metrics_app(metrics), listener, ended, lambda: None))
@@ -62,8 +64,8 @@ def metrics_app(metrics: Metrics) -> Starlette:
 async def trouble(settings: SenderPart) -> str:
     """Return why nothing is sent, or not as it is set; empty when there is no such problem."""
     problem = await upkeep.trouble(_dsn(settings))
-    if not problem and settings.lists_url is not None:
-        problem = await lists_trouble(settings.lists_url.get_secret_value())
+    if not problem and settings.lists:
+        problem = await lists_trouble(settings.redis_url.get_secret_value())
     return problem
 
 

@@ -59,6 +59,8 @@ class ApiPart(PartSettings):
     pool_size: int
     platform: Platform
     pepper: Secret
+    redis_url: Secret
+    """Where senders show connections and rates."""
     socket: int
     """Descriptor of the listening socket, which outlives a restart of the part."""
 
@@ -95,6 +97,9 @@ class SenderPart(PartSettings):
     helo: str | None
     resolver: str | None
     """Name server that is asked for MX records."""
-    lists_url: Secret | None
+    redis_url: Secret
+    """Where connections and rates are shown."""
+    lists: bool
+    """Whether claimed mail waits in Redis, too."""
     socket: int
     """Descriptor of the listening socket of `/metrics`."""

@@ -17,8 +17,9 @@ from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorW
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.queue import service
-from controlplane.queue.measuring import Measuring, metrics
+from controlplane.queue.measuring import Figures, Measuring, metrics
 from controlplane.queue.schemas import (
+    AddressTrafficView,
     BucketView,
     Changed,
     DeadPage,
@@ -30,11 +31,14 @@ from controlplane.queue.schemas import (
     RecoverRequest,
     SelectionRequest,
     TopView,
+    TrafficView,
 )
 from controlplane.tenants import repository as tenant_rows
 from kit.metrics import CONTENT_TYPE
 from sender import mailq
+from sender.live import LiveBucket
 from sender.queue import operations
+from sender.reasons import MAY_END_AT_ANY_MOMENT
 
 router = APIRouter(tags=["queue"], route_class=GuardedRoute)
 METRICS = 'penguin_queue_mails{state="held",reason="warmup_cap_reached"} 1200'
@@ -66,9 +70,11 @@ async def show_traffic(request: Request, access: OperatorReader, limit: Limit = 
     """Show how fast mail leaves, and which buckets wait longest; counts may be old."""
     measuring: Measuring = request.app.state.measuring
     figures = await measuring.figures()
-    buckets = figures.buckets[:limit]
+    buckets, tenants = figures.buckets[:limit], figures.tenants[:limit]
+    ids = {bucket.tenant_id for bucket in buckets} | {one.tenant_id for one in tenants}
     async with access.begin() as connection:
-        names = await tenant_rows.names(connection, [bucket.tenant_id for bucket in buckets])
+        names = await tenant_rows.names(connection, ids)
+    live = {(b.tenant_id, b.name): b for one in figures.live for b in one.buckets}
     return TopView(
         is_restored=figures.health.is_restored,
         workers=figures.health.workers,
@@ -85,19 +91,46 @@ async def show_traffic(request: Request, access: OperatorReader, limit: Limit = 
         wait_p50=figures.waits.p50,
         wait_p95=figures.waits.p95,
         buckets=[
-            BucketView(
-                tenant=names.get(bucket.tenant_id),
-                bucket=bucket.name,
-                mails=min(bucket.jobs, operations.COUNTED),
-                has_more=bucket.jobs > operations.COUNTED,
-                oldest_seconds=bucket.oldest_seconds,
-                is_held=bucket.is_held,
-                code=bucket.reason,
-                until=bucket.until,
-            )
-            for bucket in buckets
+            _bucket(one, names.get(one.tenant_id), live.get((one.tenant_id, one.name)))
+            for one in buckets
         ],
+        tenants=[
+            TrafficView(
+                tenant=names.get(one.tenant_id),
+                handed_over=one.mails,
+                per_second=one.mails / mailq.WINDOW.total_seconds(),
+            )
+            for one in tenants
+        ],
+        addresses=_addresses(figures)[:limit],
+        shown_senders=len(figures.live),
     )
+
+
+def _bucket(
+    bucket: operations.BusyBucket, tenant: str | None, live: LiveBucket | None
+) -> BucketView:
+    return BucketView(
+        tenant=tenant,
+        bucket=bucket.name,
+        mails=min(bucket.jobs, operations.COUNTED),
+        has_more=bucket.jobs > operations.COUNTED,
+        oldest_seconds=bucket.oldest_seconds,
+        is_held=bucket.is_held,
+        code=bucket.reason,
+        until=bucket.until,
+        per_hour=live and live.per_hour,
+        in_work=live and live.in_work,
+    )
+
+
+def _addresses(figures: Figures) -> list[AddressTrafficView]:
+    """Return what senders show of addresses, those with most mail in hand first."""
+    every = [address for one in figures.live for address in one.addresses]
+    return [
+        AddressTrafficView(tenant=figures.owners.get(one.ip), **one.model_dump())
+        for one in sorted(every, key=lambda one: (-one.in_hand, one.ip))
+    ]
 
 
 @router.get(
@@ -203,7 +236,13 @@ async def recover_queue(
         driver = await driver_of(connection)
         if not (await operations.health(driver)).is_restored:
             raise NOT_RESTORED()
-        done = await operations.recover(driver, body.since, body.treat_as.value, most=service.STEP)
+        done = await operations.recover(
+            driver,
+            body.since,
+            body.treat_as.value,
+            most=service.STEP,
+            may_have_ended=MAY_END_AT_ANY_MOMENT,
+        )
         await emit(
             connection,
             tenant_id=None,

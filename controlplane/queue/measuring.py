@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from controlplane.database import OPERATOR, Database, driver_of
 from kit.metrics import Labels, Metric, exposition
 from sender import mailq
+from sender.live import Live, shown
+from sender.policy.model import Kind, Subject
+from sender.policy.subjects import owners_of
 from sender.queue import operations
 from sender.reasons import REASONS
 
@@ -31,13 +35,19 @@ class Figures:
     buckets: list[operations.BusyBucket]
     rates: list[mailq.Rate]
     waits: mailq.Waits
+    tenants: list[mailq.HandedOver]
+    live: list[Live]
+    """What senders show; as many as do."""
+    owners: Mapping[str, str]
+    """Names of tenants by the IPs of the addresses that senders show."""
 
 
 class Measuring:
     """One measurement at a time, shared by all requests of this process."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, redis_url: str | None = None) -> None:
         self._database = database
+        self._redis_url = redis_url
         self._lock = asyncio.Lock()
         self._last: Figures | None = None
         self._next = 0.0
@@ -54,9 +64,18 @@ class Measuring:
 
     async def _measure(self, at: float) -> Figures:
         async with self._database.begin(OPERATOR) as connection:
+            senders = await operations.workers(await driver_of(connection))
+        live = await shown(self._redis_url, senders)
+        ips = {address.ip for one in live for address in one.addresses}
+        subjects = [Subject(Kind.ADDRESS, ip) for ip in ips]
+        async with self._database.begin(OPERATOR) as connection:
             driver = await driver_of(connection)
+            owners = await owners_of(driver.cursor(), subjects)
             return Figures(
                 at=at,
+                live=live,
+                owners={subject.name: owner.tenant for subject, owner in owners.items()},
+                tenants=await mailq.handed_over(driver),
                 health=await operations.health(driver),
                 depths=await operations.depths(driver),
                 buckets=await operations.busiest_buckets(driver, limit=MOST_BUCKETS),

@@ -112,8 +112,25 @@ TOP: dict[str, Any] = QUEUE | {
             "is_held": False,
             "code": None,
             "until": None,
+            "per_hour": 6.25,
+            "in_work": 2,
         }
     ],
+    "tenants": [{"tenant": "acme", "handed_over": 6972, "per_second": 116.2}],
+    "addresses": [
+        {
+            "tenant": "acme",
+            "name": "mx1-2",
+            "ip": "198.18.1.2",
+            "in_hand": 8,
+            "waiting": 2,
+            "connections": 3,
+            "limit": 8,
+            "breaker": "closed",
+            "reason": None,
+        }
+    ],
+    "shown_senders": 2,
 }
 
 Name = Annotated[
@@ -292,6 +309,39 @@ class BucketView(BaseModel):
     is_held: bool
     code: str | None
     until: datetime | None
+    per_hour: float | None
+    """Mails that leave in an hour, where a day's mail is spread; null: not spread, or not shown."""
+    in_work: int | None
+    """Mails that a sender has in hand; null: no sender shows it."""
+
+
+class TrafficView(BaseModel):
+    """What was handed over of a tenant's mail in the last minute."""
+
+    tenant: str | None
+    """Null: the tenant is gone."""
+    handed_over: int
+    per_second: float
+
+
+class AddressTrafficView(BaseModel):
+    """The connections of one sender to a sending address."""
+
+    tenant: str | None
+    """Null: nobody sends from it any more."""
+    name: str
+    ip: str
+    in_hand: int
+    """Mails, also those that wait."""
+    waiting: int
+    """Mails without a connection."""
+    connections: int
+    limit: int
+    """Connections at the same time that the address is trusted with."""
+    breaker: str
+    """`closed`: it gets mail; after a failure `open`, `half_open` or `probing`."""
+    reason: str | None
+    """What it failed with."""
 
 
 class TopView(QueueView):
@@ -305,6 +355,12 @@ class TopView(QueueView):
     wait_p95: float | None
     buckets: list[BucketView]
     """Those whose mail waits longest, held ones last."""
+    tenants: list[TrafficView]
+    """Those of which most was handed over in the last minute."""
+    addresses: list[AddressTrafficView]
+    """Those with most mail in hand, as senders show them."""
+    shown_senders: int
+    """Senders that show their connections and rates; fewer than `workers` while Redis is away."""
 
 
 class HeldView(BaseModel):

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from blueprint.fields import Matching, Whole
 from blueprint.tenant import Warmup
 from controlplane.events.reasons import Reason
+from controlplane.holds.schemas import HoldView
+from controlplane.schemas import Page
 
 EXAMPLE: dict[str, Any] = {
     "kind": "address",
@@ -32,8 +34,19 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "steps_back": 0,
     "last_used": "2026-11-24",
     "used_today": 40,
+    "daily_cap": None,
     "set_by": None,
     "set_reason": None,
+    "hold": None,
+}
+ALL: dict[str, Any] = {"day": 1000, "reason": "it has sent for three years elsewhere"}
+ALL_SET: dict[str, Any] = {
+    "tenant": "acme",
+    "day": 1000,
+    "addresses": 2,
+    "providers": 26,
+    "domains": 1,
+    "mailboxes": 1,
 }
 LONGEST = 300
 
@@ -56,6 +69,9 @@ Name = Annotated[
 ]
 
 
+Day = Annotated[int, Field(ge=1, le=1000, strict=True), Whole]
+
+
 class WarmUpRequest(BaseModel):
     """The day of its curve that a subject is on, and why."""
 
@@ -64,7 +80,7 @@ class WarmUpRequest(BaseModel):
     kind: WarmUpKind
     name: Name
     """IP of the address, From domain, mailbox, or `198.18.1.2/google`."""
-    day: Annotated[int, Field(ge=1, le=1000, strict=True), Whole]
+    day: Day
     """1 restarts it; a day beyond the curve is its end."""
     reason: Reason
 
@@ -81,7 +97,9 @@ class WarmUpView(BaseModel):
     day: int
     """Of the curve; grows with each good sending day."""
     cap: int
-    """Mails on this day; a mailbox's own daily cap applies too."""
+    """Mails on this day, by the curve."""
+    daily_cap: int | None
+    """Of a mailbox, by its document: the lower one of both applies."""
     target: int
     good_days_to_target: int
     started: date | None
@@ -96,3 +114,41 @@ class WarmUpView(BaseModel):
     set_by: str | None
     """Prefix of the API key that set the day last."""
     set_reason: str | None
+    hold: HoldView | None
+    """Why it sends nothing for now, and until when; a tenant's own hold is not shown here."""
+
+
+class WarmUpPage(Page[WarmUpView]):
+    """Some warm-ups, by kind and name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": None}]}
+    )
+
+
+class TenantWarmUpRequest(BaseModel):
+    """The day that everything of a tenant is on, and why."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [ALL]}, use_attribute_docstrings=True
+    )
+
+    day: Day
+    """1 restarts it; a day beyond a curve is its end."""
+    reason: Reason
+
+
+class TenantWarmUp(BaseModel):
+    """How many warm-ups of a tenant were set."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [ALL_SET]}, use_attribute_docstrings=True
+    )
+
+    tenant: str
+    day: int
+    addresses: int
+    providers: int
+    """At which each of the addresses was set."""
+    domains: int
+    mailboxes: int

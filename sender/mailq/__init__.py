@@ -4,7 +4,7 @@ The queue itself knows neither recipients nor events; `sender.queue.operations` 
 """
 
 from sender.mailq.dead import DeadMail, dead_mails, purge, replay
-from sender.mailq.rates import WINDOW, Rate, Waits, rates, waits
+from sender.mailq.rates import WINDOW, HandedOver, Rate, Waits, handed_over, rates, waits
 from sender.mailq.releasing import Released, release
 from sender.mailq.selection import Changed, Selection
 from sender.mailq.unknown import UnknownMail, resolve, unknown_mails
@@ -14,12 +14,14 @@ __all__ = [
     "WINDOW",
     "Changed",
     "DeadMail",
+    "HandedOver",
     "Rate",
     "Released",
     "Selection",
     "UnknownMail",
     "Waits",
     "dead_mails",
+    "handed_over",
     "purge",
     "rates",
     "release",

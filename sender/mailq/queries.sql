@@ -96,6 +96,11 @@ from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[]) as one (id, tenant_id)
 select state, reason, count(*) as mails from mail.events
 where at > now() - %(window)s::interval and kind in ('outcome', 'decided') group by state, reason order by mails desc
 
+-- name: handed_over
+select tenant_id, count(*) as mails from mail.events
+where at > now() - %(window)s::interval and kind = 'outcome' and state = 'accepted'
+group by tenant_id order by mails desc, tenant_id limit %(most)s
+
 -- name: waits
 -- From when it was due and not held to its hand-over, of the last ones.
 with handed_over as (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from psycopg.rows import class_row
 
@@ -12,6 +13,7 @@ from sender.mailq.selection import SQL, Connection
 WINDOW = timedelta(minutes=1)
 MOST = 5_000
 """Hand-overs of which the wait is looked up."""
+MOST_TENANTS = 100
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,14 @@ class Rate:
 
     state: str
     reason: str | None
+    mails: int
+
+
+@dataclass(frozen=True)
+class HandedOver:
+    """Mails of a tenant that hosts have accepted within `WINDOW`."""
+
+    tenant_id: UUID
     mails: int
 
 
@@ -35,6 +45,13 @@ async def rates(connection: Connection) -> list[Rate]:
     """Count the outcomes of the last minute, also of attempts that are repeated later."""
     async with connection.cursor(row_factory=class_row(Rate)) as cursor:
         await cursor.execute(SQL.rates, {"window": WINDOW})
+        return await cursor.fetchall()
+
+
+async def handed_over(connection: Connection) -> list[HandedOver]:
+    """Count the hand-overs of the last minute by tenant, of those with most."""
+    async with connection.cursor(row_factory=class_row(HandedOver)) as cursor:
+        await cursor.execute(SQL.handed_over, {"window": WINDOW, "most": MOST_TENANTS})
         return await cursor.fetchall()
 
 

@@ -6,11 +6,30 @@ no good day of a warm-up; two holds in a week take it one day back.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sender.policy.database import SQL, Cursor
 from sender.policy.model import Hold, Kind, Subject
 from sender.reasons import REASONS
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A hold, for people."""
+
+    subject: Subject
+    reason: str
+    words: str
+    since: datetime
+    until: datetime | None
+    actor: str | None
+    """Prefix of a person's key; None: the sender."""
+
+
+FIRST = ("", "")
+"""Comes before every hold of a list."""
 
 
 async def hold(
@@ -42,6 +61,14 @@ async def hold(
     )
 
 
+async def is_ahead(cursor: Cursor, moment: datetime) -> bool:
+    """Return whether a moment is ahead of the database's time."""
+    await cursor.execute(SQL.now)
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - a select without a table has one row
+    return bool(row[0] < moment)
+
+
 async def release(cursor: Cursor, subject: Subject) -> bool:
     """End a hold; False where there was none."""
     values = {"kind": subject.kind.value, "subject": subject.name}
@@ -57,3 +84,22 @@ async def active(cursor: Cursor) -> dict[Subject, Hold]:
         subject = Subject(Kind(kind), name)
         found[subject] = Hold(subject, reason, words, until)
     return found
+
+
+async def list_holds(
+    cursor: Cursor,
+    *,
+    of: Collection[Subject] | None = None,
+    after: tuple[str, str] = FIRST,
+    limit: int | None = None,
+) -> list[Shown]:
+    """Return what is held now, also only of some subjects, by kind and name."""
+    values = {
+        "kinds": None if of is None else [subject.kind.value for subject in of],
+        "subjects": None if of is None else [subject.name for subject in of],
+        "after_kind": after[0],
+        "after_subject": after[1],
+        "limit": limit,
+    }
+    await cursor.execute(SQL.list_holds, values)
+    return [Shown(Subject(Kind(kind), name), *row) for kind, name, *row in await cursor.fetchall()]

@@ -1,10 +1,10 @@
 -- name: reserve
 select mail, cap, is_stale, used, used_in_hour
 from policy.reserve(
-    %(kinds)s::text[], %(subjects)s::text[], %(days)s::date[], %(most)s::integer[], %(most_in_hour)s::integer[],
-    %(curves)s::integer[], %(wanted)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
-    %(back_kinds)s::text[], %(back_subjects)s::text[], %(back_days)s::date[], %(back_hours)s::smallint[],
-    %(back_counts)s::integer[])
+    %(kinds)b::text[], %(subjects)b::text[], %(days)b::date[], %(most)b::integer[], %(most_in_hour)b::integer[],
+    %(curves)b::integer[], %(wanted)b::integer[], %(mails)b::integer[], %(caps)b::integer[],
+    %(back_kinds)b::text[], %(back_subjects)b::text[], %(back_days)b::date[], %(back_hours)b::smallint[],
+    %(back_counts)b::integer[])
 
 -- name: advance
 select policy.advance()
@@ -48,6 +48,14 @@ set periods = hold.periods + excluded.periods, (reason, words, actor) = (
         (2, excluded.periods, excluded.reason, excluded.words, excluded.actor)) as one (number, periods, reason, words, actor)
     order by upper(one.periods) desc, number desc limit 1)
 
+-- name: list_holds
+select kind, subject, reason, words, lower(period) as since, nullif(upper(period), 'infinity') as until, actor
+from policy.holds cross join unnest(periods) as period
+where period @> now()
+  and (%(kinds)s::text[] is null or (kind, subject) in (select * from unnest(%(kinds)s::text[], %(subjects)s::text[])))
+  and (kind, subject) > (%(after_kind)s, %(after_subject)s)
+order by kind, subject limit %(limit)s
+
 -- name: release
 update policy.holds set periods = periods * tstzmultirange(tstzrange(null, now()))
 where kind = %(kind)s and subject = %(subject)s and periods @> now()
@@ -86,20 +94,25 @@ select tenant_id, domain, provider, address from settled
 select tenant_id, name from queue.buckets where tenant_id = any(%(tenant_ids)s) and filled
 
 -- name: show
-select coalesce(case when known.last_used >= today.day - 30 then known.day end, 1), known.started,
+select wanted.kind, wanted.subject,
+    coalesce(case when known.last_used >= today.day - 30 then known.day end, 1), known.started,
     coalesce(known.good_days, 0), coalesce(known.steps_back, 0), greatest(known.last_used, counter.last_used),
     coalesce(counter.used, 0), known.set_by, known.set_reason
-from (select (now() at time zone 'UTC')::date as day) as today
-left join policy.warmup as known on known.kind = %(kind)s and known.subject = %(subject)s
+from unnest(%(kinds)s::text[], %(subjects)s::text[]) with ordinality as wanted (kind, subject, number)
+cross join (select (now() at time zone 'UTC')::date as day) as today
+left join policy.warmup as known on known.kind = wanted.kind and known.subject = wanted.subject
 cross join lateral (
     select max(day) as last_used, sum(used) filter (where day = today.day)::integer as used
-    from policy.counters where kind = %(kind)s and subject = %(subject)s and used > 0) as counter
+    from policy.counters where kind = wanted.kind and subject = wanted.subject and used > 0) as counter
+order by wanted.number
 
 -- name: set_day
 -- Days that are over count no more: what they have brought is in the day that is set.
 insert into policy.warmup (kind, subject, day, started, counted_to, last_used, set_by, set_reason, set_at)
-select %(kind)s, %(subject)s, %(day)s, today, today, today, %(actor)s, %(reason)s, now()
-from (select (now() at time zone 'UTC')::date as today) as now
+select wanted.kind, wanted.subject, %(day)s, today, today, today, %(actor)s, %(reason)s, now()
+from unnest(%(kinds)s::text[], %(subjects)s::text[]) as wanted (kind, subject),
+    (select (now() at time zone 'UTC')::date as today) as now
+order by wanted.kind, wanted.subject
 on conflict (kind, subject) do update
 set day = excluded.day, counted_to = excluded.counted_to, last_used = excluded.last_used,
     set_by = excluded.set_by, set_reason = excluded.set_reason, set_at = now()
@@ -133,8 +146,19 @@ select domain, provider, reason from policy.recipient_domains where domain = any
 select domain, provider, reason from policy.recipient_domains
 where looked_at > %(since)s::timestamptz - interval '10 seconds'
 
--- name: owner
-select tenant_id, document ->> 'tenant', coalesce(document ->> 'warmup', 'standard')
-from directory.entries where document @> cast(%(part)s as jsonb)
-order by published_at
-limit 1
+-- name: entry
+select document from directory.entries where tenant_id = %(tenant_id)s
+
+-- name: owners
+-- Two tenants that share a name share its caps; the one that published first is shown.
+select distinct on (part.kind, part.name) part.kind, part.name, entry.tenant_id, entry.document ->> 'tenant',
+    coalesce(entry.document ->> 'warmup', 'standard')
+from directory.entries as entry
+cross join lateral (
+    select 'address' as kind, address ->> 'ip' as name from jsonb_array_elements(document -> 'addresses') as address
+    union all
+    select 'domain', domain ->> 'name' from jsonb_array_elements(document -> 'domains') as domain
+    union all
+    select 'mailbox', lower(mailbox ->> 'address') from jsonb_array_elements(document -> 'mailboxes') as mailbox) as part
+where (part.kind, part.name) in (select * from unnest(%(kinds)s::text[], %(names)s::text[]))
+order by part.kind, part.name, entry.published_at

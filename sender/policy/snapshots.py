@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
@@ -34,8 +34,8 @@ from sender.policy.model import (
     at_provider,
 )
 from sender.policy.names import BucketName
-from sender.policy.providers import NAMES
 from sender.policy.spreading import BURST, Hours, Pace
+from sender.policy.subjects import subjects_of
 from sender.policy.warmup import warm
 from sender.schemas import Stop, StopScope
 from sender.stops import Mail
@@ -66,6 +66,8 @@ class Standing:
     """Names of addresses."""
     resolved: dict[str, Resolved] = field(default_factory=dict)
     burst: int = BURST
+    _expected: dict[Home, str] = field(default_factory=dict)
+    """Homes that mail on its way will settle: those that are chosen meanwhile are others."""
     _streams: dict[Stream, None] = field(default_factory=dict)
     """Those that have mail, and share the caps."""
 
@@ -84,7 +86,7 @@ class Standing:
             Subject(Kind.MAILBOX, folded(mailbox)),
             Subject(Kind.PROVIDER, provider or ""),
         )
-        home = self.homes.get((bucket.domain, provider or ""))
+        pair = (bucket.domain, provider or "")
         mail = Mail(bucket.domain, own[2].name, bucket.campaign, bucket.queue, provider)
         is_spread = not (urgent or bucket.is_reply or bucket.is_transactional)
         if is_spread:
@@ -101,8 +103,8 @@ class Standing:
             is_verified=domain is not None and domain.verified,
             domain_cap=self._cap(own[1]),
             mailbox_cap=self._cap(own[2], box.daily_cap if box else None),
-            addresses=self._addresses(home, provider or ""),
-            home=home,
+            addresses=self._addresses(pair),
+            home=self.homes.get(pair),
             stops=tuple(filter(mail.is_held_by, self.stops)),
             holds=tuple(self.holds[subject] for subject in own if subject in self.holds),
             hours=self.hours if is_spread else None,
@@ -137,8 +139,8 @@ class Standing:
 
     def note(self, subject: Subject, used: int, used_in_hour: int) -> None:
         """Take note of what a subject has sent in this day and hour."""
-        warm = self.warm.get(subject) or Warm(subject)
-        self.warm[subject] = replace(warm, used=used, used_in_hour=used_in_hour)
+        warm = self.warm.get(subject)
+        self.warm[subject] = Warm(subject, warm.day if warm else 1, used, used_in_hour)
 
     def give_back(self, subject: Subject, at: Hour) -> None:
         """Take note of a hand-over that a subject has not sent after all."""
@@ -147,9 +149,17 @@ class Standing:
             in_hour = warm.used_in_hour - (self.at == at)
             self.note(subject, max(warm.used - 1, 0), max(in_hour, 0))
 
+    def expect_home(self, bucket: BucketName, address: str) -> None:
+        """Take note of the home that the mail of a bucket will settle when it leaves."""
+        home = (bucket.domain, self.provider(bucket) or "")
+        if self._expected.get(home) != address:
+            self._expected[home] = address
+            self.__dict__.pop("_homes_of", None)
+
     def settled(self, domain: str, provider: str, address: str) -> None:
         """Take note of a home."""
         self.homes[domain, provider] = address
+        self._expected.pop((domain, provider), None)
         for derived in ("_homes_of", "_sharers"):
             self.__dict__.pop(derived, None)
         for stream in self._streams:
@@ -182,8 +192,8 @@ class Standing:
 
     @cached_property
     def _homes_of(self) -> Counter[str]:
-        """Return of how many From domains and providers each address is the home."""
-        return Counter(self.homes.values())
+        """Return of how many From domains and providers each address is the home, or will be."""
+        return Counter((self.homes | self._expected).values())
 
     @cached_property
     def _sharers(self) -> Counter[Subject]:
@@ -201,19 +211,19 @@ class Standing:
             for subject, warm in self.warm.items():
                 used = 0 if is_new_day else warm.used
                 if (warm.used, warm.used_in_hour) != (used, 0):
-                    self.warm[subject] = replace(warm, used=used, used_in_hour=0)
+                    self.warm[subject] = Warm(subject, warm.day, used, 0)
         self.at = at
 
-    def _addresses(self, home: str | None, provider: str) -> tuple[Egress, ...]:
-        address = self.addresses.get(home or "")
+    def _addresses(self, of: Home) -> tuple[Egress, ...]:
+        address = self.addresses.get(self.homes.get(of, ""))
         if address is not None:
-            egress = self._egress(address, provider)
+            egress = self._egress(address, of)
             if egress.state is not AddressState.DRAINING and (not egress.is_usable or egress.left):
                 return (egress,)
-        return tuple(self._egress(one, provider) for one in self.addresses.values())
+        return tuple(self._egress(one, of) for one in self.addresses.values())
 
-    def _egress(self, address: SendingAddress, provider: str) -> Egress:
-        own, there = Subject(Kind.ADDRESS, address.ip), at_provider(address.ip, provider)
+    def _egress(self, address: SendingAddress, of: Home) -> Egress:
+        own, there = Subject(Kind.ADDRESS, address.ip), at_provider(address.ip, of[1])
         name = address.name.lower()
         stops = (s for s in self.stops if (s.scope, s.name) == (StopScope.ADDRESS, name))
         return Egress(
@@ -224,8 +234,13 @@ class Standing:
             provider_cap=self._cap(there),
             stop=next(stops, None),
             hold=self.holds.get(own) or self.holds.get(there),
-            homes=self._homes_of[address.name],
+            homes=self._homes_beside(of, address.name),
         )
+
+    def _homes_beside(self, of: Home, name: str) -> int:
+        """Return of how many an address is the home: the one expected for `of` itself has less."""
+        is_expected = self._expected.get(of) == name
+        return self._homes_of[name] - (2 if is_expected else 0)
 
     def _cap(self, subject: Subject, daily_cap: int | None = None) -> Cap:
         return cap(
@@ -314,15 +329,9 @@ async def resolved_since(cursor: Cursor, since: datetime) -> dict[str, Resolved]
 def _subjects(entry: DirectoryEntry | None) -> Iterable[Subject]:
     """Return all that is counted for a tenant."""
     if entry is None:
-        return
-    for address in entry.addresses:
-        yield Subject(Kind.ADDRESS, address.ip)
-        for provider in NAMES:
-            yield at_provider(address.ip, provider)
-    for domain in entry.domains:
-        yield Subject(Kind.DOMAIN, domain.name)
-    for box in entry.mailboxes:
-        yield Subject(Kind.MAILBOX, folded(box.address))
+        return ()
+    found = subjects_of(entry)
+    return chain(found.own, found.at_providers)
 
 
 def _state(address: SendingAddress) -> AddressState:

@@ -29,6 +29,7 @@ from sender.queue.operations.figures import (
     depths,
     health,
     report_unknown,
+    workers,
 )
 from sender.queue.operations.jobs import (
     DeadLetter,
@@ -91,4 +92,5 @@ __all__ = [
     "stats",
     "tenant",
     "waiting",
+    "workers",
 ]

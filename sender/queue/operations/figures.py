@@ -108,6 +108,12 @@ async def health(connection: Connection) -> Health:
     return found
 
 
+async def workers(connection: Connection) -> list[str]:
+    """Return the names of the processes that work on the queue."""
+    cursor = await connection.execute(SQL.workers)
+    return [name for (name,) in await cursor.fetchall()]
+
+
 async def report_unknown(connection: Connection, *, most: int = 1000) -> list[UnknownJob]:
     """Return outcomes that have been unknown for longer than `OVERDUE`, each once."""
     async with connection.cursor(row_factory=class_row(UnknownJob)) as cursor:

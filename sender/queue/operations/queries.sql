@@ -375,12 +375,16 @@ with served as (
 )
 select exists (select from queue.identity) and not queue.is_bound() as is_restored,
     (select count(*) from queue.workers where lease_until > now()) as workers,
-    (select count(*) from queue.slots where worker is null) as unserved_slots,
+    256 - (select count(*) from queue.slots join queue.workers on workers.id = slots.worker where lease_until > now())
+        as unserved_slots,
     (select extract(epoch from now() - min(due_at)) from queue.scheduled where due_at < now())::float8
         as overdue_seconds,
     (select count(*) from heads where since < now() - %(lag)s::interval) as lagging_buckets,
     (select greatest(0, extract(epoch from now() - min(since))) from heads)::float8 as oldest_seconds,
     (select count(*) from queue.unknown where since < now() - %(after)s::interval) as overdue_unknown
+
+-- name: workers
+select name from queue.workers where lease_until > now() order by id
 
 -- name: report_unknown
 update queue.unknown set reported = true where id = any(array(
@@ -410,6 +414,18 @@ with gone as (
 )
 select id from gone
 
+-- part: doubtful
+doubtful as (
+    insert into queue.unknown ({job}, token, attempts, losses, reason)
+    select {job}, 0, attempts, losses, 'database_restored' from gone
+), counted as (
+    insert into queue.arrivals (slot, tenant_id, jobs) select {slot}, tenant_id, -count(*) from gone group by tenant_id
+), recorded as (
+    update queue.records as record set state = 'unknown', reason = 'database_restored', changed_at = now()
+    from gone where record.id = gone.id
+)
+select id from gone
+
 -- name: recover_waiting_as_unknown
 -- They were due, not held, and enqueued before: they may have been claimed since.
 with ready as (
@@ -428,16 +444,20 @@ with ready as (
     returning {job}, attempts, losses
 ), gone as (
     select * from ready union all select * from scheduled
-), doubtful as (
-    insert into queue.unknown ({job}, token, attempts, losses, reason)
-    select {job}, 0, attempts, losses, 'database_restored' from gone
-), counted as (
-    insert into queue.arrivals (slot, tenant_id, jobs) select {slot}, tenant_id, -count(*) from gone group by tenant_id
-), recorded as (
-    update queue.records as record set state = 'unknown', reason = 'database_restored', changed_at = now()
-    from gone where record.id = gone.id
-)
-select id from gone
+), {doubtful}
+
+-- name: recover_held_as_unknown
+-- The first ones of buckets whose hold may have ended since.
+with gone as (
+    delete from queue.ready where ctid = any(array(
+        select job.place
+        from queue.buckets as bucket cross join lateral (
+            select ready.ctid as place from queue.ready
+            where ready.bucket_id = bucket.id and ready.due_at <= now() and ready.id < queue.least_id(%(since)s)
+            order by priority, due_at, id limit %(first)s) as job
+        where bucket.held_until > now() and bucket.reason = any(%(may_have_ended)s) and not queue.is_bound()))
+    returning {job}, attempts, losses
+), {doubtful}
 
 -- name: recover_claimed_as_waiting
 with gone as (

@@ -188,7 +188,7 @@ def test_part_that_runs_holds_no_secret_of_another(
         settings.api.pepper.get_secret_value(): {"api"},
         settings.mail.token_key.get_secret_value(): {"public", "sender"},
         str(control_plane.directory / "master.keys"): {"reconciler", "sender"},
-        redis_password: {"sender"},
+        redis_password: {"api", "sender"},
         superuser: set(),
         "backend-credential": {"reconciler"},
         **{credential: {"reconciler"} for credential in PROVIDER.values()},

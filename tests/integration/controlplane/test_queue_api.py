@@ -12,8 +12,13 @@ from uuid import UUID
 import httpx2
 import psycopg
 import pytest
+from fastapi import FastAPI
 
 from controlplane import faults
+from controlplane.database import CONTROLLER, Database
+from controlplane.queue.measuring import Measuring
+from sender.directory import publish
+from sender.live import Live, LiveAddress, LiveBucket, show
 from sender.outbox import decoded
 from sender.policy import holds
 from sender.policy.model import Kind, Subject
@@ -265,6 +270,38 @@ async def test_traffic_and_metrics_show_what_waits_and_for_how_long(mail: Mail) 
         'penguin_queue_mails{state="due",reason=""} 1',
         'penguin_queue_mails{state="held",reason="stopped"} 1',
     ]
+
+
+async def test_traffic_shows_connections_and_rates_that_senders_show(
+    mail: Mail, app: FastAPI, pools: Database, valkey: str
+) -> None:
+    app.state.measuring = Measuring(pools, valkey)
+    tenant_id = UUID((await mail.operator.get("/tenants/acme")).json()["id"])
+    async with pools.begin(CONTROLLER) as connection:
+        await publish(connection, tenant_id=tenant_id, entry=ENTRY)
+    await mail.send("acme", "held@one.example")
+    await hold(mail, "acme")
+    bucket = LiveBucket(
+        tenant_id=tenant_id, name=f"{SALES} other", ip=None, in_work=2, per_hour=6.25
+    )
+    address = {"name": "mx1-2", "ip": "198.18.1.2", "in_hand": 2, "waiting": 1, "connections": 1}
+    address |= {"limit": 8, "breaker": "open", "reason": "host_busy"}
+    one = Live(addresses=(LiveAddress.model_validate(address),), buckets=(bucket,))
+    ended = asyncio.Event()
+
+    async def top() -> dict[str, Any]:
+        return dict((await mail.operator.get("/queue/top")).json())
+
+    async with mail.worked_on(), asyncio.TaskGroup() as group:
+        group.create_task(show(valkey, "w", lambda: one, ended))
+        found = await reached(top, lambda top: bool(top["shown_senders"]))
+        ended.set()
+    assert found["addresses"] == [{"tenant": "acme"} | address]
+    [shown] = found["buckets"]
+    assert (shown["in_work"], shown["per_hour"]) == (2, 6.25)
+    assert (found["workers"], found["shown_senders"]) == (1, 1)
+    gone = await reached(top, lambda top: not top["shown_senders"])
+    assert (gone["addresses"], gone["buckets"][0]["per_hour"]) == ([], None)
 
 
 async def test_queue_is_for_operators_and_a_selection_says_something(

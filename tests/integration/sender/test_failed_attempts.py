@@ -114,6 +114,25 @@ async def test_host_unreachable_defers(
     assert sink.mails == []
 
 
+async def test_messages_behind_a_host_that_is_away_say_why_they_wait(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    address = entry.addresses[0].model_copy(update={"port": 1})
+    await publish(entry.model_copy(update={"addresses": (address,)}))
+    ids = [await submit() for _ in range(12)]
+    async with sending(settings):
+        found = [await reaches(sender_engine, i, State.DEFERRED, State.HELD) for i in ids]
+        assert {one.message.reason for one in found} == {"unreachable"}
+        assert State.HELD in {one.message.state for one in found}
+        held = next(one for one in found if one.message.state is State.HELD)
+        assert held.decisions[-1].message.startswith("mx1-2 is let be: ")
+        assert held.message.run_at > datetime.now(UTC)
+        await publish(entry)
+        for id_ in ids:
+            await reaches(sender_engine, id_, State.ACCEPTED)
+    assert len(sink.mails) == len(ids)
+
+
 async def test_message_held_beyond_its_life_expires(
     settings, entry, publish, submit, sink, sender_engine
 ):
@@ -153,17 +172,24 @@ async def test_secret_unreadable_defers(
     async with sending(settings):
         explanation = await reaches(sender_engine, message_id, State.DEFERRED)
     assert_shows(explanation.decisions[-1].model_dump(), code)
+    assert explanation.message.attempts == 0
+    left = explanation.message.expires_at - datetime.now(UTC)
+    assert left > timedelta(days=29)  # the 48 hours begin with an attempt to hand over
     assert sink.mails == []
 
 
 async def test_message_that_cannot_be_composed_is_cancelled(
-    settings, entry, publish, submit, sink, sender_engine
+    settings, entry, publish, submit, sink, sender_engine, monkeypatch
 ):
     await publish(entry)
     message_id = await submit()
-    wrong = settings.model_copy(update={"public_url": "https://app.example/>"})
-    async with sending(wrong):
+    reason = "a header holds a line break"
+
+    def compose(*_args: object, **_values: object) -> bytes:
+        raise COMPOSE_REFUSED(reason=reason)
+
+    monkeypatch.setattr("sender.composer.compose", compose)
+    async with sending(settings):
         explanation = await reaches(sender_engine, message_id, State.CANCELLED)
-    reason = "the unsubscribe link is not an https address"
     assert_shows(explanation.decisions[-1].model_dump(), COMPOSE_REFUSED, reason=reason)
     assert sink.mails == []

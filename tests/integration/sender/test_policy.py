@@ -47,7 +47,7 @@ async def test_cold_tenant_sends_a_burst_and_then_what_the_hour_and_the_day_let(
         assert held.message.run_at > datetime.now(UTC)
         assert "has sent 3 in this hour, of 10 a day" in held.decisions[-1].message
         async with await psycopg.AsyncConnection.connect(upgraded, autocommit=True) as admin:
-            await set_day(admin.cursor(), SALES, 90, reason="warm", actor="pm_live_x")
+            await set_day(admin.cursor(), [SALES], 90, reason="warm", actor="pm_live_x")
         await reached(
             lambda: explained(sender_engine, held.message.id),
             lambda one: one.message.reason == "spread",

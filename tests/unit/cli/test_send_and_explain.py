@@ -137,7 +137,9 @@ def test_send_of_a_mail_file_lets_options_override_it(tmp_path):
 def test_send_of_transactional_mail_says_so() -> None:
     api = Api()
     arguments = ("--from", "a@acme.example", "--to", "b@rcpt.example", "--subject", "Receipt")
-    assert penguin(api, "send", *arguments, "--text", "Paid", "--transactional") == 0
+    given = ("--transactional", "--campaign", "receipts")
+    assert penguin(api, "send", *arguments, "--text", "Paid", *given) == 0
+    assert api.sent[0]["campaign"] == "receipts"
     assert api.sent[0]["transactional"] is True
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
+from controlplane.holds.schemas import EndRequest, HoldRequest
 from controlplane.keys.schemas import KeyRequest
 from controlplane.messages.schemas import Batch, ErasureRequest
 from controlplane.queue.schemas import RecoverRequest, ResolveRequest, SelectionRequest
@@ -23,7 +24,8 @@ from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
-from controlplane.warmup.schemas import WarmUpRequest
+from controlplane.tenants.releasing import ReleaseRequest
+from controlplane.warmup.schemas import TenantWarmUpRequest, WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
 from sender.attachments import MOST_CONTENT
@@ -69,7 +71,16 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "day": 12,
         "reason": "it has sent for three years elsewhere",
     },
+    TenantWarmUpRequest: {"day": 12, "reason": "it has sent for three years elsewhere"},
+    HoldRequest: {
+        "kind": "provider",
+        "name": "google",
+        "until": "2026-11-24T18:00:00Z",
+        "reason": "Google defers everything",
+    },
+    EndRequest: {"kind": "provider", "name": "google", "reason": "Google takes mail again"},
     ForgetRequest: {"zones": ["acme.example"]},
+    ReleaseRequest: {"reason": "the host does not answer any more"},
     SelectionRequest: {
         "tenant": "acme",
         "code": "warmup_cap_reached",

@@ -10,7 +10,7 @@ import pytest
 from cli.api import Api, connect
 from kit.processes import own_identity
 from lab.faults import NO_RECEIVER, NOT_RUNNING
-from sandbox import demo, lab, local
+from sandbox import lab, local, narration
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tests.support.faults import assert_shows, printed
 from tests.support.labs import lab_of_this_process
@@ -48,7 +48,7 @@ def test_lab_without_control_plane_is_not_joined(running: None) -> None:
 
 
 def test_demo_whose_command_fails_says_which() -> None:
-    shown = printed(lambda: demo.penguin({"PATH": "/usr/bin"}, "nope"))
+    shown = printed(lambda: narration.penguin({"PATH": "/usr/bin"}, "nope"))
     assert_shows(shown, COMMAND_FAILED, command="nope")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from sender.directory import SendingMailbox
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenant, Tenants
-from sender.policy.model import HandOver
+from sender.policy.model import HandOver, Kind, Subject
 from sender.policy.names import BucketName
 from sender.policy.snapshots import Standing
 from sender.queue.buckets import Bucket
@@ -96,6 +98,35 @@ def test_jobs_that_others_have_claimed_count_from_when_their_bucket_is_known(
     assert tenants.credit(bucket(2, YAHOO)) == 2
     tenants.on_in_work(1, -2)
     assert tenants.credit(bucket(2, YAHOO)) == 3
+
+
+def test_homes_that_are_chosen_at_the_same_time_are_spread_over_addresses() -> None:
+    domains = [ENTRY.domains[0].model_copy(update={"name": f"{n}.example"}) for n in range(4)]
+    boxes = [SendingMailbox(address=f"{w}@{d.name}", daily_cap=9) for d in domains for w in "ab"]
+    entry = ENTRY.model_copy(update={"domains": tuple(domains), "mailboxes": tuple(boxes)})
+    tenants = Tenants(DatabaseClock(), lambda _: 100)
+    standing = Standing(TENANT, entry)
+    tenants.known[TENANT] = Tenant(TENANT, 1, standing)
+
+    def addresses(first_id: int) -> dict[str, set[str]]:
+        """Decide about a bucket of each mailbox; return the addresses by From domain."""
+        found: dict[str, set[str]] = {domain.name: set() for domain in domains}
+        for id_, box in enumerate(boxes, first_id):
+            name = BucketName(box.address, "google")
+            tenants.credit(bucket(id_, str(name)))
+            route = tenants.route(id_)
+            assert route is not None
+            assert route.settles_home
+            found[name.domain].add(route.address.name)
+        return found
+
+    chosen = addresses(1)
+    assert Counter(name for (name,) in chosen.values()) == {"mx1-2": 2, "mx1-3": 2}
+    standing.note(Subject(Kind.ADDRESS, ENTRY.addresses[0].ip), 20, 0)  # it was used more
+    assert addresses(101) == chosen
+    (first,) = chosen["0.example"]
+    tenants.settled(TENANT, "0.example", "google", first)
+    assert standing.homes == {("0.example", "google"): first}
 
 
 def test_tenant_that_is_not_known_is_read_first(tenants: Tenants) -> None:

@@ -72,7 +72,7 @@ async def test_home_stays_while_its_address_can_be_one(connection: Connection):
 
 async def test_changes_of_others_are_found(connection: Connection, admin: Connection):
     began = await now(connection)
-    await set_day(connection.cursor(), SALES, 90, reason="warm", actor="pm_live_x")
+    await set_day(connection.cursor(), [SALES], 90, reason="warm", actor="pm_live_x")
     await hold(connection.cursor(), SALES, HELD, None, words="complaints")
     assert await set_since(connection.cursor(), began) == {SALES}
     assert list(await active(connection.cursor())) == [SALES]

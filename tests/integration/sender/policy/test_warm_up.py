@@ -55,7 +55,7 @@ async def counts(connection: Connection) -> int:
 
 async def test_new_subject_is_on_its_first_day(connection: Connection):
     assert await counts(connection) == 1
-    shown = await show(connection.cursor(), SUBJECT)
+    [shown] = await show(connection.cursor(), [SUBJECT])
     assert (shown.day, shown.started, shown.last_used, shown.used_today) == (1, None, None, 0)
 
 
@@ -68,7 +68,7 @@ async def test_day_grows_when_most_of_the_cap_was_used(
     await passes(admin)
     assert await counts(connection) == day
     assert await counts(connection) == day  # again
-    shown = await show(connection.cursor(), SUBJECT)
+    [shown] = await show(connection.cursor(), [SUBJECT])
     assert (shown.day, shown.good_days, shown.used_today) == (day, day - 1, 0)
 
 
@@ -114,7 +114,7 @@ async def test_day_with_a_hold_is_no_good_day(connection: Connection, admin: Con
 async def test_two_holds_in_a_week_step_back_one_day_once(
     connection: Connection, admin: Connection
 ):
-    await set_day(connection.cursor(), SUBJECT, 10, reason="moved", actor="pm_live_x")
+    await set_day(connection.cursor(), [SUBJECT], 10, reason="moved", actor="pm_live_x")
     for _ in range(2):
         await hold(connection.cursor(), SUBJECT, reasons.HELD, timedelta(hours=1))
         await connection.commit()
@@ -122,13 +122,13 @@ async def test_two_holds_in_a_week_step_back_one_day_once(
     assert await counts(connection) == 9
     await passes(admin)
     assert await counts(connection) == 9
-    assert (await show(connection.cursor(), SUBJECT)).steps_back == 1
+    assert (await show(connection.cursor(), [SUBJECT]))[0].steps_back == 1
 
 
 async def test_holds_that_overlap_or_lie_more_than_a_week_apart_are_no_two(
     connection: Connection, admin: Connection
 ):
-    await set_day(connection.cursor(), SUBJECT, 10, reason="moved", actor="pm_live_x")
+    await set_day(connection.cursor(), [SUBJECT], 10, reason="moved", actor="pm_live_x")
     for _ in range(3):  # a host that refuses one mail after the other
         await hold(connection.cursor(), SUBJECT, reasons.HOST_REFUSED, timedelta(hours=1))
     await connection.commit()
@@ -141,7 +141,7 @@ async def test_holds_that_overlap_or_lie_more_than_a_week_apart_are_no_two(
 
 
 async def test_thirty_idle_days_start_again(connection: Connection, admin: Connection):
-    await set_day(connection.cursor(), SUBJECT, 20, reason="moved", actor="pm_live_x")
+    await set_day(connection.cursor(), [SUBJECT], 20, reason="moved", actor="pm_live_x")
     await connection.commit()
     await passes(admin, 30)
     assert await day_of(connection) == 20
@@ -155,9 +155,9 @@ async def test_thirty_idle_days_start_again(connection: Connection, admin: Conne
 async def test_day_that_a_person_sets_counts_from_now_on(connection: Connection, admin: Connection):
     await sends(connection, 50)
     await passes(admin)
-    await set_day(connection.cursor(), SUBJECT, 20, reason="moved here", actor="pm_live_x")
+    await set_day(connection.cursor(), [SUBJECT], 20, reason="moved here", actor="pm_live_x")
     assert await counts(connection) == 20
-    shown = await show(connection.cursor(), SUBJECT)
+    [shown] = await show(connection.cursor(), [SUBJECT])
     assert (shown.set_by, shown.set_reason) == ("pm_live_x", "moved here")
 
 
