@@ -26,7 +26,7 @@ from sender.footer import Footer
 from sender.schemas import OutgoingMessage
 
 BATCHES = 2
-"""Under way: the thread takes the next one while the loop has not looked at the last one's mails."""
+"""Under way: the thread goes on while the loop has not looked at the last one's mails yet."""
 TOGETHER = 16
 """Mails of a batch at most."""
 LARGE = 100_000
