@@ -84,6 +84,7 @@ async def run(
                 egress.capacity,
                 lambda: _obstacle(settings.public_url),
                 settings.burst,
+                rest=egress.rest,
             )
             changes = Changes(pool, tenants, is_shared=lists is not None)
             handler = Sending(

@@ -178,6 +178,9 @@ CERTIFICATE_REFUSED = REASONS.add(
     OPERATOR,
     "the configuration phase renews it",
 )
+TLS_FAILED = REASONS.add(
+    "tls_failed", "our host offers no encryption that we accept", OPERATOR, "the host is put right"
+)
 LOGIN_REFUSED = REASONS.add(
     "login_refused",
     "our host refuses the password of its address",
@@ -206,6 +209,17 @@ CONNECTION_LOST = REASONS.add(
     NOBODY,
     "the next try succeeds",
 )
+OF_HOSTS = (
+    UNREACHABLE,
+    CERTIFICATE_REFUSED,
+    TLS_FAILED,
+    LOGIN_REFUSED,
+    HOST_SILENT,
+    PROTOCOL_VIOLATION,
+    HOST_BUSY,
+    CONNECTION_LOST,
+)
+"""Mail of an address that failed with one of these waits a while before it is tried again."""
 STOPPING = REASONS.add("stopping", "the sender ended before it was sent", NOBODY, "the next try")
 DATABASE_LOST = REASONS.add(
     "database_lost",

@@ -6,8 +6,10 @@ address of the link alone says who and from whom. What comes by mail is posted t
 
 from __future__ import annotations
 
+import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
+from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from sender.clock import Clock, SystemClock
@@ -25,6 +27,10 @@ PAGE = """<!doctype html>
 """
 BUTTON = """<p>You will get no more mail from this sender.</p>
 <form method="post"><button name="List-Unsubscribe" value="One-Click">Unsubscribe</button></form>"""
+AWAY = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+"""The database is not there, or read-only: a mail program that gets 503 tries again."""
+AGAIN = 503
+log = structlog.get_logger(__name__)
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -40,16 +46,22 @@ def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = Non
     router = APIRouter(include_in_schema=False)
     time = clock or SystemClock()
 
-    async def end(subscription: Subscription, source: str) -> None:
-        async with engine.begin() as connection:  # committed before the answer
-            await suppress(
-                connection,
-                tenant_id=subscription.tenant_id,
-                recipient=subscription.recipient,
-                reason=SuppressionReason.UNSUBSCRIBED,
-                source=source,
-                now=time.now(),
-            )
+    async def end(subscription: Subscription, source: str) -> HTMLResponse | None:
+        """Return the answer where it could not be stored."""
+        try:
+            async with engine.begin() as connection:  # committed before the answer
+                await suppress(
+                    connection,
+                    tenant_id=subscription.tenant_id,
+                    recipient=subscription.recipient,
+                    reason=SuppressionReason.UNSUBSCRIBED,
+                    source=source,
+                    now=time.now(),
+                )
+        except AWAY as error:
+            log.warning("unsubscribe.not_stored", error=type(error).__name__)
+            return _page(AGAIN, "Not done yet", "<p>Please try again in a minute.</p>")
+        return None
 
     @router.get("/u/{token}")
     async def ask(token: str) -> HTMLResponse:
@@ -60,14 +72,14 @@ def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = Non
         subscription = _read(tokens, token)
         if subscription is None:
             return _unknown()
-        await end(subscription, "one-click")
-        return _page(200, "Unsubscribed", "<p>You will get no more mail from this sender.</p>")
+        done = _page(200, "Unsubscribed", "<p>You will get no more mail from this sender.</p>")
+        return await end(subscription, "one-click") or done
 
     @router.post("/u")
     async def receive(request: Request) -> Response:
         subscription = subscription_of(await request.body(), tokens)
-        if subscription is not None:
-            await end(subscription, "mail")
+        if subscription is not None and (not_stored := await end(subscription, "mail")):
+            return not_stored
         return Response(status_code=204)  # whoever passes mail on can do nothing about other mail
 
     return router
@@ -85,4 +97,5 @@ def _unknown() -> HTMLResponse:
 
 
 def _page(status: int, title: str, body: str) -> HTMLResponse:
-    return HTMLResponse(PAGE.format(title=title, body=body), status, headers=HEADERS)
+    headers = HEADERS | ({"Retry-After": "60"} if status == AGAIN else {})
+    return HTMLResponse(PAGE.format(title=title, body=body), status, headers=headers)

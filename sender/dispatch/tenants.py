@@ -26,6 +26,7 @@ from sender.policy.snapshots import Resolved, Standing
 from sender.policy.spreading import BURST, Pace
 from sender.queue import Bucket
 from sender.schemas import OutgoingMessage, Stop
+from sender.smtp import Rest
 from sender.stops import Mail
 
 KEPT = 5000
@@ -111,6 +112,8 @@ class Tenants:
     obstacle: Callable[[], Credit | None] = lambda: None
     """Why no mail at all can be written; None: it can."""
     burst: int = BURST
+    rest: Callable[[SendingAddress], Rest | None] = lambda _: None
+    """Why an address is let be after a failure; None: it is not."""
     known: OrderedDict[UUID, Tenant] = field(default_factory=OrderedDict)
     resolved: dict[str, Resolved] = field(default_factory=dict)
     """By recipients' domain that a bucket is named by."""
@@ -269,7 +272,17 @@ class Tenants:
         found = buckets.credit(snapshot)
         if found.settles_home and found.egress is not None:
             tenant.standing.expect_home(name, found.egress.name)
-        return (self.obstacle() or found) if found.count else found
+        return (self.obstacle() or self._resting(tenant, found) or found) if found.count else found
+
+    def _resting(self, tenant: Tenant, found: Credit) -> Credit | None:
+        """Let a bucket wait while its address is let be: so its mail says why, and until when."""
+        if found.egress is None:
+            return None
+        rest = self.rest(tenant.standing.addresses[found.egress.name])
+        if rest is None:
+            return None
+        until = self.clock.now() + timedelta(seconds=rest.seconds)
+        return Credit(0, rest.reason, f"{found.egress.name} is let be: {rest.words}", until)
 
     def _place(self, known: Known, ip: str | None) -> None:
         if known.ip == ip:

@@ -19,10 +19,10 @@ from sender.policy.model import BucketSnapshot, Hold, Kind, Subject
 from sender.policy.names import BucketName
 from sender.policy.snapshots import Standing
 from sender.queue import operations
-from sender.reasons import HOUR_CAP_REACHED, SPREAD, UNSUBSCRIBE_NOT_HTTPS
+from sender.reasons import HOUR_CAP_REACHED, OF_HOSTS, SPREAD, UNSUBSCRIBE_NOT_HTTPS
 from sender.stops import widest_first
 
-ONLY_SENDERS_KNOW = (HOUR_CAP_REACHED, SPREAD, UNSUBSCRIBE_NOT_HTTPS)
+ONLY_SENDERS_KNOW = (HOUR_CAP_REACHED, SPREAD, UNSUBSCRIBE_NOT_HTTPS, *OF_HOSTS)
 """Reasons that follow from a sender's memory or settings: such a bucket is held for it again."""
 ANY_BURST = 1_000_000
 """How much may leave at once is a setting of the sender."""

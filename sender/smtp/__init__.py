@@ -5,7 +5,7 @@ but its last bytes are with the host: until then nothing of it can be delivered,
 answer leaves it unknown.
 """
 
-from sender.smtp.breaker import BreakerState
+from sender.smtp.breaker import BreakerState, Rest
 from sender.smtp.egress import Egress
 from sender.smtp.limits import Limits
 from sender.smtp.outcomes import BEFORE_MAIL, Begin, Envelope, Outcome, Result, Stage
@@ -20,6 +20,7 @@ __all__ = [
     "Envelope",
     "Limits",
     "Outcome",
+    "Rest",
     "Result",
     "Stage",
 ]

@@ -24,6 +24,15 @@ class BreakerState(StrEnum):
     """One mail tries it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Why an address is let be, and for how long."""
+
+    reason: str
+    words: str
+    seconds: float
+
+
 @dataclass
 class Breaker:
     """Of one address. Its moments are those of a clock that never steps."""
@@ -55,8 +64,17 @@ class Breaker:
             self._is_probing = True
         if self.trouble is None or state is BreakerState.HALF_OPEN:
             return None
-        result = Result.BROKEN if self.trouble.result is Result.UNKNOWN else self.trouble.result
-        return replace(self.trouble, result=result, stage=Stage.WAITING, begun=False, usable=False)
+        untried = replace(self.trouble, stage=Stage.WAITING, begun=False, usable=False)
+        if self.trouble.result is Result.UNKNOWN:  # of that mail, not of this one
+            return replace(untried, result=Result.BROKEN, reason="connection_lost")
+        return untried
+
+    def rest(self, now: float) -> Rest | None:
+        """Return why nothing is tried for now; None: something may be."""
+        refusal = self.enter(now) if self.state(now) is BreakerState.OPEN else None
+        if refusal is None:
+            return None
+        return Rest(refusal.reason, refusal.reply, self.until - now)
 
     def is_forgettable(self, now: float) -> bool:
         """Whether nothing is left to know of the address."""

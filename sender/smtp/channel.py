@@ -152,7 +152,7 @@ class Channel(asyncio.Protocol):
         """End as soon as no answer to a complete mail is awaited; nothing else is finished."""
         self._is_leaving = True
         if not any(expected.is_answer for expected in self._expected):
-            self.fail("closed", "given up by the sender")
+            self.fail("connection_lost", "given up by the sender")
 
     def withdraw(self) -> None:
         """Leave, and tell those who wait behind an answer that they get none."""

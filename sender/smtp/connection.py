@@ -99,7 +99,7 @@ class Connection:
 
     def close(self) -> None:
         """End at once."""
-        self._channel.fail("closed", "closed by the sender")
+        self._channel.fail("connection_lost", "closed by the sender")
 
     def withdraw(self) -> None:
         """Give a mail back that waits behind another one's answer, and take no more."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from sender.directory import SendingAddress
+from sender.smtp.breaker import Rest
 from sender.smtp.limits import Limits
 from sender.smtp.mail import Mail, Unsendable
 from sender.smtp.outcomes import Begin, Envelope, Outcome
@@ -60,6 +61,11 @@ class Egress:
         pool = self._pools.get(_key(address))
         limits = self._limits
         return min(limits.first * limits.batch, limits.at_once) if pool is None else pool.capacity()
+
+    def rest(self, address: SendingAddress) -> Rest | None:
+        """Return why an address is let be, and for how long; None: it may be tried."""
+        pool = self._pools.get(_key(address))
+        return None if pool is None else pool.rest()
 
     def state(self) -> list[AddressState]:
         """Return what is known of each address that was used lately."""

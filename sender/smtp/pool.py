@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sender.directory import SendingAddress
-from sender.smtp.breaker import Breaker, BreakerState
+from sender.smtp.breaker import Breaker, BreakerState, Rest
 from sender.smtp.connection import Connection
 from sender.smtp.limits import TRIES, Limits
 from sender.smtp.mail import Mail
@@ -83,6 +83,10 @@ class AddressPool:
         if state is BreakerState.CLOSED:
             return min(self._limit * self._limits.batch, self._limits.at_once)
         return int(state in {BreakerState.HALF_OPEN, BreakerState.PROBING})
+
+    def rest(self) -> Rest | None:
+        """Return why nothing is tried for now; None: something may be."""
+        return self._breaker.rest(self._now())
 
     def state(self) -> AddressState:
         """Return what is known."""

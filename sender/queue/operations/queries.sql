@@ -375,7 +375,8 @@ with served as (
 )
 select exists (select from queue.identity) and not queue.is_bound() as is_restored,
     (select count(*) from queue.workers where lease_until > now()) as workers,
-    (select count(*) from queue.slots where worker is null) as unserved_slots,
+    256 - (select count(*) from queue.slots join queue.workers on workers.id = slots.worker where lease_until > now())
+        as unserved_slots,
     (select extract(epoch from now() - min(due_at)) from queue.scheduled where due_at < now())::float8
         as overdue_seconds,
     (select count(*) from heads where since < now() - %(lag)s::interval) as lagging_buckets,

@@ -114,6 +114,25 @@ async def test_host_unreachable_defers(
     assert sink.mails == []
 
 
+async def test_messages_behind_a_host_that_is_away_say_why_they_wait(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    address = entry.addresses[0].model_copy(update={"port": 1})
+    await publish(entry.model_copy(update={"addresses": (address,)}))
+    ids = [await submit() for _ in range(12)]
+    async with sending(settings):
+        found = [await reaches(sender_engine, i, State.DEFERRED, State.HELD) for i in ids]
+        assert {one.message.reason for one in found} == {"unreachable"}
+        assert State.HELD in {one.message.state for one in found}
+        held = next(one for one in found if one.message.state is State.HELD)
+        assert held.decisions[-1].message.startswith("mx1-2 is let be: ")
+        assert held.message.run_at > datetime.now(UTC)
+        await publish(entry)
+        for id_ in ids:
+            await reaches(sender_engine, id_, State.ACCEPTED)
+    assert len(sink.mails) == len(ids)
+
+
 async def test_message_held_beyond_its_life_expires(
     settings, entry, publish, submit, sink, sender_engine
 ):

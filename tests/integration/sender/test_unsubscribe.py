@@ -8,12 +8,14 @@ from uuid import UUID
 
 import httpx2
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from composition.parts.public import public_app
 from kit.database import Role
+from sender.database import sqlalchemy_url
 from sender.schemas import SuppressionReason
 from sender.suppression import recipient_hash, suppress_all
 from sender.tokens import Tokens
@@ -146,3 +148,22 @@ async def test_token_changed_is_refused(client, link, sender_engine, ending):
     assert (await client.get(path)).status_code == 404
     assert (await client.post(path)).status_code == 404
     assert await suppressed(sender_engine) == []
+
+
+@pytest.mark.parametrize("is_away", [True, False])
+async def test_post_that_cannot_be_stored_is_to_be_repeated(
+    upgraded, link, sender_engine, is_away, capfd
+):
+    """Also where a standby answers instead of the primary: what it refuses is stored nowhere."""
+    dsn = make_conninfo(upgraded, port=1) if is_away else upgraded
+    url = sqlalchemy_url(upgraded).partition("?")[0]
+    options = {"options": "-c default_transaction_read_only=on"}
+    engine = create_async_engine(url, connect_args={**conninfo_to_dict(dsn), **options})
+    app = httpx2.ASGITransport(app=public_app(engine, TOKENS))
+    async with httpx2.AsyncClient(transport=app, base_url="https://app.example") as client:
+        answer = await client.post(link)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "60")
+        assert (await client.get(link)).status_code == 200
+    await engine.dispose()
+    assert await suppressed(sender_engine) == []
+    assert link.rpartition("/")[2] not in "".join(capfd.readouterr())

@@ -17,3 +17,4 @@ def test_mail_that_was_not_tried_is_never_unknown(result: Result) -> None:
     assert given is not None
     assert (given.stage, given.begun) == (Stage.WAITING, False)
     assert given.result is (Result.BROKEN if result is Result.UNKNOWN else result)
+    assert given.reason == ("connection_lost" if result is Result.UNKNOWN else "reason")

@@ -21,12 +21,15 @@ ARGUMENTS = {
     "Credit": 1,
     "Outcome": 1,
     "Unreachable": 0,
+    "Unsendable": 0,
+    "_broken": 0,
     "_later": 1,
     "_never": 0,
     "_none": 0,
     "_retry_later": 1,
     "_tomorrow": 1,
     "broken_off": 0,
+    "fail": 0,
     "put_back": 2,
 }
 """Which argument of a call is a reason."""

@@ -292,6 +292,18 @@ async def test_what_people_let_go_on_lives_as_long_as_its_record_says(queue: Que
     assert await rows.fetchall() == [(True, True), (True, True)]
 
 
+async def test_tenants_of_workers_that_are_lost_are_shown_as_unserved(queue: Queue) -> None:
+    async def unserved() -> int:
+        return (await operations.health(queue.connection)).unserved_slots
+
+    assert await unserved() == 256
+    async with queue.working(Seen()):
+        await reached(unserved, lambda slots: slots == 0)
+        async with queue.connection.transaction(force_rollback=True):
+            await queue.connection.execute("update queue.workers set lease_until = now()")
+            assert await unserved() == 256
+
+
 class Restored:
     """A queue whose database is set back to a moment at which its worker had begun nothing."""
 
