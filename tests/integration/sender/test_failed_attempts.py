@@ -172,17 +172,24 @@ async def test_secret_unreadable_defers(
     async with sending(settings):
         explanation = await reaches(sender_engine, message_id, State.DEFERRED)
     assert_shows(explanation.decisions[-1].model_dump(), code)
+    assert explanation.message.attempts == 0
+    left = explanation.message.expires_at - datetime.now(UTC)
+    assert left > timedelta(days=29)  # the 48 hours begin with an attempt to hand over
     assert sink.mails == []
 
 
 async def test_message_that_cannot_be_composed_is_cancelled(
-    settings, entry, publish, submit, sink, sender_engine
+    settings, entry, publish, submit, sink, sender_engine, monkeypatch
 ):
     await publish(entry)
     message_id = await submit()
-    wrong = settings.model_copy(update={"public_url": "https://app.example/>"})
-    async with sending(wrong):
+    reason = "a header holds a line break"
+
+    def compose(*_args: object, **_values: object) -> bytes:
+        raise COMPOSE_REFUSED(reason=reason)
+
+    monkeypatch.setattr("sender.composer.compose", compose)
+    async with sending(settings):
         explanation = await reaches(sender_engine, message_id, State.CANCELLED)
-    reason = "the unsubscribe link is not an https address"
     assert_shows(explanation.decisions[-1].model_dump(), COMPOSE_REFUSED, reason=reason)
     assert sink.mails == []
