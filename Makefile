@@ -57,6 +57,10 @@ bench-queue: setup ## Measure the queue beside others, installed below build/
 bench-sender: setup ## Measure the sender from the claim to the outcome
 	@$(PY) -m tests.bench.sender
 
+.PHONY: soak-queue
+soak-queue: setup ## Let the queue work for an hour, and on 10 million mails
+	@$(PY) -m tests.bench.soak
+
 .PHONY: chaos-queue
 chaos-queue: setup ## End senders and servers at the worst moments; count mails
 	@$(PY) -m tests.chaos.queue

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import psycopg
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
@@ -106,7 +107,9 @@ async def enqueue_all(
     if idempotency_key is not None:
         values |= _idempotency(idempotency_key, messages)
     try:
-        rows = (await connection.execute(SQL.enqueue, values)).all()
+        if isinstance(connection, AsyncSession):
+            connection = await connection.connection()
+        rows = (await connection.exec_driver_sql(SQL.enqueue.text, values)).all()
     except DBAPIError as error:
         _raise_refusal(error)
         raise

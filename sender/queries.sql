@@ -12,11 +12,12 @@ join queue.buckets as bucket on bucket.id = record.bucket_id
 left join queue.claimed as claimed on claimed.id = message.id
 
 -- name: enqueue
+-- For the driver itself: SQLAlchemy would send octets in hexadecimal, and write those of a batch for half a second.
 select id, is_new, is_same from mail.enqueue(
-    :tenant_id, cast(:buckets as text[]), cast(:priorities as smallint[]), cast(:run_ats as timestamptz[]),
-    cast(:expiries as timestamptz[]), cast(:bodies as bytea[]), cast(:keys as bytea[]), cast(:digests as bytea[]),
-    cast(:senders as text[]), cast(:recipients as text[]), cast(:hashes as bytea[]), cast(:subjects as text[]),
-    cast(:campaigns as text[]), cast(:mails_per_month as bigint), cast(:mails_queued as bigint))
+    %(tenant_id)s, %(buckets)s::text[], %(priorities)s::smallint[], %(run_ats)s::timestamptz[],
+    %(expiries)s::timestamptz[], %(bodies)b::bytea[], %(keys)b::bytea[], %(digests)b::bytea[],
+    %(senders)s::text[], %(recipients)s::text[], %(hashes)b::bytea[], %(subjects)s::text[],
+    %(campaigns)s::text[], %(mails_per_month)s::bigint, %(mails_queued)s::bigint)
 
 -- name: providers_of
 select domain, provider from policy.providers_of(cast(:domains as text[]))

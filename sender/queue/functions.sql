@@ -4,13 +4,15 @@ create function queue.least_id(moment timestamptz) returns uuid language sql imm
 $$;
 comment on function queue.least_id is 'the smallest UUID version 7 of a moment: bounds of partitions';
 
-create function queue.new_id(number integer) returns uuid language sql volatile as $$
-    select encode(
-        substring(int8send((extract(epoch from now()) * 1000)::bigint + number / 4096) from 3)
-        || substring(int4send(28672 + number % 4096) from 3)
-        || substring(uuid_send(gen_random_uuid()) from 9), 'hex')::uuid
+-- UUIDs version 7 of the database's time, in ascending order within a call. What is random of them is
+-- derived from one random value: asking the operating system for each would cost more than all else.
+create function queue.new_ids(count integer) returns uuid[] language sql volatile as $$
+    select array_agg((
+        lpad(to_hex(call.moment + number / 4096), 12, '0') || to_hex(28672 + number % 4096) || 'a'
+        || substr(encode(sha256(convert_to(call.secret || number, 'UTF8')), 'hex'), 1, 15))::uuid order by number)
+    from (select (extract(epoch from now()) * 1000)::bigint as moment, gen_random_uuid()::text as secret) as call,
+        generate_series(1, count) as number
 $$;
-comment on function queue.new_id is 'a UUID version 7 of the database''s time; ids of one transaction sort by their number';
 
 create function queue.days(ahead integer, behind integer) returns setof date language sql stable as $$
     select (now() at time zone 'UTC')::date + number from generate_series(-behind, ahead) as number
@@ -210,7 +212,7 @@ begin
         on conflict do nothing;
         bucket_ids := queue.bucket_ids(tenant, is_urgent, names);
     end if;
-    ids := array(select queue.new_id(number) from generate_series(1, cardinality(contents)) as number);
+    ids := queue.new_ids(cardinality(contents));
     known_ids := ids;
     if idempotency_keys is not null then
         insert into queue.keys (tenant_id, key, id, digest)

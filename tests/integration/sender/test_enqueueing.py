@@ -47,21 +47,18 @@ async def test_requests_at_the_same_moment_do_not_exceed_a_limit_together(
 async def test_moments_do_not_depend_on_the_time_zone_of_the_server(
     upgraded, submit, sender_engine
 ):
-    """A day of 23 or 25 hours lies between now and one of these moments."""
+    """Days of 23 and of 25 hours lie between now and these moments."""
     database = psycopg.conninfo.conninfo_to_dict(upgraded)["dbname"]
-    year = datetime.now(UTC).year + 1
+    today = datetime.now(UTC).timetuple().tm_yday
+    begins, ends = (1 + (today + days) % 364 for days in (10, 30))
     with psycopg.connect(upgraded, autocommit=True) as admin:
-        admin.execute(f"alter database {database} set timezone = 'Europe/Berlin'")
+        admin.execute(f"alter database {database} set timezone = 'TST0DST,J{begins},J{ends}'")
         try:
-            for month in (1, 7):
-                run_at = datetime(year, month, 15, 12, tzinfo=UTC)
+            for days in (5, 20):
+                run_at = datetime.now(UTC) + timedelta(days=days)
                 expires_at = run_at + timedelta(days=30)
                 id_ = await submit(run_at=run_at, expires_at=expires_at)
                 message = (await explained(sender_engine, id_)).message
                 assert (message.run_at, message.expires_at) == (run_at, expires_at)
-            run_at = datetime(year, 3, 10, 12, tzinfo=UTC)
-            id_ = await submit(run_at=run_at, expires_at=run_at + timedelta(days=30))
-            message = (await explained(sender_engine, id_)).message
-            assert message.expires_at == run_at + timedelta(days=30)
         finally:
             admin.execute(f"alter database {database} reset timezone")

@@ -29,7 +29,7 @@ REPLACED = {
 }
 """Uses of `setattr` by pytest's monkeypatch, and the reason; an argument is better."""
 PAUSES = "support/waiting.py"
-PACED = ("bench/queue/", "bench/sender/", "chaos/queue/")
+PACED = ("bench/queue/", "bench/sender/", "bench/soak/", "chaos/queue/")
 """A steady load is made by pauses, and outages last for a while. The benchmark's processes have
 only the measured queue's packages."""
 

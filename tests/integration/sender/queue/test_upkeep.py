@@ -194,8 +194,8 @@ async def test_bodies_of_a_day_of_which_many_jobs_wait_stay(queue: Queue) -> Non
     await make_old(queue, waiting)
     await queue.connection.execute(
         "insert into queue.scheduled (slot, due_at, id, bucket_id, priority, tenant_id, expires_at)"
-        " select 0, now() + interval '1 day', queue.new_id(n), 1, 100, %s, now()"
-        " from generate_series(1, 100000) as n",
+        " select 0, now() + interval '1 day', id, 1, 100, %s, now()"
+        " from unnest(queue.new_ids(100000)) as id",
         (ACME,),
     )
     await queue.connection.execute(
