@@ -80,6 +80,9 @@ lock: setup ## Write requirements/lock.txt again from pyproject.toml
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-header --no-annotate requirements/bench-queue.in \
 		-o requirements/bench-queue.txt
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-header --no-annotate --no-deps requirements/chaos-queue.in \
+		-o requirements/chaos-queue.txt
 
 .PHONY: clean
 clean: down ## Remove environment and build results; shared caches stay

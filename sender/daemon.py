@@ -6,6 +6,7 @@ PostgreSQL going away stops nothing for good: each loop logs it, waits and looks
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
@@ -50,6 +51,8 @@ TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 RESOLVE = 1.0
 """Seconds between two looks for recipients' domains without a provider."""
+OBJECTS = 50_000
+"""New objects after which garbage is looked for."""
 log = structlog.get_logger(__name__)
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
@@ -127,6 +130,16 @@ async def run(
                 ended.set()
                 changes.wake()
             await egress.close()
+
+
+def collect_rarely() -> None:
+    """Let the garbage collector look seldom, in a process that does nothing else but send.
+
+    A mail leaves no cycles of objects behind, and looking for some took a tenth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS)
 
 
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:

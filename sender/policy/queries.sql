@@ -1,10 +1,10 @@
 -- name: reserve
 select mail, cap, is_stale, used, used_in_hour
 from policy.reserve(
-    %(kinds)s::text[], %(subjects)s::text[], %(days)s::date[], %(most)s::integer[], %(most_in_hour)s::integer[],
-    %(curves)s::integer[], %(wanted)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
-    %(back_kinds)s::text[], %(back_subjects)s::text[], %(back_days)s::date[], %(back_hours)s::smallint[],
-    %(back_counts)s::integer[])
+    %(kinds)b::text[], %(subjects)b::text[], %(days)b::date[], %(most)b::integer[], %(most_in_hour)b::integer[],
+    %(curves)b::integer[], %(wanted)b::integer[], %(mails)b::integer[], %(caps)b::integer[],
+    %(back_kinds)b::text[], %(back_subjects)b::text[], %(back_days)b::date[], %(back_hours)b::smallint[],
+    %(back_counts)b::integer[])
 
 -- name: advance
 select policy.advance()

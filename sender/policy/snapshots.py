@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
@@ -139,8 +139,8 @@ class Standing:
 
     def note(self, subject: Subject, used: int, used_in_hour: int) -> None:
         """Take note of what a subject has sent in this day and hour."""
-        warm = self.warm.get(subject) or Warm(subject)
-        self.warm[subject] = replace(warm, used=used, used_in_hour=used_in_hour)
+        warm = self.warm.get(subject)
+        self.warm[subject] = Warm(subject, warm.day if warm else 1, used, used_in_hour)
 
     def give_back(self, subject: Subject, at: Hour) -> None:
         """Take note of a hand-over that a subject has not sent after all."""
@@ -211,7 +211,7 @@ class Standing:
             for subject, warm in self.warm.items():
                 used = 0 if is_new_day else warm.used
                 if (warm.used, warm.used_in_hour) != (used, 0):
-                    self.warm[subject] = replace(warm, used=used, used_in_hour=0)
+                    self.warm[subject] = Warm(subject, warm.day, used, 0)
         self.at = at
 
     def _addresses(self, of: Home) -> tuple[Egress, ...]:

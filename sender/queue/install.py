@@ -25,7 +25,8 @@ OPTIONS = {
     # Rows that others hold delay the rest of a batch for no longer than this.
     "lock_timeout": "500ms",
     "statement_timeout": "60s",
-    "idle_in_transaction_session_timeout": "60s",
+    # A worker that is suspended in a transaction keeps no row from others for longer.
+    "idle_in_transaction_session_timeout": "10s",
 }
 WAIT = 1.0
 """Seconds to wait for a connection. While the database is away, each call tries to connect: an

@@ -33,7 +33,9 @@ update queue.workers set wants_notice = %(wanted)s where id = %(worker)s
 delete from queue.workers where id = %(worker)s
 
 -- name: end_lost_workers
-delete from queue.workers where lease_until < now()
+-- One that was suspended in a transaction holds its row until the server ends its session.
+delete from queue.workers where id = any(array(
+    select id from queue.workers where lease_until < now() for update skip locked))
 
 -- name: take_slots
 -- Slots without owner, up to an equal share of all workers.
@@ -165,7 +167,8 @@ with outcome as materialized (
     from (select * from held union all select * from late) as ended
 ), again as (
     insert into queue.scheduled (slot, {job}, attempts, losses)
-    select {slot}, id, bucket_id, priority, now() + delay, tenant_id, expires_at, attempts, losses
+    select {slot}, id, bucket_id, priority, now() + delay, tenant_id, expires_at, attempts,
+        case state when 'retry' then 0 else losses end
     from gone where is_later
 ), back as (
     insert into queue.ready ({job}, attempts, losses)
@@ -194,6 +197,32 @@ with outcome as materialized (
 )
 select id, has_begun from gone
 
+-- name: finish_done
+-- What `finish` writes of jobs that are just done, as most are: its other parts cost as much as these, also unused.
+with outcome as materialized (
+    select job_id, job_token, new_note
+    from unnest(%(ids)b::uuid[], %(tokens)b::bigint[], %(notes)b::text[]) as outcome (job_id, job_token, new_note)
+    where (select queue.must_be_bound())
+), held as (
+    delete from queue.claimed using outcome where id = job_id and token = job_token
+    returning id, tenant_id, attempts, coalesce(new_note, note) as note, begun_at is not null as has_begun, 1 as waited
+), late as (
+    delete from queue.unknown using outcome
+    where id = any(%(ids)b::uuid[]) and id = job_id and token in (job_token, 0)
+    returning id, tenant_id, attempts, coalesce(new_note, note) as note, true, 0
+), gone as (
+    select * from held union all select * from late
+), counted as (
+    insert into queue.arrivals (slot, tenant_id, jobs)
+    select {slot}, tenant_id, -sum(waited) from gone group by tenant_id
+), recorded as (
+    update queue.records as record
+    set state = 'done', reason = null, attempts = least(gone.attempts::integer + 1, 32767)::smallint,
+        changed_at = now(), note = gone.note
+    from gone where record.id = gone.id
+)
+select id, has_begun from gone
+
 -- name: release
 -- Back to where it was, as if it had not been claimed: a claim whose answer was lost.
 with gone as (
@@ -207,51 +236,63 @@ select {slot}, tenant_id, bucket_id, min(priority), min(due_at), 0 from gone gro
 
 -- name: recover
 -- Jobs whose worker lost its lease, or which were held longer than any attempt may take. What was
--- not begun waits again, unless it ended too many workers; the outcome of the rest is unknown. From
--- the second time on they wait apart from each other: one of them may end its workers.
-with gone as (
+-- begun has an unknown outcome; the rest waits again, but one that ends its workers must not do so for
+-- ever. What is lost for the first time waits where it was. What was lost before is suspected and waits
+-- apart from others; it counts as one more loss only if its worker had no other suspect in hand, so
+-- that others that were lost along are not blamed.
+with suspects as (
+    select worker, count(*) as jobs from queue.claimed where begun_at is null and losses > 0 group by worker
+), held as (
     delete from queue.claimed where id = any(array(
         select job.id from queue.claimed as job
         left join queue.workers as worker on worker.id = job.worker and worker.lease_until > now()
         where (worker.id is null or job.claimed_at < now() - %(longest)s::interval) and queue.is_bound()
         limit %(most)s
         for update of job skip locked))
-    returning *, random() * %(apart)s::interval * power(2, losses) as wait
+    returning *
+), blamed as (
+    select {job}, token, note, attempts, losses as before, random() * %(apart)s::interval * power(2, losses) as wait,
+        begun_at is not null as has_begun,
+        losses + (losses = 0 or (select jobs = 1 from suspects where suspects.worker = held.worker))::integer as losses
+    from held
+), gone as materialized (
+    select *, case
+        when has_begun then 'unknown' when losses >= %(most_losses)s then 'dead' when before > 0 then 'apart'
+        else 'back'
+    end as fate
+    from blamed
 ), back as (
     insert into queue.ready ({job}, attempts, losses)
-    select {job}, attempts, losses + 1 from gone where begun_at is null and losses = 0 and %(most_losses)s > 1
+    select {job}, attempts, losses from gone where fate = 'back'
 ), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     select {slot}, tenant_id, bucket_id, min(priority), min(due_at), 0
-    from gone where begun_at is null and losses = 0 and %(most_losses)s > 1 group by tenant_id, bucket_id
+    from gone where fate = 'back' group by tenant_id, bucket_id
 ), apart as (
     insert into queue.scheduled (slot, {job}, attempts, losses)
-    select {slot}, id, bucket_id, priority, now() + wait, tenant_id, expires_at, attempts, losses + 1
-    from gone where begun_at is null and losses > 0 and losses + 1 < %(most_losses)s
+    select {slot}, id, bucket_id, priority, now() + wait, tenant_id, expires_at, attempts, losses
+    from gone where fate = 'apart'
 ), put_off as (
     update queue.records as record set due_at = now() + wait, changed_at = now()
-    from gone where record.id = gone.id and begun_at is null and losses > 0 and losses + 1 < %(most_losses)s
+    from gone where record.id = gone.id and fate = 'apart'
 ), doubtful as (
     insert into queue.unknown ({job}, token, attempts, losses, note, reason)
-    select {job}, token, attempts, losses, note, 'worker_lost' from gone where begun_at is not null
+    select {job}, token, attempts, before, note, 'worker_lost' from gone where fate = 'unknown'
 ), dead as (
     insert into queue.dead ({job}, attempts, reason, body)
-    select {job}, attempts, 'ends_its_worker', {body}
-    from gone as job where begun_at is null and losses + 1 >= %(most_losses)s
+    select {job}, attempts, 'ends_its_worker', {body} from gone as job where fate = 'dead'
 ), recorded as (
     update queue.records as record
-    set state = case when begun_at is null then 'dead' else 'unknown' end,
-        reason = case when begun_at is null then 'ends_its_worker' else 'worker_lost' end,
+    set state = fate, reason = case fate when 'dead' then 'ends_its_worker' else 'worker_lost' end,
         changed_at = now(), note = gone.note
-    from gone where record.id = gone.id and (begun_at is not null or losses + 1 >= %(most_losses)s)
+    from gone where record.id = gone.id and fate in ('unknown', 'dead')
 ), counted as (
     insert into queue.arrivals (slot, tenant_id, jobs)
-    select {slot}, tenant_id, -count(*)
-    from gone where begun_at is not null or losses + 1 >= %(most_losses)s group by tenant_id
+    select {slot}, tenant_id, -count(*) from gone where fate in ('unknown', 'dead') group by tenant_id
 )
 select id, tenant_id, bucket_id, token, attempts,
-    case when begun_at is not null then 'unknown' when losses + 1 >= %(most_losses)s then 'dead' end as state,
-    case when begun_at is not null then 'worker_lost' else 'ends_its_worker' end as reason
+    case when fate in ('unknown', 'dead') then fate end as state,
+    case fate when 'dead' then 'ends_its_worker' when 'unknown' then 'worker_lost' end as reason
 from gone
 
 -- name: arrivals
@@ -294,18 +335,35 @@ returning id
 
 -- name: age
 -- One class up (above the most urgent one: before all) for every so long that a job has been due and
--- its bucket not held.
-with old as (
-    select job.ctid as place, job.bucket_id, job.tenant_id
-    from queue.ready as job join queue.buckets as bucket on bucket.id = job.bucket_id
-    where job.bucket_id = any(%(ids)s) and job.priority > 1
-      and greatest(job.due_at, bucket.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
+-- its bucket not held. Of each priority the jobs that were due first are looked at: it costs the same,
+-- however many wait.
+with recursive level (bucket_id, released_at, priority) as (
+    select bucket.id, released_at, first.priority
+    from queue.buckets as bucket cross join lateral (
+        select priority from queue.ready where bucket_id = bucket.id and priority > 1 order by priority limit 1
+    ) as first
+    where bucket.id = any(%(ids)s)
+    union all
+    select level.bucket_id, released_at, next.priority
+    from level cross join lateral (
+        select priority from queue.ready
+        where bucket_id = level.bucket_id and priority > level.priority order by priority limit 1
+    ) as next
+), old as (
+    select job.place
+    from level cross join lateral (
+        select ctid as place, due_at, aged from queue.ready
+        where bucket_id = level.bucket_id and priority = level.priority
+        order by due_at, id limit %(each)s
+    ) as job
+    where greatest(job.due_at, level.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
     limit %(most)s
-    for update of job skip locked
+), locked as (
+    select ctid as place from queue.ready where ctid = any(array(select place from old)) for update skip locked
 ), aged as (
     update queue.ready as job
     set priority = case when job.priority > 150 then 150 when job.priority > 50 then 50 else 1 end, aged = job.aged + 1
-    where job.ctid = any(array(select place from old))
+    where job.ctid = any(array(select place from locked))
     returning job.bucket_id, job.tenant_id, job.priority, job.due_at
 )
 insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)

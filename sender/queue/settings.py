@@ -17,8 +17,8 @@ class Settings:
     exchanges: int = 2
     """Round trips to the database at the same time; of two, one may overtake the other."""
     gather: float = 0.02
-    """How long what is to be written waits for more while an exchange is under way: fewer and
-    larger exchanges cost less, and none waits where there is only one."""
+    """How long what is to be written waits for more, where there are more jobs in work than
+    that: fewer and larger exchanges cost less."""
     poll: float = 0.1
     """Between two looks for jobs that came without a wake-up."""
     lease: float = 30.0
@@ -29,8 +29,8 @@ class Settings:
     ageing: float = 600.0
     """A job that has been due for so long, without a hold, is moved one class up."""
     most_losses: int = 5
-    """A job that so many workers were lost with is dead. Those that were lost with it wait apart
-    from each other meanwhile, so that they do not share its end."""
+    """A job that so many workers were lost with is dead. From the second loss on it is tried apart
+    from others, and one counts only if its worker had no other such job. An outcome clears it."""
     grace: float = 30.0
     """How long a stop waits for handlers."""
     grace_begun: float = 0.0

@@ -10,26 +10,59 @@ import sys
 import time
 
 from kit.paths import checkout
-from tests.chaos.queue.disturbances import DISTURBANCES, OF_REDIS, stop_postgres_for_long
-from tests.chaos.queue.harness import Disturbance, Plan, play
+from tests.chaos.queue import measures
+from tests.chaos.queue.clocks import WRONG
+from tests.chaos.queue.disturbances import DISTURBANCES, OF_REDIS, darken_hosts, end_sessions
+from tests.chaos.queue.harness import Plan, play
+from tests.chaos.queue.measures import Measures
 from tests.chaos.queue.program import Kind
 
-NAMED = {one.__name__: one for one in (*DISTURBANCES, stop_postgres_for_long, *OF_REDIS)}
-RUNS = {
-    "workers": (Kind.WORKER, Kind.WORKER),
-    "senders": (Kind.SENDER, Kind.SENDER),
-    "lists": (Kind.LISTS, Kind.LISTS),
-    "mixed": (Kind.WORKER, Kind.LISTS),
-}
-"""What runs, by name of the run."""
-MEASURED, LONG = "workers", "senders"
-"""Runs with measures, and with a long outage while senders are killed."""
+NAMED = {one.__name__: one for one in (*DISTURBANCES, *OF_REDIS)}
+MEASURED = ("outages", "neighbours", "transactions")
+RUNS = ("senders", "lists", "mixed", "hosts")
+SHARE = 4
+"""The other runs have a part of the kills of the whole senders."""
+HOSTS, QUIET_RATE = 2_000, 150.0
+"""Of the run with many hosts; its rate leaves time for their handshakes."""
 
 
-def disturbances(run: str) -> list[Disturbance]:
-    """Return what disturbs a run."""
-    of_redis = OF_REDIS if Kind.LISTS in RUNS[run] else ()
-    return [*DISTURBANCES, *of_redis, *([stop_postgres_for_long] if run == LONG else ())]
+def measured(minutes: float) -> dict[str, Measures]:
+    """Return what is measured in the run of the whole senders."""
+    ways = (measures.of_outages, measures.of_neighbours, measures.of_transactions(minutes))
+    return dict(zip(MEASURED, ways, strict=True))
+
+
+def planned(run: str, arguments: argparse.Namespace) -> Plan:
+    """Return what happens in a run."""
+    plan = Plan(
+        seed=arguments.seed,
+        kills=arguments.kills // SHARE,
+        random_kills=arguments.random_kills // SHARE,
+        rate=arguments.rate,
+        rounds=arguments.rounds,
+    )
+    match run:
+        case "senders":
+            plan.kills, plan.random_kills = arguments.kills, arguments.random_kills
+            plan.clocks = WRONG
+            plan.measures = [
+                measure
+                for name, measure in measured(arguments.minutes).items()
+                if name in (arguments.measure or MEASURED)
+            ]
+        case "lists":
+            plan.kinds = (Kind.LISTS, Kind.LISTS)
+        case "mixed":
+            plan.kinds = (Kind.WORKER, Kind.LISTS)
+        case "hosts":
+            plan.hosts, plan.rate = HOSTS, min(plan.rate, QUIET_RATE)
+            plan.kills, plan.disturbances = 0, (darken_hosts, end_sessions)
+            plan.measures = [measures.of_dark_hosts]
+    if Kind.LISTS in plan.kinds:
+        plan.disturbances = (*DISTURBANCES, *OF_REDIS)
+    if arguments.only:
+        plan.disturbances = [NAMED[name] for name in arguments.only]
+    return plan
 
 
 def main() -> None:
@@ -41,8 +74,9 @@ def main() -> None:
     parser.add_argument("--random-kills", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=1, help="of all disturbances")
     parser.add_argument("--only", choices=NAMED, action="append", help="disturbances")
+    parser.add_argument("--measure", choices=(*MEASURED, "nothing"), action="append")
     parser.add_argument("--minutes", type=float, default=10.0, help="of old transactions")
-    parser.add_argument("--rate", type=float, default=500.0, help="mails a second")
+    parser.add_argument("--rate", type=float, default=600.0, help="mails a second")
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     began = time.monotonic()
@@ -52,19 +86,8 @@ def main() -> None:
 
     runs = []
     for run in arguments.run or RUNS:
-        chosen = [NAMED[name] for name in arguments.only] if arguments.only else disturbances(run)
-        plan = Plan(
-            RUNS[run],
-            arguments.seed,
-            arguments.kills,
-            arguments.random_kills,
-            chosen,
-            arguments.rounds,
-            arguments.rate,
-            minutes=arguments.minutes if run == MEASURED and arguments.minutes else None,
-        )
         say(run)
-        runs.append(asyncio.run(play(plan, say)))
+        runs.append({"run": run} | asyncio.run(play(planned(run, arguments), say)))
         for line in runs[-1]["broken"]:
             say(f"BROKEN  {line}")
     path = checkout() / "build" / "chaos-queue.json"

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from sender.queue import operations
 from tests.chaos.queue.offering import Offer
 from tests.chaos.queue.points import POISON
-from tests.chaos.queue.receiver import HOSTS, Mode
+from tests.chaos.queue.receiver import Mode
 from tests.chaos.queue.scene import AWAY, Scene
 from tests.chaos.queue.seats import Seat
 from tests.support.processes import suspended
 
 OUTAGE = 4.0
-LONG_OUTAGE = 90.0
 """Seconds."""
 TIMES = 5
 BETWEEN = 0.3
@@ -26,6 +25,10 @@ END_SESSIONS = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
     " where backend_type = 'client backend' and pid <> pg_backend_pid()"
 )
+PUT_OFF = """
+select id from queue.scheduled
+where losses = 0 or 1 = (select count(*) from queue.scheduled where losses > 0)
+"""
 LOCK_ROWS = "select id from queue.ready order by id limit 200 for update skip locked"
 
 
@@ -64,13 +67,6 @@ async def stop_postgres(play: Play) -> None:
     await asyncio.sleep(OUTAGE / 2)
     play.seat.signal(signal.SIGTERM)
     await asyncio.sleep(OUTAGE / 2)
-    await asyncio.to_thread(play.scene.postgres.start)
-
-
-async def stop_postgres_for_long(play: Play) -> None:
-    """Stop the database for much longer than leases last."""
-    await asyncio.to_thread(play.scene.postgres.stop)
-    await asyncio.sleep(LONG_OUTAGE)
     await asyncio.to_thread(play.scene.postgres.start)
 
 
@@ -124,28 +120,27 @@ async def terminate_sender(play: Play) -> None:
 
 async def refuse_all(play: Play) -> None:
     """Let all hosts refuse for now, then let all mail that was put off be due at once."""
-    async with _behaving(play, Mode.BUSY, HOSTS):
+    async with _behaving(play, Mode.BUSY, play.scene.hosts):
         await asyncio.sleep(OUTAGE)
     await make_due(play.scene)
 
 
 async def silence_host(play: Play) -> None:
     """Let a host take connections and mails and answer nothing."""
-    async with _behaving(play, Mode.SILENT, [play.scene.chance.choice(HOSTS)]):
+    async with _behaving(play, Mode.SILENT, [play.scene.chance.choice(play.scene.hosts)]):
         await asyncio.sleep(2 * OUTAGE)
 
 
 async def drop_answers(play: Play) -> None:
     """Let a host close connections instead of answering mails."""
-    async with _behaving(play, Mode.DROPPING, [play.scene.chance.choice(HOSTS)]):
+    async with _behaving(play, Mode.DROPPING, [play.scene.chance.choice(play.scene.hosts)]):
         await asyncio.sleep(OUTAGE / 2)
 
 
 async def darken_hosts(play: Play) -> None:
     """End a quarter of the hosts for a while."""
-    hosts = play.scene.chance.sample(HOSTS, len(HOSTS) // 4)
-    async with _behaving(play, Mode.DARK, hosts):
-        await asyncio.sleep(OUTAGE)
+    async with dark(play):
+        await asyncio.sleep(2 * OUTAGE)
 
 
 async def poison(play: Play) -> None:
@@ -218,9 +213,18 @@ OF_REDIS: tuple[Callable[[Play], Awaitable[None]], ...] = (
 async def make_due(scene: Scene) -> None:
     """Let mail that was put off be due now, but keep apart what may end its senders."""
     async with scene.admin() as connection:
-        rows = await connection.execute("select id from queue.scheduled where losses = 0")
+        rows = await connection.execute(PUT_OFF)
         ids = [row[0] for row in await rows.fetchall()]
         await operations.set_due(connection, ids)
+
+
+@asynccontextmanager
+async def dark(play: Play) -> AsyncIterator[set[str]]:
+    """Let a quarter of the hosts be dark: half of these refuse connections, half answer nothing."""
+    hosts = play.scene.chance.sample(play.scene.hosts, len(play.scene.hosts) // 4)
+    half = len(hosts) // 2
+    async with _behaving(play, Mode.DARK, hosts[:half]), _behaving(play, Mode.SILENT, hosts[half:]):
+        yield set(hosts)
 
 
 @asynccontextmanager

@@ -4,52 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.chaos.queue import measures, verdict
-from tests.chaos.queue.disturbances import DISTURBANCES, Play, make_due
+from tests.chaos.queue import clocks, verdict
+from tests.chaos.queue.calm import emptied
+from tests.chaos.queue.disturbances import DISTURBANCES, Play
+from tests.chaos.queue.measures import Measure, Measures
 from tests.chaos.queue.offering import Offer
 from tests.chaos.queue.points import Point
 from tests.chaos.queue.program import Kind
-from tests.chaos.queue.scene import AWAY, Scene, staged
+from tests.chaos.queue.scene import Scene, staged
 from tests.chaos.queue.seats import Death, Seat
 from tests.chaos.queue.senders import starter
 
-CALM = 400.0
-"""Seconds within which everything comes to its end once nothing is disturbed."""
 LOOK = 0.2
-LEFT = """
-select (select count(*) from queue.ready) + (select count(*) from queue.scheduled)
-    + (select count(*) from queue.claimed)
-"""
+REST = 1_000
+"""Mails that are left to be handed over at the end, at least."""
+RIGHT = ("",)
+"""Clocks."""
 Disturbance = Callable[[Play], Awaitable[None]]
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plan:
     """What happens in a run."""
 
-    kinds: Sequence[Kind]
-    """Of the senders."""
     seed: int
     kills: int
     """At each point."""
     random_kills: int
+    kinds: Sequence[Kind] = (Kind.SENDER, Kind.SENDER)
+    """Of the senders."""
     disturbances: Sequence[Disturbance] = DISTURBANCES
     rounds: int = 1
     """How often each disturbance comes."""
-    rate: float = 500.0
+    hosts: int = 8
+    clocks: Sequence[str] = RIGHT
+    """Of the senders of the first seat, one after the other; empty: the right one."""
+    rate: float = 600.0
     """Mails a second."""
-    lease: float = 3.0
+    lease: float = 2.0
     """Seconds."""
     least_open: int = 10
     """Hand-overs that a sender has open when it is killed."""
-    most_waiting: int = 3_000
-    """Mails that wait before no more are offered."""
-    minutes: float | None = None
-    """For which old transactions are open while claims are measured; None: nothing is measured."""
+    most_waiting: int = 10_000
+    """Mails that wait before some of them are cancelled: more are offered than can be handled."""
+    measures: Sequence[Measures] = ()
+    """What is measured while nobody is killed."""
     durable: bool = True
 
     def deaths(self) -> list[Death]:
@@ -66,13 +70,16 @@ class Plan:
 async def play(plan: Plan, say: Say) -> dict[str, Any]:
     """Run, and return the figures; `broken` says which promises were not kept."""
     async with (
-        staged(plan.kinds, plan.seed, plan.lease, durable=plan.durable) as scene,
-        starter() as starting,
+        staged(plan.kinds, plan.seed, plan.lease, plan.hosts, durable=plan.durable) as scene,
+        AsyncExitStack() as opened,
     ):
         deaths = plan.deaths()
         scene.chance.shuffle(deaths)
-        numbers = range(1, len(plan.kinds) + 1)
-        seats = [Seat(scene, starting, number, deaths, plan.least_open) for number in numbers]
+        seats = []
+        for number, of_seat in enumerate((plan.clocks, *[RIGHT] * (len(plan.kinds) - 1)), 1):
+            environment = {} if of_seat is RIGHT else await asyncio.to_thread(clocks.environment)
+            starting = await opened.enter_async_context(starter(environment))
+            seats.append(Seat(scene, starting, number, deaths, plan.least_open, of_seat))
         played = Play(scene, seats, Offer(scene, plan.rate, plan.most_waiting))
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -109,34 +116,37 @@ async def _disturbed(played: Play, plan: Plan, deaths: list[Death], say: Say) ->
             await asyncio.sleep(LOOK)
         enough.set()
         await offering
+        await played.offer.cancel(REST)
     finally:
         offering.cancel()
 
 
 async def _measured(played: Play, plan: Plan, say: Say) -> list[dict[str, Any]]:
-    if plan.minutes is None:
-        return []
-    await _emptied(played.scene)
-    found = await measures.measured(played, plan.minutes)
-    for measure in found:
-        say(str(measure))
+    found: list[Measure] = []
+    for measures in plan.measures:
+        await played.offer.cancel(REST)
+        await emptied(played.scene)
+        async for measure in measures(played):
+            found.append(measure)
+            say(str(measure))
     return [asdict(measure) | {"is_met": measure.is_met} for measure in found]
 
 
 async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
-    waits = await _emptied(scene)
+    waits = await emptied(scene)
     jobs = await verdict.fates(scene)
     broken = [*waits, *verdict.broken(scene, jobs)]
     states, kills = verdict.states(jobs), verdict.kills(scene, jobs)
     if not waits:
         await verdict.settle(scene, jobs)
-        broken += [*await _emptied(scene), *verdict.unsettled(scene)]
+        broken += [*await emptied(scene), *verdict.unsettled(scene, jobs)]
     rate = len(scene.offered) / scene.offering
     say(f"{len(scene.offered):,} mails offered at {rate:,.0f}/s: {states}")
     for one in kills:
         say(
             f"  {one.kills} killed {one.point}: {one.unknown} unknown of {one.doubtful} possible,"
-            f" {one.median_open:.0f} hand-overs open (least {one.least_open})"
+            f" {one.median_open:.0f} hand-overs open (least {one.least_open}),"
+            f" {one.median_rate}/s offered ({one.at_full_rate} times 500 or more)"
         )
     return {
         "senders": list(plan.kinds),
@@ -148,24 +158,3 @@ async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
         "disturbances": dict(scene.done),
         "broken": broken,
     }
-
-
-async def _emptied(scene: Scene) -> list[str]:
-    """Wait until nothing waits and nothing is in work; return what was not so in time."""
-    try:
-        async with asyncio.timeout(CALM):
-            while left := await _left(scene):
-                await make_due(scene)
-                await asyncio.sleep(LOOK)
-    except TimeoutError:
-        return [f"{left} mails still wait after {CALM:.0f} s"]
-    return []
-
-
-async def _left(scene: Scene) -> int:
-    try:
-        async with scene.admin() as connection:
-            row = await (await connection.execute(LEFT)).fetchone()
-    except AWAY:
-        return 1
-    return int(row[0]) if row else 0

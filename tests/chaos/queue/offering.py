@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -15,17 +16,25 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from kit.database import Role
 from sender import outbox
-from sender.queue import NewJob, enqueue
+from sender.queue import NewJob, enqueue, operations
 from sender.schemas import OutgoingMessage
 from tests.chaos.queue.program import Kind
-from tests.chaos.queue.scene import AWAY, MAILBOXES, TENANTS, Scene, Tenant
+from tests.chaos.queue.scene import AWAY, MAILBOXES, Scene, Tenant
 
-BATCH = 25
+BATCH = 50
+"""Mails of one transaction."""
+PRODUCERS = 3
+LOOK = 1.0
+"""Seconds between two looks at what waits."""
+CANCELLED = 1_000
 """Mails of one transaction."""
 PRIORITIES = (20, 100, 100, 100, 500)
 SIZES = (100, 2_000)
 """Octets of a text, at least and at most."""
 PAUSE = 0.1
+SURPLUS = """
+select id from queue.ready where losses = 0 and id <> all(%s) order by random() offset %s
+"""
 
 
 @dataclass(frozen=True)
@@ -37,17 +46,19 @@ class Mail:
     mailbox: str
     priority: int
     content: str
+    place: int
+    """Of the tenant's hosts."""
 
     def job(self, tenant: Tenant) -> NewJob:
         """Return it as the job of the queue's worker alone."""
-        words = f"{tenant.ip} {self.subject.replace(' ', '_')} {self.content}"
+        words = f"{tenant.ips[self.place]} {self.subject.replace(' ', '_')} {self.content}"
         key = str(self.number)
         return NewJob(self.mailbox, words.encode(), priority=self.priority, key=key)
 
     def message(self, tenant: Tenant) -> OutgoingMessage:
         """Return it as a message to the whole sender."""
         fields = {
-            "from": f"{self.mailbox}@{tenant.domain}",
+            "from": f"{self.mailbox}@{tenant.domain(self.place)}",
             "to": "bob@rcpt.example",
             "subject": self.subject,
             "text": self.content,
@@ -61,7 +72,7 @@ class Offer:
     """Enqueues mail, each with a key, so that a lost answer does no harm."""
 
     def __init__(self, scene: Scene, rate: float, most_waiting: int) -> None:
-        """Enqueue nothing yet; `rate` is mails a second, less while `most_waiting` wait."""
+        """Enqueue `rate` mails a second; above `most_waiting`, some that wait are cancelled."""
         self._scene = scene
         self._rate = rate
         self._most_waiting = most_waiting
@@ -71,15 +82,36 @@ class Offer:
     async def run(self, enough: asyncio.Event) -> None:
         """Enqueue until it is enough."""
         began = time.monotonic()
-        sent = 0
+        cancelling = asyncio.create_task(self._cancel_surplus())
+        try:
+            await asyncio.gather(*(self._put_at_rate(enough) for _ in range(PRODUCERS)))
+        finally:
+            cancelling.cancel()
+            self._scene.offering += time.monotonic() - began
+
+    async def _put_at_rate(self, enough: asyncio.Event) -> None:
+        due = time.monotonic()
         while not enough.is_set():
+            due = max(due + PRODUCERS * BATCH / self._rate, time.monotonic() - LOOK)
             await self.put(BATCH)
-            sent += BATCH
-            await asyncio.sleep(max(0.0, began + sent / self._rate - time.monotonic()))
-            while await self._waiting() > self._most_waiting and not enough.is_set():
-                await asyncio.sleep(PAUSE)
-                began = max(began, time.monotonic() - sent / self._rate)
-        self._scene.offering += time.monotonic() - began
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+
+    async def _cancel_surplus(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK)
+            if await self._waiting() > self._most_waiting:
+                await self.cancel(self._most_waiting // 2)
+
+    async def cancel(self, most: int) -> None:
+        """Cancel mails that wait as long as more than so many do; their callers may."""
+        with suppress(*AWAY):
+            async with self._scene.admin() as connection:
+                rows = await connection.execute(SURPLUS, (list(self._scene.poison), most))
+                ids = [row[0] for row in await rows.fetchall()]
+                self._scene.withdrawn.update(ids)
+                for start in range(0, len(ids), CANCELLED):
+                    batch = ids[start : start + CANCELLED]
+                    await operations.cancel(connection, batch, "chaos")
 
     async def put(
         self,
@@ -91,8 +123,8 @@ class Offer:
     ) -> list[UUID]:
         """Enqueue mails of one tenant, again and again until that is committed."""
         numbers = list(itertools.islice(self._numbers, count))
-        tenant = tenant or self._scene.chance.choice(TENANTS)
-        mails = [self._mail(number, subject, mailbox, priority) for number in numbers]
+        tenant = tenant or self._scene.chance.choice(self._scene.tenants)
+        mails = [self._mail(number, tenant, subject, mailbox, priority) for number in numbers]
         while True:
             try:
                 ids = await self._enqueued(tenant, mails)
@@ -101,10 +133,18 @@ class Offer:
                 await asyncio.sleep(PAUSE)
         if subject is None:
             self._scene.offered.update(zip(numbers, ids, strict=True))
+            hosts = (tenant.ips[mail.place] for mail in mails)
+            self._scene.ips.update(zip(ids, hosts, strict=True))
+            self._scene.offers.append((time.monotonic(), count))
         return ids
 
     def _mail(
-        self, number: int, subject: str | None, mailbox: str | None, priority: int | None
+        self,
+        number: int,
+        tenant: Tenant,
+        subject: str | None,
+        mailbox: str | None,
+        priority: int | None,
     ) -> Mail:
         chance = self._scene.chance
         return Mail(
@@ -113,6 +153,7 @@ class Offer:
             mailbox or chance.choice(MAILBOXES),
             priority or chance.choice(PRIORITIES),
             "x " * (chance.randint(*SIZES) // 2),
+            chance.randrange(len(tenant.ips)),
         )
 
     async def _enqueued(self, tenant: Tenant, mails: list[Mail]) -> list[UUID]:

@@ -33,6 +33,7 @@ from sender.queue import (
 from sender.queue.retries import delay
 from sender.settings import SenderSettings
 from sender.smtp import Egress, Envelope, Limits, Result
+from tests.chaos.queue import clocks
 from tests.chaos.queue.journal import Journal
 from tests.chaos.queue.points import Point, Watch
 
@@ -79,6 +80,8 @@ class Task:
     """At its point before it ends."""
     least: int
     """Hand-overs that are open then."""
+    clock: str
+    """What is added to its clock; empty: it is right."""
 
     def __str__(self) -> str:
         """Return JSON."""
@@ -191,6 +194,8 @@ def fork(task: Task) -> int:
         for descriptor in (1, 2):
             os.dup2(output, descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        if task.clock:
+            clocks.shift(task.clock)
         asyncio.run(main(task))
         status = 0
     finally:

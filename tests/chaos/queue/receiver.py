@@ -1,9 +1,9 @@
-"""All mail hosts in a process that is never ended: python -m tests.chaos.queue.receiver DIRECTORY.
+"""All mail hosts in a process that is never ended.
 
-A host is an address of this machine. A mail is received when its last bytes are here; it stands in
-the log, which survives a power cut, before it is answered: a line with the job's id, from its
-Message-ID, and the mail's number, from its subject. Standard input says how hosts behave by lines
-of an IP and a mode.
+`python -m tests.chaos.queue.receiver DIRECTORY NUMBER` starts so many. A host is an address of this
+machine. A mail is received when its last bytes are here; it stands in the log, which survives a
+power cut, before it is answered: a line with the job's id, from its Message-ID, and the mail's
+number, from its subject. Standard input says how hosts behave by lines of an IP and a mode.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-HOSTS = [f"127.0.0.{number}" for number in range(11, 19)]
 DELAY = (0.02, 0.08)
 """Seconds before the answer to a mail, at least and at most."""
 LINE = 1 << 20
@@ -207,23 +206,28 @@ async def _obey(hosts: Sequence[Host], port: int) -> None:
         await by_ip[ip].behave(Mode(mode), port)
 
 
-async def main(files: Files) -> None:
+def hosts(count: int) -> list[str]:
+    """Return the addresses of so many hosts."""
+    return [f"127.2.{number // 250}.{number % 250 + 1}" for number in range(count)]
+
+
+async def main(files: Files, count: int) -> None:
     """Serve until standard input ends."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(files.certificate)
     received, unanswered = Log(files.received), Log(files.unanswered)
-    hosts = [Host(ip, context, received, unanswered) for ip in HOSTS]
-    port = await hosts[0].listen(0)
-    for host in hosts[1:]:
+    first, *others = found = [Host(ip, context, received, unanswered) for ip in hosts(count)]
+    port = await first.listen(0)
+    for host in others:
         await host.listen(port)
     writing = [asyncio.create_task(log.write()) for log in (received, unanswered)]
     ready = files.port.with_suffix(".new")
     ready.write_text(str(port))
     ready.rename(files.port)
-    await _obey(hosts, port)
+    await _obey(found, port)
     for task in writing:
         task.cancel()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Files(Path(sys.argv[1]))))
+    asyncio.run(main(Files(Path(sys.argv[1])), int(sys.argv[2])))

@@ -7,7 +7,8 @@ import os
 import random
 import shutil
 import sys
-from collections import Counter
+import time
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ from sender.database import sqlalchemy_url
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
 from tests.chaos.queue.journal import Account
 from tests.chaos.queue.program import CAP, Kind
-from tests.chaos.queue.receiver import HOSTS, Files, Mode
+from tests.chaos.queue.receiver import Files, Mode, hosts
 from tests.support.installation import INSTALLATION, login
 from tests.support.waiting import wait_for
 from tests.support.warmth import resolve_domains
@@ -39,35 +40,41 @@ from tools.servers import Postgres, Valkey
 from vault import KeyRing, Vault
 
 AWAY = (psycopg.Error, OSError)
+OLD = timedelta(days=30)
 HELO = "mx1-1.chaos.example"
 TOKEN_KEY = "ab" * 32
+TENANTS = 16
 MAILBOXES = ("sales", "news", "info")
-"""A bucket each."""
+"""Of each domain; a bucket each."""
+SETTLE = """
+insert into policy.homes (tenant_id, domain, provider, address) values (%s, %s, 'other', %s)
+"""
+JUST = 5.0
+"""Seconds over which the rate at which mail is offered is counted."""
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """One that sends, through a host of its own or of others too."""
+    """One that sends; the mail of each of its From domains leaves through another host."""
 
     number: int
+    ips: tuple[str, ...]
 
     @property
     def id(self) -> UUID:
         """Return its id; tenants are in different slots."""
         return UUID(int=(0x0199 << 112) + (self.number << 16) + 13 * self.number % 256)
 
-    @property
-    def ip(self) -> str:
-        """Return its host."""
-        return HOSTS[self.number % len(HOSTS)]
-
-    @property
-    def domain(self) -> str:
-        """Return its From domain."""
-        return f"t{self.number}.example"
+    def domain(self, place: int) -> str:
+        """Return the From domain of one of its hosts."""
+        return f"d{place}.t{self.number}.example"
 
 
-TENANTS = [Tenant(number) for number in range(16)]
+def tenants(ips: Sequence[str]) -> list[Tenant]:
+    """Divide hosts among the tenants; where there are few, several tenants share one."""
+    each = max(1, len(ips) // TENANTS)
+    starts = (number * each % len(ips) for number in range(TENANTS))
+    return [Tenant(number, tuple(ips[start : start + each])) for number, start in enumerate(starts)]
 
 
 @dataclass(frozen=True)
@@ -77,6 +84,8 @@ class End:
     name: str
     point: str
     account: Account
+    rate: float
+    """Mails a second that were offered just before."""
 
 
 @dataclass
@@ -91,20 +100,35 @@ class Scene:
     chance: random.Random
     lease: float
     """Seconds, of the senders."""
+    hosts: list[str]
     port: int = 0
     ca_pem: str = ""
     receiver: asyncio.subprocess.Process | None = None
     offered: dict[int, UUID] = field(default_factory=dict)
     """Jobs whose enqueueing was committed, by number."""
-    cancelled: set[UUID] = field(default_factory=set)
+    ips: dict[UUID, str] = field(default_factory=dict)
+    """The host of each of these."""
+    withdrawn: set[UUID] = field(default_factory=set)
+    """Jobs that were to be cancelled if they still waited."""
     poison: set[UUID] = field(default_factory=set)
     """Jobs that end whoever tries them."""
     offering: float = 0.0
     """Seconds during which mail was offered."""
+    offers: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=10_000))
+    """The last ones: when, and how many mails."""
     ends: list[End] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     """Disturbances, by name."""
+
+    def __post_init__(self) -> None:
+        """Divide the hosts."""
+        self.tenants = tenants(self.hosts)
+
+    def rate(self) -> float:
+        """Return how many mails a second were offered just now."""
+        since = time.monotonic() - JUST
+        return sum(count for at, count in self.offers if at > since) / JUST
 
     @property
     def dsn(self) -> str:
@@ -162,9 +186,9 @@ class Scene:
 
 @asynccontextmanager
 async def staged(
-    kinds: Sequence[Kind], seed: int, lease: float, *, durable: bool
+    kinds: Sequence[Kind], seed: int, lease: float, count: int, *, durable: bool
 ) -> AsyncIterator[Scene]:
-    """Start the servers and the receiver, and publish the tenants."""
+    """Start the servers and a receiver with so many hosts, and publish the tenants."""
     root = state_dir() / "chaos-queue"
     _clear_killed_runs(root)
     directory = root / str(os.getpid())
@@ -172,7 +196,7 @@ async def staged(
     postgres = Postgres(directory / "postgres", durable=durable)
     valkey = Valkey(directory / "valkey", durable=False) if Kind.LISTS in kinds else None
     chance = random.Random(seed)  # noqa: S311 - repeatable
-    scene = Scene(kinds, directory, postgres, valkey, chance, lease)
+    scene = Scene(kinds, directory, postgres, valkey, chance, lease, hosts(count))
     try:
         await asyncio.to_thread(postgres.start)
         if valkey is not None:
@@ -191,7 +215,7 @@ async def staged(
 
 @asynccontextmanager
 async def _receiving(scene: Scene) -> AsyncIterator[None]:
-    now = datetime.now(UTC)
+    now = datetime.now(UTC) - OLD  # valid by any sender's clock
     ca = create_ca("chaos", now=now)
     leaf = issue(ca, HELO, now=now)
     scene.ca_pem = ca.certificate
@@ -201,6 +225,7 @@ async def _receiving(scene: Scene) -> AsyncIterator[None]:
         "-m",
         "tests.chaos.queue.receiver",
         str(scene.directory),
+        str(len(scene.hosts)),
         cwd=checkout(),
         stdin=asyncio.subprocess.PIPE,
     )
@@ -223,40 +248,60 @@ async def _publish(scene: Scene) -> None:
     )
     controller = scene.engine(Role.CONTROLLER)
     async with controller.begin() as connection:
-        for tenant in TENANTS:
+        for tenant in scene.tenants:
             entry = _entry(scene, tenant, vault, pem)
             await directory.publish(connection, tenant_id=tenant.id, entry=entry)
     await controller.dispose()
+    async with scene.admin() as admin:
+        for tenant in scene.tenants:
+            for place in range(len(tenant.ips)):
+                await admin.execute(SETTLE, (tenant.id, tenant.domain(place), address_name(place)))
+
+
+def address_name(place: int) -> str:
+    """Return the name of one of a tenant's addresses."""
+    return f"mx1-{place + 1}"
 
 
 def _entry(scene: Scene, tenant: Tenant, vault: Vault, pem: bytes) -> DirectoryEntry:
-    password = directory.password_context(tenant.id, "mx1-1")
-    key = directory.dkim_context(tenant.id, tenant.domain)
-    address = SendingAddress(
-        name="mx1-1",
-        ip=tenant.ip,
-        helo=HELO,
-        port=scene.port,
-        username="chaos",
-        sealed_password=vault.seal(b"password", context=password),
-        ca_pem=scene.ca_pem,
-    )
-    domain = SendingDomain(
-        name=tenant.domain,
-        return_path=f"b.{tenant.domain}",
-        selector="s1",
-        sealed_dkim_key=vault.seal(pem, context=key),
-        verified=True,
-    )
+    places = range(len(tenant.ips))
     return DirectoryEntry(
         tenant=f"t{tenant.number}",
-        addresses=(address,),
-        domains=(domain,),
+        addresses=tuple(_address(scene, tenant, place, vault) for place in places),
+        domains=tuple(_domain(tenant, place, vault, pem) for place in places),
         mailboxes=tuple(
-            SendingMailbox(address=f"{name}@{tenant.domain}", daily_cap=CAP) for name in MAILBOXES
+            SendingMailbox(address=f"{name}@{tenant.domain(place)}", daily_cap=CAP)
+            for place in places
+            for name in MAILBOXES
         ),
         warmup_started=datetime.now(UTC).date() - timedelta(days=100),
         postal_address="Chaos Inc., 1 Main Street, Springfield",
+    )
+
+
+def _address(scene: Scene, tenant: Tenant, place: int, vault: Vault) -> SendingAddress:
+    name = address_name(place)
+    return SendingAddress(
+        name=name,
+        ip=tenant.ips[place],
+        helo=HELO,
+        port=scene.port,
+        username="chaos",
+        sealed_password=vault.seal(
+            b"password", context=directory.password_context(tenant.id, name)
+        ),
+        ca_pem=scene.ca_pem,
+    )
+
+
+def _domain(tenant: Tenant, place: int, vault: Vault, pem: bytes) -> SendingDomain:
+    name = tenant.domain(place)
+    return SendingDomain(
+        name=name,
+        return_path=f"b.{name}",
+        selector="s1",
+        sealed_dkim_key=vault.seal(pem, context=directory.dkim_context(tenant.id, name)),
+        verified=True,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +32,25 @@ class Seat:
     """One sender after the other."""
 
     def __init__(
-        self, scene: Scene, starter: Starter, number: int, deaths: list[Death], least: int
+        self,
+        scene: Scene,
+        starter: Starter,
+        number: int,
+        deaths: list[Death],
+        least: int,
+        clocks: Sequence[str] = ("",),
     ) -> None:
-        """Take ends from `deaths`, which seats share; one counts if `least` hand-overs are open."""
+        """Take ends from `deaths`, which seats share; one counts if `least` hand-overs are open.
+
+        `clocks` are those of its senders, in turn.
+        """
         self._scene = scene
         self._starter = starter
         self._number = number
         self._deaths = deaths
         self._least = least
         self._incarnations = itertools.count(1)
+        self._clocks = itertools.cycle(clocks)
         self._sender: Sender | None = None
         self.is_mortal = False
         """Whether the present sender has one of the ends."""
@@ -82,6 +93,7 @@ class Seat:
             point=death,
             arrivals=scene.chance.randint(1, ARRIVALS),
             least=self._least,
+            clock=next(self._clocks),
         )
 
     async def _killed(self, task: Task, sender: Sender, death: Death) -> bool:
@@ -112,7 +124,8 @@ class Seat:
     def _ended(self, task: Task, status: int) -> Account:
         account = Account.read(Path(task.journal))
         if status == -signal.SIGKILL:
-            self._scene.ends.append(End(task.name, account.point or "at random", account))
+            point = account.point or "at random"
+            self._scene.ends.append(End(task.name, point, account, self._scene.rate()))
         elif status:
             output = Path(task.output).read_text(errors="replace")
             self._scene.faults.append(f"{task.name} ended with {status}: {output[-1500:]}")

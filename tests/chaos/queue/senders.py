@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from kit.paths import checkout
@@ -64,13 +64,14 @@ class Starter:
 
 
 @asynccontextmanager
-async def starter() -> AsyncIterator[Starter]:
+async def starter(environment: Mapping[str, str]) -> AsyncIterator[Starter]:
     """Start the process that starts senders."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.chaos.queue.program",
         cwd=checkout(),
+        env={**os.environ, **environment},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

@@ -11,6 +11,8 @@ from uuid import UUID
 from sender.queue import operations
 from tests.chaos.queue.scene import End, Scene
 
+FULL_RATE = 500.0
+"""Mails a second."""
 LOST_WITH_ITS_SENDERS = "ends_its_worker"
 
 
@@ -38,7 +40,10 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
         yield f"{len(mixed)} mails received that were not enqueued: {sorted(mixed)[:5]}"
     if twice := [jobs.get(UUID(hex=job)) for job, count in received.items() if count > 1]:
         yield f"{len(twice)} received twice: {twice[:5]}"
-    offered = {id_: jobs.get(id_) for id_ in scene.offered.values()}
+    cancelled = _cancelled(scene, jobs)
+    if sent := {job for job in cancelled if job.hex in received}:
+        yield f"{len(sent)} cancelled and received: {list(sent)[:5]}"
+    offered = {id_: jobs.get(id_) for id_ in scene.offered.values() if id_ not in cancelled}
     settled = {"unknown", "dead"}
     missing = [
         job or id_
@@ -47,7 +52,7 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
     ]
     if missing:
         yield f"{len(missing)} missing: {missing[:5]}"
-    others = [job for job in jobs.values() if job.id not in scene.cancelled]
+    others = [job for job in jobs.values() if job.id not in cancelled]
     if reasonless := [job for job in others if job.state == "dead" and not job.reason]:
         yield f"{len(reasonless)} dead without a reason: {reasonless[:5]}"
     if left := [job for job in others if job.state not in ("done", *settled)]:
@@ -71,10 +76,11 @@ async def settle(scene: Scene, jobs: dict[UUID, Fate]) -> None:
         await operations.replay(connection, list(dead - scene.poison))
 
 
-def unsettled(scene: Scene) -> Iterator[str]:
+def unsettled(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
     """Yield what is not received exactly once when everything is settled."""
     received = Counter(job for job, _ in scene.received())
-    offered = {id_.hex for id_ in scene.offered.values()}
+    cancelled = _cancelled(scene, jobs)
+    offered = {id_.hex for id_ in scene.offered.values() if id_ not in cancelled}
     if received.keys() != offered or received.total() != len(offered):
         yield (
             f"{len(offered)} offered, {len(received)} received"
@@ -94,6 +100,10 @@ class Kills:
     least_open: int
     """Hand-overs."""
     median_open: float
+    median_rate: float
+    """Mails a second that were offered just before."""
+    at_full_rate: int
+    """Kills before which it was at least the one of the goal."""
 
 
 def kills(scene: Scene, jobs: dict[UUID, Fate]) -> list[Kills]:
@@ -110,6 +120,8 @@ def kills(scene: Scene, jobs: dict[UUID, Fate]) -> list[Kills]:
             sum(len(end.account.doubtful) for end in ends),
             min(end.account.open for end in ends),
             median(end.account.open for end in ends),
+            round(median(end.rate for end in ends)),
+            sum(end.rate >= FULL_RATE for end in ends),
         )
         for point, ends in sorted(by_point.items())
     ]
@@ -118,6 +130,11 @@ def kills(scene: Scene, jobs: dict[UUID, Fate]) -> list[Kills]:
 def states(jobs: dict[UUID, Fate]) -> dict[str, int]:
     """Count jobs by state, and those that did not simply succeed by reason too."""
     return dict(Counter(f"{job.state} {job.reason or ''}".strip() for job in jobs.values()))
+
+
+def _cancelled(scene: Scene, jobs: dict[UUID, Fate]) -> set[UUID]:
+    """Return what was cancelled in time, because it was to be."""
+    return {id_ for id_ in scene.withdrawn if id_ in jobs and jobs[id_].state == "cancelled"}
 
 
 def _unexplained(scene: Scene, unknown: set[str]) -> Iterator[str]:

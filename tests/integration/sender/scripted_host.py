@@ -162,6 +162,9 @@ class Dialogue:
         if not code.startswith("354"):
             return
         await self.flush()
+        if ("CONTENT", self.host.counts["DATA"] - 1) in self.host.plan:
+            await self.reader.read(1)  # some of it has come
+            await self.say("CONTENT", "")
         content = b"\r\n"
         while not content.endswith(b"\r\n.\r\n"):
             chunk = await self.reader.read(65_536)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from tests.chaos.queue import disturbances
 from tests.chaos.queue.harness import Plan, play
-from tests.chaos.queue.program import Kind
 
 SOME = (disturbances.end_sessions, disturbances.kill_postgres)
 
 
 async def test_each_mail_is_received_once_whatever_ends() -> None:
     plan = Plan(
-        [Kind.SENDER, Kind.SENDER],
         seed=10,
         kills=1,
         random_kills=1,

@@ -279,6 +279,66 @@ async def test_host_whose_replies_run_into_one(run: Run, step: str) -> None:
     assert second.result is third.result is Result.ACCEPTED
 
 
+ODD: tuple[Act | str, ...] = (Act.BYTES, Act.LATE)
+WELL: dict[str, tuple[Act | str, ...]] = {
+    "MAIL": (*ODD, "250-2.1.0 a\r\n250 2.1.0 b", "250"),
+    "RCPT": (*ODD, "250-2.1.5 a\r\n250 2.1.5 b", "251 2.1.5 c", "250"),
+    "DATA": (*ODD, "354-a\r\n354 b", "354"),
+    "ANSWER": (Act.LATE,),
+    "RSET": (Act.LATE,),
+}
+"""Replies that mean what is expected, by step."""
+
+
+async def test_host_that_takes_the_envelope_oddly(tmp_path: Path) -> None:
+    """In several lines, short, in segments of one octet, late; to the first mail or the second."""
+    cases = [
+        (step, act, number, pipelining)
+        for step, acts in WELL.items()
+        for act in acts
+        for number in (0, 1)
+        for pipelining in (True, False)
+    ]
+    await asyncio.gather(*(taken_at(tmp_path, *case) for case in cases))
+
+
+async def taken_at(
+    directory: Path, step: str, act: Act | str, number: int, pipelining: bool
+) -> None:
+    async with running_host(directory) as host:
+        run = Run(Egress(ONE), host)
+        host.extensions = ("PIPELINING", "SIZE 1000000") if pipelining else ()
+        host.plan[step, number] = act
+        if step == "RSET":
+            host.plan = {("RCPT", number): "450 4.1.1 x", ("RSET", 0): act}
+        handed = asyncio.create_task(run.three())
+        if act is Act.LATE:
+            await reached(
+                lambda: counted(host, step), lambda count: count > (0 if step == "RSET" else number)
+            )
+            host.released.set()
+        results = [outcome.result for outcome in await handed]
+        refused = [number] if step == "RSET" else []
+        expected = [Result.BUSY if n in refused else Result.ACCEPTED for n in range(3)]
+        assert results == expected, f"{step} {act} {number} {pipelining}"
+        await run.egress.close()
+
+
+@pytest.mark.parametrize("act", [Act.CLOSE, Act.SILENCE])
+async def test_host_that_goes_in_mid_content(run: Run, act: Act) -> None:
+    """It takes no more than a part of a large mail, of which nothing is delivered."""
+    run.host.plan["CONTENT", 0] = act
+    run.host.extensions = ()
+    egress = Egress(replace(ONE, block=0.3))
+    large = mail(FIRST, "a large mail\r\n" * 600_000)
+    outcome = await egress.hand_over(run.host.address(), "password", BOB, large, run.nothing)
+    expected = LOST if act is Act.CLOSE else SILENT
+    assert told(outcome) == (*expected, Stage.CONTENT)
+    assert not outcome.begun
+    assert run.host.mails == []
+    await egress.close()
+
+
 async def test_host_that_closes_in_mid_pipeline(run: Run) -> None:
     run.host.plan["RCPT", 1] = "421 4.3.2 the server stops"
     first, second, third = await run.three()

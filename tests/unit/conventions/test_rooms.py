@@ -129,7 +129,7 @@ def test_the_lock_file_has_all_that_is_declared() -> None:
     assert measured() <= {entry.partition("==")[0] for entry in entries("bench-queue.txt")}
 
 
-@pytest.mark.parametrize("file", ["lock.txt", "bench-queue.txt"])
+@pytest.mark.parametrize("file", ["lock.txt", "bench-queue.txt", "chaos-queue.txt"])
 def test_a_lock_file_has_a_hash_for_everything_and_names_no_index(file: str) -> None:
     assert all("==" in entry and entry.endswith("\\") for entry in entries(file))
     lines = [line.strip() for line in locked(file) if line.startswith(" ")]

@@ -7,24 +7,56 @@ from uuid import UUID
 
 import pytest
 
+from sender import queue
 from sender.dispatch.sending import Sending
 from sender.queue import Job, State
+from sender.schemas import State as Shown
 from sender.smtp import Outcome, Result, Stage
 
 JOB = Job(UUID(int=1), UUID(int=2), 1, 1, 0, b"")
 
 
-@pytest.mark.parametrize("result", [Result.BUSY, Result.BROKEN, Result.REFUSED, Result.UNKNOWN])
-def test_mail_that_a_failed_address_did_not_get_is_tried_again(result: Result) -> None:
-    """The breaker answers with the result of the mail that opened it."""
+def after(done: Outcome, most_attempts: int = 3) -> queue.Outcome:
+    """Return the outcome of a job whose hand-over ended so."""
     nothing: Any = None
     clock: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
+    url = "https://app.example"
     sending = Sending(
-        nothing, nothing, nothing, nothing, nothing, "https://app.example", clock, 1, nothing
+        nothing, nothing, nothing, nothing, nothing, url, clock, most_attempts, nothing
     )
     route: Any = SimpleNamespace()
     route.address = SimpleNamespace(name="mx1-2", ip="127.0.0.1", helo="mx1-2.acme.example")
+    return sending._handed_over(JOB, route, done)
+
+
+@pytest.mark.parametrize("result", [Result.BUSY, Result.BROKEN, Result.REFUSED, Result.UNKNOWN])
+def test_mail_that_a_failed_address_did_not_get_is_tried_again(result: Result) -> None:
+    """The breaker answers with the result of the mail that opened it."""
     untried = Outcome(result, "answer_lost", "the connection broke", Stage.WAITING)
-    outcome = sending._handed_over(JOB, route, untried)
+    outcome = after(untried, most_attempts=1)
     assert (outcome.state, outcome.spent, outcome.life) == (State.RETRY, 0, None)
     assert outcome.delay.total_seconds() < 5
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.WAITING])
+@pytest.mark.parametrize(
+    ("result", "state", "shown", "spent"),
+    [
+        (Result.ACCEPTED, State.DONE, Shown.ACCEPTED, 1),
+        (Result.BUSY, State.RETRY, Shown.DEFERRED, 1),
+        (Result.BROKEN, State.RETRY, Shown.DEFERRED, 1),
+        (Result.REFUSED, State.RETRY, Shown.DEFERRED, 0),
+        (Result.CONTENT, State.DEAD, Shown.BOUNCED_CONTENT, 1),
+        (Result.UNKNOWN, State.UNKNOWN, Shown.UNKNOWN, 1),
+    ],
+)
+def test_state_of_a_mail_says_whether_it_is_tried_again(
+    result: Result, state: State, shown: Shown, spent: int, stage: Stage
+) -> None:
+    """Whatever the step, `RETRY` is the only one after which a mail is handed over again."""
+    outcome = after(Outcome(result, "reason", "421 4.3.2 reply", stage))
+    report: Any = outcome.data
+    assert (outcome.state, report["state"], outcome.spent) == (state, shown, spent)
+    assert report["details"]["reply"] == "421 4.3.2 reply"
+    assert (outcome.delay.total_seconds() > 1) == (state is State.RETRY)
+    assert (report["held_ip"] == "127.0.0.1") == (result is Result.REFUSED)
