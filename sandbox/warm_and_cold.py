@@ -70,5 +70,6 @@ def _mails(api: Api, tenant: str) -> Iterator[dict[str, Any]]:
 
 def _has_settled(api: Api) -> bool:
     """Return whether each mail has left, or is held."""
-    depths = api.get("/queue/top", TopView).depths
-    return not any(depth.mails for depth in depths if depth.state in MOVING)
+    top = api.get("/queue/top", TopView)
+    waits = any(depth.mails for depth in top.depths if depth.state in MOVING)
+    return not waits and not any(address.in_hand for address in top.addresses)
