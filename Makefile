@@ -14,7 +14,7 @@ setup: ## Install what is needed: packages, Python, Pulumi engine
 	@python3 -m tools.bootstrap
 
 .PHONY: demo
-demo: setup ## Run the main job: a tenant file becomes a delivered mail, then 1,000
+demo: setup ## Run the main job: from a tenant file to a thousand mails
 	@$(PENGUIN) demo
 
 .PHONY: up
