@@ -17,6 +17,10 @@ where {selected}
   and (%(code)s::text is null or %(code)s = case
         when bucket.held_until > now() and record.due_at <= now() then bucket.reason else record.reason end)
 
+-- name: find_by_keys
+-- For the transaction: what is joined is found by keys, so that a few mails are found without reading all.
+select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
 -- name: waiting_mails
 select job.id, job.tenant_id
 from (
