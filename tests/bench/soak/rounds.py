@@ -23,7 +23,7 @@ class Point:
     total: int
     due: int
     plan: float
-    """Seconds of a plan that claims something, on average."""
+    """Seconds of processor time of a plan that claims something, on average."""
     cpu: float
     """Seconds of processor time of the worker in a second of time."""
     claim_p99: float
