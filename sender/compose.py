@@ -7,6 +7,7 @@ put around them by the library.
 from __future__ import annotations
 
 import hashlib
+import re
 from base64 import b32encode
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ from sender.transfer import encoded
 
 POLICY = policy.SMTP.clone(cte_type="7bit", raise_on_defect=True)
 """CRLF, and nothing above ASCII on the wire, so that no hop may change what was signed."""
+LINK = re.compile(r"https://[!-;=?-~]{1,800}")
+"""Printable ASCII without angle brackets, in one line of the header."""
 BOUNDARY = 32
 KEPT = 20_000
 """From domains whose ids are kept."""
@@ -85,12 +88,17 @@ def compose(
         raise COMPOSE_REFUSED(reason=error) from error
 
 
+def is_link(url: str) -> bool:
+    """Return whether a text can be the link to unsubscribe."""
+    return LINK.fullmatch(url) is not None
+
+
 def _list_fields(domain: str, url: str, mail: str | None) -> str:
     """Return what lets a reader's program unsubscribe (RFC 2369, 8058), and name the list.
 
     Each link is in one line: no one-click client reads one that is folded, or an encoded word.
     """
-    if not url.startswith("https://") or any(c in url for c in "<> \r\n"):
+    if not is_link(url):
         raise ValueError("the unsubscribe link is not an https address")
     by_mail = f",\r\n <{mail}>" if mail else ""
     return (

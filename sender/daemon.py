@@ -6,6 +6,7 @@ PostgreSQL going away stops nothing for good: each loop logs it, waits and looks
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
@@ -21,6 +22,7 @@ from redis.asyncio import Redis
 
 from kit.database import connection_options
 from sender import live
+from sender.compose import is_link
 from sender.composer import Composer
 from sender.dispatch.accounting import Accounting
 from sender.dispatch.changes import Changes
@@ -49,6 +51,8 @@ TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 RESOLVE = 1.0
 """Seconds between two looks for recipients' domains without a provider."""
+OBJECTS = 50_000
+"""New objects after which garbage is looked for."""
 log = structlog.get_logger(__name__)
 Progress = Callable[[str], None]
 """Is called with the name of a loop at each of its iterations."""
@@ -128,6 +132,16 @@ async def run(
             await egress.close()
 
 
+def collect_rarely() -> None:
+    """Let the garbage collector look seldom, in a process that does nothing else but send.
+
+    A mail leaves no cycles of objects behind, and looking for some took a tenth of its time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(OBJECTS)
+
+
 def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
     """Return the sender's connections; open them with `async with`.
 
@@ -160,7 +174,8 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
         lease=settings.lease,
         time_limit=limits.dialogue,
         longest=2 * limits.dialogue,
-        grace=settings.grace,
+        grace=0,
+        grace_begun=settings.grace,
         expiry=settings.expiry,
         outcomes_file=settings.outcomes_file,
         last_writes=settings.last_writes,
@@ -172,7 +187,7 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
 
 
 def _obstacle(public_url: str) -> Credit | None:
-    if public_url.startswith("https://"):
+    if is_link(f"{public_url.rstrip('/')}/u/"):
         return None
     words = (
         f"{public_url} is no https address: "

@@ -12,7 +12,8 @@ from blueprint.mail_address import domain_of, folded
 from sender.database import SQL, Connection
 from sender.faults import MESSAGE_NOT_FOUND
 from sender.outbox import created_at, message_id, provider_of
-from sender.schemas import Decision, Explanation, MessageView, QueueName, State, Stop
+from sender.reasons import STOPPED
+from sender.schemas import Decision, Explanation, MessageView, QueueName, State, Stop, StopScope
 from sender.stops import Mail, holding, stops_of
 
 CONTENT = frozenset({"too_big", "envelope_refused", "content_refused", "bare_line_break"})
@@ -166,7 +167,8 @@ async def _stops(
 ) -> list[Stop]:
     """Return the stops that hold a message now.
 
-    Of the addresses only the home counts: a stop of another one holds nothing back.
+    Of the addresses only the home counts: a stop of another one holds nothing back. Without a home,
+    those of addresses hold what nothing else stops.
     """
     if view.finished_at is not None:
         return []
@@ -182,4 +184,7 @@ async def _stops(
         address=await connection.scalar(SQL.home_of, home),
     )
     stops = await stops_of(connection, view.tenant_id)
-    return holding(stops, mail, tenant_id=view.tenant_id)
+    found = holding(stops, mail, tenant_id=view.tenant_id)
+    if found or (view.state, view.reason) != (State.HELD, STOPPED):
+        return found
+    return [stop for stop in stops if stop.scope is StopScope.ADDRESS]

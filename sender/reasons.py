@@ -220,6 +220,8 @@ OF_HOSTS = (
     CONNECTION_LOST,
 )
 """Mail of an address that failed with one of these waits a while before it is tried again."""
+MAY_END_AT_ANY_MOMENT = (PROVIDER_UNRESOLVED, SPREAD, *OF_HOSTS)
+"""Holds of seconds or minutes: they may have ended after the last moment that a standby knows."""
 STOPPING = REASONS.add("stopping", "the sender ended before it was sent", NOBODY, "the next try")
 DATABASE_LOST = REASONS.add(
     "database_lost",

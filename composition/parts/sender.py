@@ -19,7 +19,7 @@ from controlplane.service import serve_http
 from kit.database import Role, role_dsn
 from kit.metrics import CONTENT_TYPE
 from kit.paths import state_dir
-from sender.daemon import run
+from sender.daemon import collect_rarely, run
 from sender.dispatch import upkeep
 from sender.metrics import Metrics
 from sender.queue.lists import lists_trouble
@@ -39,8 +39,10 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         unsubscribe_address=settings.unsubscribe_address,
         helo=settings.helo,
         resolver=settings.resolver,
+        grace=settings.stop_within.total_seconds(),
         outcomes_file=state_dir() / "outcomes.jsonl",
     )
+    collect_rarely()
     metrics, ended = Metrics(), asyncio.Event()
     listener = socket.socket(fileno=settings.socket)
     serving = asyncio.create_task(serve_http(metrics_app(metrics), listener, ended, lambda: None))

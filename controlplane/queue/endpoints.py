@@ -38,6 +38,7 @@ from kit.metrics import CONTENT_TYPE
 from sender import mailq
 from sender.live import LiveBucket
 from sender.queue import operations
+from sender.reasons import MAY_END_AT_ANY_MOMENT
 
 router = APIRouter(tags=["queue"], route_class=GuardedRoute)
 METRICS = 'penguin_queue_mails{state="held",reason="warmup_cap_reached"} 1200'
@@ -235,7 +236,13 @@ async def recover_queue(
         driver = await driver_of(connection)
         if not (await operations.health(driver)).is_restored:
             raise NOT_RESTORED()
-        done = await operations.recover(driver, body.since, body.treat_as.value, most=service.STEP)
+        done = await operations.recover(
+            driver,
+            body.since,
+            body.treat_as.value,
+            most=service.STEP,
+            may_have_ended=MAY_END_AT_ANY_MOMENT,
+        )
         await emit(
             connection,
             tenant_id=None,

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
-from psycopg import AsyncConnection
-from psycopg.rows import dict_row
+from psycopg import AsyncConnection, AsyncCursor
 
 from sender.dispatch.stopped import stopped
 from sender.dispatch.store import SQL
@@ -24,6 +23,7 @@ from sender.policy import counters
 from sender.policy.counters import Refusal
 from sender.policy.holds import hold
 from sender.policy.model import HandOver, Hold, Kind, Subject
+from sender.policy.names import BucketName
 from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
@@ -45,34 +45,30 @@ SHOWN = {
 """Outcomes that the queue itself gives, as they are shown."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(TypedDict):
     """What an intent needs: a place in the caps of a day, and that nothing forbids it."""
 
     recipient: str
     """Hash of the address, in hexadecimal."""
+    bucket: str
+    """Name of the bucket."""
+    mailbox: str
+    """That it counts as."""
     domain: str
+    provider: str
+    campaign: str | None
+    queue: str
+    """The class of its priority."""
     address: str
     """Name of the sending address."""
-    mail: Mapping[str, Any]
-    """What stops know of it: the fields of a `Mail`."""
-    apart: str
-    """The bucket that it waits in where its campaign or queue is stopped."""
-    takes: Mapping[str, Any]
+    takes: str
     """A `HandOver`, as it is written."""
-    provider: str
     homely: Sequence[str] | None
     """The tenant's addresses that can be homes, if this one becomes the home of the From domain's
     mail to the provider."""
 
-    @property
-    def hand_over(self) -> HandOver:
-        """What it takes of the caps."""
-        return HandOver.read(self.takes)
 
-
-@dataclass(frozen=True)
-class Report:
+class Report(TypedDict):
     """What an outcome leaves beside the queue's own record."""
 
     kind: str
@@ -80,8 +76,8 @@ class Report:
     state: State
     reason: str
     words: str
-    details: Mapping[str, str | int | None] = field(default_factory=dict)
-    held_ip: str | None = None
+    details: Mapping[str, str | int | None]
+    held_ip: str | None
     """Address that is held, since its host refuses all mail."""
 
 
@@ -103,52 +99,70 @@ class Accounting:
         if reports:
             await _record(connection, reports)
             await self._hold_addresses(connection, [report for _, report in reports])
-        back = {
-            result.job.id: (result.job, Place(**result.intent.data).hand_over)
+        back = [
+            (result.job, HandOver.read(result.intent.data["takes"]))
             for result in batch.results
             if result.intent is not None and result.outcome.state not in COUNTED
-        }
-        places = {intent.job.id: Place(**intent.data) for intent in batch.intents}
-        refused = await _obstacles(connection, batch.intents, places) if places else {}
-        jobs = [intent.job for intent in batch.intents if intent.job.id not in refused]
-        if jobs or back:
-            wanted = {job.id: places[job.id].hand_over for job in jobs}
-            refused |= await self._reserve(connection, jobs, wanted, list(back.values()))
+        ]
+        if not (batch.intents or back):
+            return {}
+        refused = await self._admit(connection, batch.intents, back)
         homes = [
-            (intent.job.tenant_id, places[intent.job.id])
+            (intent.job.tenant_id, intent.data)
             for intent in batch.intents
-            if places[intent.job.id].homely is not None and intent.job.id not in refused
+            if intent.data["homely"] is not None and intent.job.id not in refused
         ]
         if homes:
             await self._settle_homes(connection, homes)
         return refused
 
-    async def _reserve(
+    async def _admit(
         self,
         connection: AsyncConnection[Any],
-        jobs: Sequence[Job],
-        wanted: Mapping[UUID, HandOver],
+        intents: Sequence[Intent],
         back: Sequence[tuple[Job, HandOver]],
     ) -> dict[UUID, Outcome]:
-        """Give places back, then take places in the order of the intents."""
+        """Give places back, then take places in the order of the intents; return what is refused.
+
+        Obstacles are rare, so that places are taken in the round trip that looks for them. What may
+        not leave gives its places back: rows that this transaction has locked already.
+        """
+        asked = await _ask_for_obstacles(connection, intents) if intents else None
         cursor = connection.cursor()
-        returned = [hand_over for _, hand_over in back]
-        reserved = await counters.reserve(cursor, wanted, returned=returned)
-        for job, hand_over in back:
-            self.tenants.given_back(job.bucket_id, job.tenant_id, hand_over)
-        owners = {place.subject: job.tenant_id for job in jobs for place in wanted[job.id].places}
+        wanted = {intent.job.id: HandOver.read(intent.data["takes"]) for intent in intents}
+        reserved = await counters.reserve(cursor, wanted, returned=[taken for _, taken in back])
+        obstacles = await _obstacles(asked, intents) if asked else {}
+        owners = {
+            place.subject: intent.job.tenant_id
+            for intent in intents
+            for place in wanted[intent.job.id].places
+        }
         self.tenants.counted(reserved.used, owners)
-        self.tenants.admitted(job.bucket_id for job in jobs if job.id not in reserved.refused)
-        return {id_: _no_place(refusal) for id_, refusal in reserved.refused.items()}
+        in_vain = [
+            (intent.job.tenant_id, wanted[intent.job.id])
+            for intent in intents
+            if intent.job.id in obstacles and intent.job.id not in reserved.refused
+        ]
+        if in_vain:
+            await counters.reserve(cursor, {}, returned=[taken for _, taken in in_vain])
+        for tenant_id, taken in in_vain:
+            self.tenants.not_counted(tenant_id, taken)
+        for job, taken in back:
+            self.tenants.given_back(job.bucket_id, job.tenant_id, taken)
+        refused = {id_: _no_place(refusal) for id_, refusal in reserved.refused.items()} | obstacles
+        self.tenants.admitted(
+            intent.job.bucket_id for intent in intents if intent.job.id not in refused
+        )
+        return refused
 
     async def _hold_addresses(
         self, connection: AsyncConnection[Any], reports: Sequence[Report]
     ) -> None:
         """Hold the addresses whose hosts refuse whatever they get: somebody must look at them."""
-        refusing = {report.held_ip: report for report in reports if report.held_ip is not None}
+        refusing = {ip: report for report in reports if (ip := report["held_ip"]) is not None}
         for ip in sorted(refusing):
             subject = Subject(Kind.ADDRESS, ip)
-            words = str(refusing[ip].details.get("reply"))
+            words = str(refusing[ip]["details"].get("reply"))
             await hold(connection.cursor(), subject, HOST_REFUSED, REFUSED_HERE, words=words)
             until = self.tenants.clock.now() + REFUSED_HERE
             self.tenants.hold(Hold(subject, HOST_REFUSED, words, until))
@@ -158,18 +172,13 @@ class Accounting:
     ) -> None:
         values: dict[str, list[Any]] = {
             "tenant_ids": [tenant_id for tenant_id, _ in homes],
-            "domains": [place.domain for _, place in homes],
-            "providers": [place.provider for _, place in homes],
-            "addresses": [place.address for _, place in homes],
-            "kept": [json.dumps(place.homely) for _, place in homes],
+            "domains": [place["domain"] for _, place in homes],
+            "providers": [place["provider"] for _, place in homes],
+            "addresses": [place["address"] for _, place in homes],
+            "kept": [json.dumps(place["homely"]) for _, place in homes],
         }
         for home in await settle_homes(connection.cursor(), values):
             self.tenants.settled(*home)
-
-
-def reported(outcome: Outcome, report: Report) -> Outcome:
-    """Return an outcome that leaves a report."""
-    return replace(outcome, data=asdict(report))
 
 
 def _no_place(refusal: Refusal) -> Outcome:
@@ -180,62 +189,109 @@ def _no_place(refusal: Refusal) -> Outcome:
 def _report(outcome: Outcome) -> Report | None:
     """Return what an outcome leaves, also one that the queue itself has given."""
     if outcome.data is not None:
-        return Report(**outcome.data)
+        report: Report = outcome.data
+        return report
     state = SHOWN.get(outcome.state)
     if state is None:
         return None
     words = outcome.words or WORDS.get(state, "")
-    return Report("outcome", state, outcome.reason or state, words)
+    return report_of("outcome", state, outcome.reason or state, words)
+
+
+def report_of(
+    kind: str,
+    state: State,
+    reason: str,
+    words: str,
+    details: Mapping[str, str | int | None] | None = None,
+    *,
+    held_ip: str | None = None,
+) -> Report:
+    """Return a report."""
+    return Report(
+        kind=kind,
+        state=state,
+        reason=reason,
+        words=words,
+        details=details or {},
+        held_ip=held_ip,
+    )
+
+
+async def _ask_for_obstacles(
+    connection: AsyncConnection[Any], intents: Sequence[Intent]
+) -> AsyncCursor[tuple[Any, ...]]:
+    """Send the question; its answer comes with the next one."""
+    return await connection.execute(
+        SQL.obstacles,
+        {
+            "ids": [intent.job.id for intent in intents],
+            "tenant_ids": [intent.job.tenant_id for intent in intents],
+            "recipients": [bytes.fromhex(intent.data["recipient"]) for intent in intents],
+            "concerned": list({intent.job.tenant_id for intent in intents}),
+        },
+    )
 
 
 async def _obstacles(
-    connection: AsyncConnection[Any], intents: Sequence[Intent], places: Mapping[UUID, Place]
+    asked: AsyncCursor[tuple[Any, ...]], intents: Sequence[Intent]
 ) -> dict[UUID, Outcome]:
     """Return what does not let messages be handed over any more, by the ids of those messages."""
-    tenant_ids = [intent.job.tenant_id for intent in intents]
-    values = {
-        "ids": list(places),
-        "tenant_ids": tenant_ids,
-        "recipients": [bytes.fromhex(place.recipient) for place in places.values()],
-    }
-    ended = await connection.execute(SQL.closed, {"tenant_ids": list(set(tenant_ids))})
-    suppressed = await connection.execute(SQL.suppressed, values)
-    rows = connection.cursor(row_factory=dict_row)
-    await rows.execute(SQL.stops, {"tenant_ids": list(set(tenant_ids))})
-    closed = set(await ended.fetchall())
-    refused = {id_: _suppressed(reasons) for id_, reasons in await suppressed.fetchall()}
-    for (id_, place), tenant_id in zip(places.items(), tenant_ids, strict=True):
-        if (tenant_id, None) in closed:
+    found = await asked.fetchall()
+    if not found:
+        return {}
+    suppressed = {id_: words for kind, id_, words, _ in found if kind == "suppressed"}
+    deleted = {tenant_id for kind, tenant_id, _, _ in found if kind == "deleted"}
+    draining = {(tenant_id, name) for kind, tenant_id, name, _ in found if kind == "draining"}
+    stops = widest_first(stop for kind, _, _, stop in found if kind == "stop")
+    refused = {}
+    for intent in intents:
+        id_, tenant_id = intent.job.id, intent.job.tenant_id
+        if tenant_id in deleted:
             refused[id_] = cancelled(TENANT_DELETED, "the tenant was deleted")
-        elif (tenant_id, place.address) in closed and id_ not in refused:
-            words = f"{place.address} takes no new mail: it is to be released"
+        elif id_ in suppressed:
+            words = f"the recipient is suppressed: {suppressed[id_]}"
+            refused[id_] = cancelled(SUPPRESSED, words)
+        elif (tenant_id, address := intent.data["address"]) in draining:
+            words = f"{address} takes no new mail: it is to be released"
             refused[id_] = Outcome(Queued.RELEASED, ADDRESS_DRAINING, words, spent=0)
-    stops = widest_first(await rows.fetchall())
-    for (id_, place), tenant_id in zip(places.items(), tenant_ids, strict=True):
-        held_by = holding(stops, Mail(**place.mail), tenant_id=tenant_id)
-        if held_by and id_ not in refused:
-            refused[id_] = stopped(held_by[0], place.apart)
+        elif held_by := holding(stops, _mail(intent.data), tenant_id=tenant_id):
+            refused[id_] = stopped(held_by[0], _apart(intent.data))
     return refused
 
 
-def _suppressed(reasons: str) -> Outcome:
-    return cancelled(SUPPRESSED, f"the recipient is suppressed: {reasons}")
+def _mail(place: Place) -> Mail:
+    """Return what stops know of a message."""
+    campaign = place["campaign"]
+    return Mail(
+        domain=place["domain"],
+        mailbox=place["mailbox"],
+        campaign=None if campaign is None else campaign.lower(),
+        queue=place["queue"],
+        provider=place["provider"],
+        address=place["address"],
+    )
+
+
+def _apart(place: Place) -> str:
+    """Return the bucket that a message waits in where its campaign or queue is stopped."""
+    return str(BucketName.parse(place["bucket"]).apart(place["queue"], place["campaign"]))
 
 
 def cancelled(reason: str, words: str) -> Outcome:
     """Return the outcome of a message that will never be handed over."""
-    report = Report("decided", State.CANCELLED, reason, words)
-    return reported(Outcome(Queued.CANCELLED, reason, words, spent=0), report)
+    report = report_of("decided", State.CANCELLED, reason, words)
+    return Outcome(Queued.CANCELLED, reason, words, spent=0, data=report)
 
 
 async def _record(connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]) -> None:
     values = {
         "ids": [job.id for job, _ in reports],
         "tenant_ids": [job.tenant_id for job, _ in reports],
-        "kinds": [report.kind for _, report in reports],
-        "states": [str(report.state) for _, report in reports],
-        "reasons": [report.reason for _, report in reports],
-        "words": [report.words for _, report in reports],
-        "details": [json.dumps(dict(report.details)) for _, report in reports],
+        "kinds": [report["kind"] for _, report in reports],
+        "states": [str(report["state"]) for _, report in reports],
+        "reasons": [report["reason"] for _, report in reports],
+        "words": [report["words"] for _, report in reports],
+        "details": [json.dumps(report["details"]) for _, report in reports],
     }
     await connection.execute(SQL.record_events, values)

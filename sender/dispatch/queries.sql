@@ -26,23 +26,26 @@ from directory.withdrawn as gone join queue.tenants as tenant using (tenant_id)
 where tenant.slot = any(%(slots)s)
   and (tenant.waiting > 0 or exists (select from queue.buckets where tenant_id = gone.tenant_id and filled))
 
--- name: closed
--- Tenants that were deleted (address is null), and addresses that take no new mail.
-select tenant_id, null as address from directory.withdrawn where tenant_id = any(%(tenant_ids)s)
-union all
-select tenant_id, address from directory.draining where tenant_id = any(%(tenant_ids)s)
-
--- name: suppressed
-select intent.id, string_agg(entry.reason, ', ' order by entry.id) as reasons
-from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[], %(recipients)s::bytea[]) as intent (id, tenant_id, recipient)
+-- name: obstacles
+-- What does not let messages be handed over: suppressed recipients, by message; deleted tenants;
+-- addresses (in `words`) that take no new mail; stops.
+select 'suppressed' as kind, intent.id, string_agg(entry.reason, ', ' order by entry.id) as words, null::jsonb as stop
+from unnest(%(ids)b::uuid[], %(tenant_ids)b::uuid[], %(recipients)b::bytea[]) as intent (id, tenant_id, recipient)
 join suppression.entries as entry on entry.tenant_id = intent.tenant_id and entry.recipient = intent.recipient
 group by intent.id
+union all
+select 'deleted', tenant_id, null, null from directory.withdrawn where tenant_id = any(%(concerned)b::uuid[])
+union all
+select 'draining', tenant_id, address, null from directory.draining where tenant_id = any(%(concerned)b::uuid[])
+union all
+select 'stop', null, null, to_jsonb(stop) from directory.stops as stop
+where tenant_id is null or tenant_id = any(%(concerned)b::uuid[])
 
 -- name: record_events
 insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)
 select message_id, tenant_id, kind, state, reason, words, details::jsonb
-from unnest(%(ids)s::uuid[], %(tenant_ids)s::uuid[], %(kinds)s::text[], %(states)s::text[], %(reasons)s::text[],
-    %(words)s::text[], %(details)s::text[]) as event (message_id, tenant_id, kind, state, reason, words, details)
+from unnest(%(ids)b::uuid[], %(tenant_ids)b::uuid[], %(kinds)b::text[], %(states)b::text[], %(reasons)b::text[],
+    %(words)b::text[], %(details)b::text[]) as event (message_id, tenant_id, kind, state, reason, words, details)
 
 -- name: health
 select pg_is_in_recovery() or current_setting('transaction_read_only') = 'on' as is_read_only,

@@ -16,7 +16,7 @@ from kit.faults import Fault
 from sender import directory, smtp
 from sender.clock import Clock
 from sender.composer import Composer
-from sender.dispatch.accounting import Place, Report, cancelled, reported
+from sender.dispatch.accounting import Place, cancelled, report_of
 from sender.dispatch.keys import Opener
 from sender.dispatch.stopped import OF_MESSAGES, stopped
 from sender.dispatch.tenants import Route, Tenants
@@ -36,6 +36,8 @@ from vault import VaultError
 
 LIFE = timedelta(hours=48)
 """How long a message is tried, from the first attempt on."""
+LOCKED = 6
+"""The attempt whose delay mail waits that no key opens: people must put that right."""
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
     Result.BUSY: "temporarily refused by {helo}",
@@ -97,8 +99,9 @@ class Sending:
         try:
             mail = await self._write(job, message, route)
             password = self._password(job, address)
-        except VaultError as fault:
-            return self._failed(job, fault.code.name, fault.message, _facts(job, address))
+        except VaultError as fault:  # nothing of this message was tried
+            facts = _facts(job, address)
+            return self._later(fault.code.name, fault.message, facts, delay(LOCKED))
         except Fault as fault:  # what cannot be written never can
             return cancelled(fault.code.name, fault.message)
         return await self._hand_over(attempt, message, route, password, mail)
@@ -112,7 +115,7 @@ class Sending:
         mail: bytes,
     ) -> Outcome:
         job = attempt.job
-        place = _place(message, route)
+        place = _place(message, recipient_hash(message.to), route)
         sender = self.tokens.return_path(job.id, route.address.ip, route.domain.return_path)
         try:
             done = await self.egress.hand_over(
@@ -120,7 +123,7 @@ class Sending:
                 password,
                 Envelope(sender, message.to),
                 mail,
-                lambda: attempt.begin(route.address.name, vars(place)),
+                lambda: attempt.begin(route.address.name, place),
             )
         except Refused as refused:
             if refused.outcome.reason == ADDRESS_DRAINING:
@@ -154,8 +157,7 @@ class Sending:
     def _refused_here(self, job: Job, ip: str, words: str, facts: Facts) -> Outcome:
         """Hold the address: what is refused is not the mail."""
         later = self._later(HOST_REFUSED, words, facts, delay(job.attempts + 1))
-        held = replace(Report(**later.data), held_ip=ip)
-        return reported(replace(later, life=LIFE), held)
+        return replace(later, life=LIFE, data=later.data | {"held_ip": ip})
 
     def _failed(self, job: Job, reason: str, words: str, facts: Facts) -> Outcome:
         """Try again later, or give up after too many attempts."""
@@ -190,16 +192,18 @@ class Sending:
         return self.vault.open(address.sealed_password, context=context).decode()
 
 
-def _place(message: OutgoingMessage, route: Route) -> Place:
+def _place(message: OutgoingMessage, recipient: bytes, route: Route) -> Place:
     return Place(
-        recipient=recipient_hash(message.to).hex(),
+        recipient=recipient.hex(),
+        bucket=route.bucket,
+        mailbox=route.mailbox,
         domain=route.domain.name,
-        address=route.address.name,
-        mail=vars(route.mail_of(message)),
-        apart=str(route.bucket.apart(message.queue, message.campaign)),
-        takes=route.takes,
         provider=route.provider,
-        homely=route.homely if route.settles_home else None,
+        campaign=message.campaign,
+        queue=message.queue,
+        address=route.address.name,
+        takes=route.takes,
+        homely=route.homely,
     )
 
 
@@ -214,5 +218,5 @@ def _outcome(state: Queued, shown: State, reason: str, words: str, facts: Facts)
     """Return an outcome whose note says which address, and as what it is queued there."""
     note = " ".join(str(facts[name]) for name in ("address", "queue_id") if facts.get(name))
     kept = None if state is Queued.DONE else reason
-    outcome = Outcome(state, kept, words, note=note or None)
-    return reported(outcome, Report("outcome", shown, reason, words, facts))
+    report = report_of("outcome", shown, reason, words, facts)
+    return Outcome(state, kept, words, note=note or None, data=report)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import nlargest
-from typing import Any
 from uuid import UUID
 
 from sender.directory import SendingAddress, SendingDomain
@@ -20,7 +19,7 @@ from sender.dispatch.store import DatabaseClock
 from sender.footer import Footer
 from sender.live import LiveBucket
 from sender.policy import buckets
-from sender.policy.model import Credit, HandOver, Hold, Subject
+from sender.policy.model import Credit, HandOver, Hold, Kind, Subject
 from sender.policy.names import BucketName
 from sender.policy.snapshots import Resolved, Standing
 from sender.policy.spreading import BURST, Pace
@@ -58,7 +57,8 @@ class Tenant:
 class Route:
     """How the mail of a bucket leaves now."""
 
-    bucket: BucketName
+    bucket: str
+    """Its name."""
     mailbox: str
     """That it counts as."""
     address: SendingAddress
@@ -66,18 +66,11 @@ class Route:
     provider: str
     footer: Footer | None
     """Of campaign mail."""
-    takes: Mapping[str, Any]
+    takes: str
     """What each hand-over takes of the caps: a `HandOver`, as it is written."""
-    settles_home: bool
-    """True when the address becomes the home of From domain and provider."""
-    homely: tuple[str, ...]
-    """Names of the addresses that can be homes."""
-
-    def mail_of(self, message: OutgoingMessage) -> Mail:
-        """Return what stops know of a message."""
-        return Mail.of(
-            message, mailbox=self.mailbox, provider=self.provider, address=self.address.name
-        )
+    homely: tuple[str, ...] | None
+    """Names of the addresses that can be homes, if this one becomes the home of From domain and
+    provider."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,8 +86,8 @@ class Known:
     tenant: Tenant | None = None
     """As of the last decision."""
     credit: Credit | None = None
-    takes: Mapping[str, Any] = field(default_factory=dict)
-    """What each hand-over of it takes."""
+    route: Route | None = None
+    """With the credit, if there is any."""
     left: int = 0
     """Of the last decision."""
     rate: float | None = None
@@ -144,21 +137,19 @@ class Tenants:
         known = self._buckets.get(bucket.id)
         if known is None:
             known = self.learn(bucket.id, (bucket.tenant.id, bucket.name), urgent=bucket.urgent)
-        if known.key in self.undecided:
+        if self.undecided and known.key in self.undecided:
             return 0
-        found = self._current(known)
-        if found is None:
+        if self._current(known) is None:
             self.wanted.add(bucket.tenant.id)
             self.wake()
             return 0
-        if found.egress is None or known.tenant is None:
+        if known.route is None:
             self.reconsider(known.key)
             return 0
-        address = known.tenant.standing.addresses[found.egress.name]
+        address = known.route.address
         self._place(known, address.ip)
-        return min(
-            known.left, self.capacity(address) - self._at_address[address.ip] + known.in_work
-        )
+        at_address = self._at_address.get(address.ip, 0)
+        return min(known.left, self.capacity(address) - at_address + known.in_work)
 
     def knows(self, bucket_id: int) -> bool:
         """Return whether a bucket and its tenant are known."""
@@ -179,22 +170,10 @@ class Tenants:
         known = self._buckets.get(bucket_id)
         if known is None:
             return None
-        found = self._current(known)
-        if found is None or found.egress is None or known.tenant is None:
+        if self._current(known) is None or known.route is None:
             self.reconsider(known.key)
             return None
-        standing = known.tenant.standing
-        return Route(
-            bucket=known.name,
-            mailbox=standing.mailbox_name(known.name),
-            address=standing.addresses[found.egress.name],
-            domain=standing.domains[known.name.domain],
-            provider=standing.provider(known.name) or "",
-            footer=None if known.name.is_transactional else standing.footer,
-            takes=known.takes,
-            settles_home=found.settles_home,
-            homely=standing.homely,
-        )
+        return known.route
 
     def stop_of(self, bucket_id: int, message: OutgoingMessage) -> Stop | None:
         """Return the widest stop of a claimed message."""
@@ -203,6 +182,8 @@ class Tenants:
         if known is None or tenant is None:
             return None
         standing = tenant.standing
+        if not standing.stops:
+            return None
         mail = Mail.of(
             message,
             mailbox=standing.mailbox_name(known.name),
@@ -261,7 +242,7 @@ class Tenants:
             return known.credit
         at = self.clock.now()
         known.credit = found = self._decide(tenant, known.name, at, urgent=known.urgent)
-        known.takes = found.hand_over(at).written() if found.count else {}
+        known.route = _route(tenant.standing, known, found, at)
         known.tenant, known.left, known.decided_at = tenant, found.count, now
         known.rate = known.rate if found.rate is None else found.rate
         return found
@@ -272,17 +253,15 @@ class Tenants:
         found = buckets.credit(snapshot)
         if found.settles_home and found.egress is not None:
             tenant.standing.expect_home(name, found.egress.name)
-        return (self.obstacle() or self._resting(tenant, found) or found) if found.count else found
+        return (self.obstacle() or found) if found.count else found
 
-    def _resting(self, tenant: Tenant, found: Credit) -> Credit | None:
-        """Let a bucket wait while its address is let be: so its mail says why, and until when."""
-        if found.egress is None:
-            return None
-        rest = self.rest(tenant.standing.addresses[found.egress.name])
+    def resting(self, address: SendingAddress) -> Hold | None:
+        """Return the hold of an address that is let be after a failure."""
+        rest = self.rest(address)
         if rest is None:
             return None
         until = self.clock.now() + timedelta(seconds=rest.seconds)
-        return Credit(0, rest.reason, f"{found.egress.name} is let be: {rest.words}", until)
+        return Hold(Subject(Kind.ADDRESS, address.ip), rest.reason, rest.words, until)
 
     def _place(self, known: Known, ip: str | None) -> None:
         if known.ip == ip:
@@ -329,10 +308,7 @@ class Tenants:
 
     def given_back(self, bucket_id: int, tenant_id: UUID, hand_over: HandOver) -> None:
         """Take note of a hand-over that our host refused."""
-        tenant = self.known.get(tenant_id)
-        if tenant is not None:
-            for place in hand_over.places:
-                tenant.standing.give_back(place.subject, hand_over.at)
+        self.not_counted(tenant_id, hand_over)
         known = self._buckets.get(bucket_id)
         if known is not None:
             self._pass(known, -1)
@@ -348,6 +324,13 @@ class Tenants:
             tenant = self.known.get(owners[subject])
             if tenant is not None:
                 tenant.standing.note(subject, in_day, in_hour)
+
+    def not_counted(self, tenant_id: UUID, hand_over: HandOver) -> None:
+        """Take note of a hand-over whose places were given back."""
+        tenant = self.known.get(tenant_id)
+        if tenant is not None:
+            for place in hand_over.places:
+                tenant.standing.give_back(place.subject, hand_over.at)
 
     def settled(self, tenant_id: UUID, domain: str, provider: str, address: str) -> None:
         """Take note of the home of a From domain and provider."""
@@ -381,6 +364,23 @@ class Tenants:
         if len(self._paces) > REMEMBERED:
             yesterday = self.clock.now() - DAY
             self._paces = {key: pace for key, pace in self._paces.items() if pace.at > yesterday}
+
+
+def _route(standing: Standing, known: Known, found: Credit, at: datetime) -> Route | None:
+    """Return how the mail of a bucket leaves with a credit that was found at a moment."""
+    if found.egress is None:
+        return None
+    name = known.name
+    return Route(
+        bucket=known.key[1],
+        mailbox=standing.mailbox_name(name),
+        address=standing.addresses[found.egress.name],
+        domain=standing.domains[name.domain],
+        provider=standing.provider(name) or "",
+        footer=None if name.is_transactional else standing.footer,
+        takes=found.hand_over(at).written(),
+        homely=standing.homely if found.settles_home else None,
+    )
 
 
 def _pace_key(tenant: Tenant, name: BucketName) -> tuple[UUID, str, str]:

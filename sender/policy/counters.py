@@ -73,16 +73,15 @@ class _Caps:
         number = self._numbers.setdefault((place.subject, day), len(self._caps))
         if number == len(self._caps):
             self._caps.append(place)
-            self._wanted.append(1)
-        else:
-            self._wanted[number] += 1
-            known = self._caps[number]
+            self._wanted.append(0)
+        elif (known := self._caps[number]) is not place:
             self._caps[number] = Place(
                 place.subject,
                 min(known.most, place.most),
                 min(known.most_in_hour, place.most_in_hour),
                 max(known.curve, place.curve),
             )
+        self._wanted[number] += 1
         return number + 1
 
     def subject(self, number: int) -> Subject:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import NamedTuple, Self
 
 from sender.policy.spreading import BURST, Hours, Pace
 from sender.schemas import Stop
@@ -25,9 +26,11 @@ class Kind(StrEnum):
     which can only be held."""
     TENANT = "tenant"
 
+    __hash__ = str.__hash__
+    """That of enumerations is a function in Python, and each mail looks several subjects up."""
 
-@dataclass(frozen=True, slots=True, order=True)
-class Subject:
+
+class Subject(NamedTuple):
     """One thing that is counted, warmed up or held."""
 
     kind: Kind
@@ -43,8 +46,7 @@ def at_provider(ip: str, provider: str) -> Subject:
     return Subject(Kind.PROVIDER, f"{ip}/{provider}")
 
 
-@dataclass(frozen=True, slots=True)
-class Warm:
+class Warm(NamedTuple):
     """Where a subject is in its warm-up, and what it has sent."""
 
     subject: Subject
@@ -233,18 +235,18 @@ class HandOver:
     at: Hour
     """When the caps were read: in another day they are not true any more."""
 
-    def written(self) -> dict[str, Any]:
-        """Return it as JSON, to stand in an intent."""
+    def written(self) -> str:
+        """Return it as text, to stand in an intent."""
         places = [
             [one.subject.kind.value, one.subject.name, one.most, one.most_in_hour, one.curve]
             for one in self.places
         ]
-        return {"day": self.at.day.isoformat(), "hour": self.at.hour, "places": places}
+        return json.dumps([self.at.day.isoformat(), self.at.hour, places])
 
     @classmethod
-    def read(cls, data: Mapping[str, Any]) -> HandOver:
-        """Return what `written` wrote."""
-        places = tuple(
-            Place(Subject(Kind(kind), name), *numbers) for kind, name, *numbers in data["places"]
-        )
-        return cls(places, Hour(date.fromisoformat(data["day"]), data["hour"]))
+    @lru_cache(maxsize=1000)
+    def read(cls, text: str) -> Self:
+        """Return what `written` wrote; many mails of a bucket have the same."""
+        day, hour, places = json.loads(text)
+        found = (Place(Subject(Kind(kind), name), *numbers) for kind, name, *numbers in places)
+        return cls(tuple(found), Hour(date.fromisoformat(day), hour))

@@ -1,10 +1,10 @@
 -- name: reserve
 select mail, cap, is_stale, used, used_in_hour
 from policy.reserve(
-    %(kinds)s::text[], %(subjects)s::text[], %(days)s::date[], %(most)s::integer[], %(most_in_hour)s::integer[],
-    %(curves)s::integer[], %(wanted)s::integer[], %(mails)s::integer[], %(caps)s::integer[],
-    %(back_kinds)s::text[], %(back_subjects)s::text[], %(back_days)s::date[], %(back_hours)s::smallint[],
-    %(back_counts)s::integer[])
+    %(kinds)b::text[], %(subjects)b::text[], %(days)b::date[], %(most)b::integer[], %(most_in_hour)b::integer[],
+    %(curves)b::integer[], %(wanted)b::integer[], %(mails)b::integer[], %(caps)b::integer[],
+    %(back_kinds)b::text[], %(back_subjects)b::text[], %(back_days)b::date[], %(back_hours)b::smallint[],
+    %(back_counts)b::integer[])
 
 -- name: advance
 select policy.advance()
@@ -156,9 +156,12 @@ select distinct on (part.kind, part.name) part.kind, part.name, entry.tenant_id,
 from directory.entries as entry
 cross join lateral (
     select 'address' as kind, address ->> 'ip' as name from jsonb_array_elements(document -> 'addresses') as address
+    where 'address' = any(%(kinds)s::text[])
     union all
     select 'domain', domain ->> 'name' from jsonb_array_elements(document -> 'domains') as domain
+    where 'domain' = any(%(kinds)s::text[])
     union all
-    select 'mailbox', lower(mailbox ->> 'address') from jsonb_array_elements(document -> 'mailboxes') as mailbox) as part
+    select 'mailbox', lower(mailbox ->> 'address') from jsonb_array_elements(document -> 'mailboxes') as mailbox
+    where 'mailbox' = any(%(kinds)s::text[])) as part
 where (part.kind, part.name) in (select * from unnest(%(kinds)s::text[], %(names)s::text[]))
 order by part.kind, part.name, entry.published_at

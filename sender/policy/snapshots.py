@@ -7,8 +7,8 @@ it hands over, and reads it again when something has changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
@@ -58,6 +58,8 @@ class Standing:
     """Those that concern it, the widest first."""
     holds: Mapping[Subject, Hold] = field(default_factory=dict)
     """Of all tenants."""
+    resting: Callable[[SendingAddress], Hold | None] = lambda _: None
+    """How long, and why, an address is let be after a failure; None: it is not."""
     warm: dict[Subject, Warm] = field(default_factory=dict)
     """A subject that is missing is on its first day and has sent nothing."""
     at: Hour | None = None
@@ -139,8 +141,8 @@ class Standing:
 
     def note(self, subject: Subject, used: int, used_in_hour: int) -> None:
         """Take note of what a subject has sent in this day and hour."""
-        warm = self.warm.get(subject) or Warm(subject)
-        self.warm[subject] = replace(warm, used=used, used_in_hour=used_in_hour)
+        warm = self.warm.get(subject)
+        self.warm[subject] = Warm(subject, warm.day if warm else 1, used, used_in_hour)
 
     def give_back(self, subject: Subject, at: Hour) -> None:
         """Take note of a hand-over that a subject has not sent after all."""
@@ -211,7 +213,7 @@ class Standing:
             for subject, warm in self.warm.items():
                 used = 0 if is_new_day else warm.used
                 if (warm.used, warm.used_in_hour) != (used, 0):
-                    self.warm[subject] = replace(warm, used=used, used_in_hour=0)
+                    self.warm[subject] = Warm(subject, warm.day, used, 0)
         self.at = at
 
     def _addresses(self, of: Home) -> tuple[Egress, ...]:
@@ -233,7 +235,7 @@ class Standing:
             cap=self._cap(own),
             provider_cap=self._cap(there),
             stop=next(stops, None),
-            hold=self.holds.get(own) or self.holds.get(there),
+            hold=self.holds.get(own) or self.holds.get(there) or self.resting(address),
             homes=self._homes_beside(of, address.name),
         )
 

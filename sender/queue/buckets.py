@@ -147,6 +147,11 @@ OnInWork = Callable[[int, int], None]
 credit that several buckets share."""
 
 
+def unlimited(_bucket: Bucket) -> int:
+    """Give every bucket credit."""
+    return 1_000_000
+
+
 def ignore_in_work(_bucket_id: int, _jobs: int) -> None:
     """Ignore it."""
 
@@ -286,7 +291,7 @@ class Buckets:
         def left(bucket: Bucket) -> int:
             nonlocal has_failed
             try:
-                return 0 if has_failed else credit(bucket) - self._held[bucket.id]
+                return 0 if has_failed else credit(bucket) - self._held.get(bucket.id, 0)
             except Exception:  # of the user's function: said once, not for each bucket
                 log.exception("queue.credit_failed", bucket=bucket.id)
                 has_failed = True

@@ -27,6 +27,8 @@ from sender.queue.store import Claimed, Exchanged, Store
 
 LEAST = 32
 """Results below which an exchange of its own costs more than it saves."""
+ENOUGH = 4
+"""A part of so many that could be written is written without waiting for more."""
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
 log = structlog.get_logger(__name__)
@@ -34,6 +36,10 @@ log = structlog.get_logger(__name__)
 
 class Claims(Protocol):
     """What claims jobs with an exchange."""
+
+    @property
+    def held(self) -> int:
+        """Count the jobs that have no outcome in the database."""
 
     def plan(self, ending: int) -> list[Claim]:
         """Return the claims of an exchange that writes so many results."""
@@ -99,9 +105,10 @@ class Exchanges:
         self._stuck_since = 0.0
         """When the last one was written, or the first one came since then."""
         self._most = settings.at_risk
-        self._under_way = 0
-        self._gathering = 0
-        self._many = settings.at_risk // (2 * settings.exchanges)
+        self._turn = asyncio.Lock()
+        """Of the exchange that is next: it waits for what it writes, the others for their turn."""
+        self._enough = 0
+        """Rows that the next exchange waits for; 0: it does not wait for rows."""
         self._share = max(LEAST, -(-settings.at_risk // settings.exchanges))
         """Results that one exchange writes at most, so that the others work meanwhile."""
         self.work = asyncio.Event()
@@ -112,15 +119,17 @@ class Exchanges:
         session = self._store.session()
         try:
             while not ended.is_set():
-                await self._gather()
-                writes = self._next()
-                is_whole = not writes.is_apart and self._most == self._settings.at_risk
-                claims = self._claims.plan(len(writes.results)) if is_whole or not writes else []
-                if writes or claims:
-                    await self._exchange(session, writes, claims)
-                else:
-                    self.work.clear()
-                    await pause(self.work, self._settings.poll)
+                async with self._turn:
+                    await self._gather()
+                    writes = self._next()
+                    is_whole = not writes.is_apart and self._most == self._settings.at_risk
+                    ending = len(writes.results)
+                    claims = self._claims.plan(ending) if is_whole or not writes else []
+                    if not (writes or claims):
+                        self.work.clear()
+                        await pause(self.work, self._settings.poll)
+                        continue
+                await self._exchange(session, writes, claims)
         finally:
             await session.close()
 
@@ -128,7 +137,7 @@ class Exchanges:
         """Return when an intent is committed; raises Lost and Refused."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._intents.append(Pending(intent, written))
-        if not self._gathering or self._rows >= self._many:
+        if self._rows >= self._enough:
             self.work.set()
         await written
 
@@ -137,6 +146,8 @@ class Exchanges:
         if not (self._results or self._in_exchanges or self._apart):
             self._stuck_since = time.monotonic()
         self._results.append(result)
+        if self._enough and self._rows >= self._enough:
+            self.work.set()
 
     @property
     def waiting(self) -> int:
@@ -157,15 +168,16 @@ class Exchanges:
         return len(self._results) + len(self._intents)
 
     async def _gather(self) -> None:
-        """Wait for an exchange under way, or for more to write: each costs as much as 50 rows."""
-        if not self._under_way or self._rows >= self._many or not self._settings.gather:
+        """Wait for more to write where more is to come: an exchange costs as much as 50 rows."""
+        enough = self._claims.held // ENOUGH
+        if not 0 < self._rows < enough:
             return
-        self._gathering += 1
+        self._enough = enough
         try:
             self.work.clear()
             await pause(self.work, self._settings.gather)
         finally:
-            self._gathering -= 1
+            self._enough = 0
 
     async def _let_handlers_end(self) -> None:
         """Let handlers that wait for nothing end, so that their results go with the next claims."""
@@ -189,7 +201,6 @@ class Exchanges:
 
     async def _exchange(self, session: Session, writes: Writes, claims: Sequence[Claim]) -> None:
         token = self._store.token()
-        self._under_way += 1
         self._in_exchanges += len(writes.results)
         try:
             done = await self._store.exchange(
@@ -210,8 +221,6 @@ class Exchanges:
             self._failed(writes, error)
             await asyncio.sleep(self._settings.poll)
             return
-        finally:
-            self._under_way -= 1
         self._in_exchanges -= len(writes.results)
         if writes.results:
             self._stuck_since = time.monotonic()

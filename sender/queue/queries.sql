@@ -197,6 +197,32 @@ with outcome as materialized (
 )
 select id, has_begun from gone
 
+-- name: finish_done
+-- What `finish` writes of jobs that are just done, as most are: its other parts cost as much as these, also unused.
+with outcome as materialized (
+    select job_id, job_token, new_note
+    from unnest(%(ids)b::uuid[], %(tokens)b::bigint[], %(notes)b::text[]) as outcome (job_id, job_token, new_note)
+    where (select queue.must_be_bound())
+), held as (
+    delete from queue.claimed using outcome where id = job_id and token = job_token
+    returning id, tenant_id, attempts, coalesce(new_note, note) as note, begun_at is not null as has_begun, 1 as waited
+), late as (
+    delete from queue.unknown using outcome
+    where id = any(%(ids)b::uuid[]) and id = job_id and token in (job_token, 0)
+    returning id, tenant_id, attempts, coalesce(new_note, note) as note, true, 0
+), gone as (
+    select * from held union all select * from late
+), counted as (
+    insert into queue.arrivals (slot, tenant_id, jobs)
+    select {slot}, tenant_id, -sum(waited) from gone group by tenant_id
+), recorded as (
+    update queue.records as record
+    set state = 'done', reason = null, attempts = least(gone.attempts::integer + 1, 32767)::smallint,
+        changed_at = now(), note = gone.note
+    from gone where record.id = gone.id
+)
+select id, has_begun from gone
+
 -- name: release
 -- Back to where it was, as if it had not been claimed: a claim whose answer was lost.
 with gone as (
@@ -309,18 +335,35 @@ returning id
 
 -- name: age
 -- One class up (above the most urgent one: before all) for every so long that a job has been due and
--- its bucket not held.
-with old as (
-    select job.ctid as place, job.bucket_id, job.tenant_id
-    from queue.ready as job join queue.buckets as bucket on bucket.id = job.bucket_id
-    where job.bucket_id = any(%(ids)s) and job.priority > 1
-      and greatest(job.due_at, bucket.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
+-- its bucket not held. Of each priority the jobs that were due first are looked at: it costs the same,
+-- however many wait.
+with recursive level (bucket_id, released_at, priority) as (
+    select bucket.id, released_at, first.priority
+    from queue.buckets as bucket cross join lateral (
+        select priority from queue.ready where bucket_id = bucket.id and priority > 1 order by priority limit 1
+    ) as first
+    where bucket.id = any(%(ids)s)
+    union all
+    select level.bucket_id, released_at, next.priority
+    from level cross join lateral (
+        select priority from queue.ready
+        where bucket_id = level.bucket_id and priority > level.priority order by priority limit 1
+    ) as next
+), old as (
+    select job.place
+    from level cross join lateral (
+        select ctid as place, due_at, aged from queue.ready
+        where bucket_id = level.bucket_id and priority = level.priority
+        order by due_at, id limit %(each)s
+    ) as job
+    where greatest(job.due_at, level.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
     limit %(most)s
-    for update of job skip locked
+), locked as (
+    select ctid as place from queue.ready where ctid = any(array(select place from old)) for update skip locked
 ), aged as (
     update queue.ready as job
     set priority = case when job.priority > 150 then 150 when job.priority > 50 then 50 else 1 end, aged = job.aged + 1
-    where job.ctid = any(array(select place from old))
+    where job.ctid = any(array(select place from locked))
     returning job.bucket_id, job.tenant_id, job.priority, job.due_at
 )
 insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)

@@ -17,8 +17,8 @@ class Settings:
     exchanges: int = 2
     """Round trips to the database at the same time; of two, one may overtake the other."""
     gather: float = 0.02
-    """How long what is to be written waits for more while an exchange is under way: fewer and
-    larger exchanges cost less, and none waits where there is only one."""
+    """How long what is to be written waits for more, where there are more jobs in work than
+    that: fewer and larger exchanges cost less."""
     poll: float = 0.1
     """Between two looks for jobs that came without a wake-up."""
     lease: float = 30.0
@@ -33,6 +33,8 @@ class Settings:
     from others, and one counts only if its worker had no other such job. An outcome clears it."""
     grace: float = 30.0
     """How long a stop waits for handlers."""
+    grace_begun: float = 0.0
+    """How long, if longer, for those that have begun: their outcome would be unknown."""
     outcomes_file: Path | None = None
     """Of this worker alone: keeps outcomes that a stop cannot write, until the next start."""
     expiry: float = 600.0

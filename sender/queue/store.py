@@ -26,6 +26,8 @@ SHARE = 20
 """How many times longer than it takes to read all arrivals is waited before they are read again."""
 BATCH = 1000
 """Rows of one statement that tidies up."""
+AGED = 100
+"""Jobs of each bucket and priority that are looked at whether they have waited for long."""
 APART = timedelta(seconds=15)
 """Over which jobs are spread that were lost with several workers; doubled with each of these."""
 NONE, LONGEST = timedelta(), timedelta(days=3650)
@@ -262,7 +264,8 @@ class Store:
 
     async def age(self, ids: Sequence[int], ageing: timedelta) -> None:
         """Move jobs one class up that have been due, and their buckets not held, for so long."""
-        await self._run(SQL.age, {"ids": list(ids), "ageing": ageing, "most": BATCH})
+        values = {"ids": list(ids), "ageing": ageing, "each": AGED, "most": BATCH}
+        await self._run(SQL.age, values)
 
     async def empty(self, ids: Sequence[int]) -> set[int]:
         """Mark buckets as empty and return those that are."""
@@ -305,27 +308,37 @@ async def _begin(cursor: AsyncCursor[Any], intents: Sequence[Intent]) -> None:
 async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
     moved = [one for one in results if one.outcome.bucket is not None]
     if moved:
-        values = {
+        named = {
             "sources": [one.job.bucket_id for one in moved],
             "names": [writable(one.outcome.bucket) for one in moved],
         }
-        await cursor.execute(SQL.make_buckets, values)
+        await cursor.execute(SQL.make_buckets, named)
     outcomes = [one.outcome for one in results]
+    values: dict[str, Any] = {
+        "ids": [one.job.id for one in results],
+        "tokens": [one.job.token for one in results],
+        "notes": _array(writable(one.note) for one in outcomes),
+    }
+    if all(map(_is_just_done, outcomes)):
+        await cursor.execute(SQL.finish_done, values)
+        return
     await cursor.execute(
         SQL.finish,
         {
-            "ids": [one.job.id for one in results],
-            "tokens": [one.job.token for one in results],
+            **values,
             "states": _array((one.state.value for one in outcomes), "done"),
             "reasons": _array(writable(one.reason) for one in outcomes),
             "delays": _array((min(max(one.delay, NONE), LONGEST) for one in outcomes), NONE),
             "spent": _array((min(max(one.spent, 0), MOST_SPENT) for one in outcomes), 1),
             "words": _array(writable(one.words) for one in outcomes),
             "buckets": _array(writable(one.bucket) for one in outcomes),
-            "notes": _array(writable(one.note) for one in outcomes),
             "lives": _array(one.life and min(one.life, LONGEST) for one in outcomes),
         },
     )
+
+
+def _is_just_done(outcome: Outcome) -> bool:
+    return outcome.state is State.DONE and (outcome.reason, outcome.spent) == (None, 1)
 
 
 async def _finished(cursor: AsyncCursor[Any]) -> dict[UUID, bool]:

@@ -19,8 +19,9 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from sender.queue import outcomes_file
+from sender.queue.ageing import Ageing
 from sender.queue.attempts import Handler
-from sender.queue.buckets import Bucket, Buckets, Claim, Credit, OnInWork, ignore_in_work
+from sender.queue.buckets import Buckets, Claim, Credit, OnInWork, ignore_in_work, unlimited
 from sender.queue.exchanges import Exchanges, pause
 from sender.queue.extension import Extension
 from sender.queue.handlers import Handlers
@@ -40,11 +41,6 @@ LOOKS = 10
 FIRST_UPKEEP = 10.0
 """Seconds after the start."""
 log = structlog.get_logger(__name__)
-
-
-def unlimited(_bucket: Bucket) -> int:
-    """Give every bucket credit."""
-    return 1_000_000
 
 
 @dataclass
@@ -74,8 +70,7 @@ class Worker:
     """Jobs that claims on their way may bring above the results that are committed with them."""
     _claiming: int = 0
     """Exchanges on their way that claim jobs."""
-    _full: dict[int, float] = field(default_factory=dict)
-    """Since when each bucket has had jobs at every look."""
+    _ageing: Ageing = field(default_factory=Ageing)
     _doubtful: list[int] = field(default_factory=list)
     """Tokens of claims whose answer was lost."""
     _look: asyncio.Event = field(default_factory=asyncio.Event)
@@ -151,7 +146,7 @@ class Worker:
         await self._handlers.end()
         loop = asyncio.get_running_loop()
         end = loop.time() + self.settings.last_writes
-        while self._claiming or self._held.total():
+        while self._claiming or self.held:
             if self.settings.outcomes_file and loop.time() > end:
                 return False
             self._exchanges.work.set()
@@ -195,7 +190,7 @@ class Worker:
             try:
                 if not await self._store.renew(draining=self._draining):
                     log.warning("queue.lease_lost", worker=self.name)
-                    self._forget(self._slots)
+                    self._buckets.forget(self._buckets.of_slots(self._slots))
                     self._slots.clear()
                     await self._store.register(self.name)
                 self._outage.over()
@@ -215,15 +210,12 @@ class Worker:
         if surplus > len(self._leaving):
             least = sorted(self._slots - self._leaving, key=self._held.__getitem__)
             self._leaving.update(least[: surplus - len(self._leaving)])
-            self._forget(self._leaving)
+            self._buckets.forget(self._buckets.of_slots(self._leaving))
         free = [slot for slot in self._leaving if not self._held[slot]]
         if free and not self._claiming:
             self._slots.difference_update(free)
             self._leaving.difference_update(free)
             await self._store.give_slots(free)
-
-    def _forget(self, slots: set[int]) -> None:
-        self._buckets.forget(self._buckets.of_slots(slots))
 
     # Looking for jobs
 
@@ -305,20 +297,23 @@ class Worker:
             self._expired = now
 
     async def _age(self) -> None:
-        now = asyncio.get_running_loop().time()
-        served = self._buckets.served()
-        self._full = {id_: self._full.get(id_, now) for id_ in served}
-        old = [id_ for id_, since in self._full.items() if since <= now - self.settings.ageing]
+        now, ageing = asyncio.get_running_loop().time(), self.settings.ageing
+        old = self._ageing.next(self._buckets.served(), now, ageing)
         if old:
-            await self._store.age(old, timedelta(seconds=self.settings.ageing))
+            await self._store.age(old, timedelta(seconds=ageing))
 
     # What the exchanges claim
+
+    @property
+    def held(self) -> int:
+        """Count the jobs that have no outcome in the database."""
+        return self._held.total()
 
     def plan(self, ending: int) -> list[Claim]:
         """Return the claims of an exchange that writes so many results."""
         if self._draining or not self._bound:
             return []
-        free = self.settings.at_risk - self._held.total() - self._asked + ending
+        free = self.settings.at_risk - self.held - self._asked + ending
         claims = self._buckets.plan(free, self.credit)
         if claims:
             self._claiming += 1

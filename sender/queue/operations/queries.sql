@@ -414,6 +414,18 @@ with gone as (
 )
 select id from gone
 
+-- part: doubtful
+doubtful as (
+    insert into queue.unknown ({job}, token, attempts, losses, reason)
+    select {job}, 0, attempts, losses, 'database_restored' from gone
+), counted as (
+    insert into queue.arrivals (slot, tenant_id, jobs) select {slot}, tenant_id, -count(*) from gone group by tenant_id
+), recorded as (
+    update queue.records as record set state = 'unknown', reason = 'database_restored', changed_at = now()
+    from gone where record.id = gone.id
+)
+select id from gone
+
 -- name: recover_waiting_as_unknown
 -- They were due, not held, and enqueued before: they may have been claimed since.
 with ready as (
@@ -432,16 +444,20 @@ with ready as (
     returning {job}, attempts, losses
 ), gone as (
     select * from ready union all select * from scheduled
-), doubtful as (
-    insert into queue.unknown ({job}, token, attempts, losses, reason)
-    select {job}, 0, attempts, losses, 'database_restored' from gone
-), counted as (
-    insert into queue.arrivals (slot, tenant_id, jobs) select {slot}, tenant_id, -count(*) from gone group by tenant_id
-), recorded as (
-    update queue.records as record set state = 'unknown', reason = 'database_restored', changed_at = now()
-    from gone where record.id = gone.id
-)
-select id from gone
+), {doubtful}
+
+-- name: recover_held_as_unknown
+-- The first ones of buckets whose hold may have ended since.
+with gone as (
+    delete from queue.ready where ctid = any(array(
+        select job.place
+        from queue.buckets as bucket cross join lateral (
+            select ready.ctid as place from queue.ready
+            where ready.bucket_id = bucket.id and ready.due_at <= now() and ready.id < queue.least_id(%(since)s)
+            order by priority, due_at, id limit %(first)s) as job
+        where bucket.held_until > now() and bucket.reason = any(%(may_have_ended)s) and not queue.is_bound()))
+    returning {job}, attempts, losses
+), {doubtful}
 
 -- name: recover_claimed_as_waiting
 with gone as (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -19,6 +20,10 @@ async def is_bound(connection: Connection) -> bool:
 async def bind(connection: Connection) -> None:
     """Go on with this database as it is: nothing was done that it does not know."""
     await connection.execute(SQL.bind)
+
+
+FIRST = 100
+"""Jobs of a bucket that may have been claimed, if its hold ended for a short time."""
 
 
 @dataclass(frozen=True)
@@ -39,14 +44,16 @@ async def recover(
     treat_as: Literal["unknown", "resend"],
     *,
     most: int | None = None,
+    may_have_ended: Collection[str] = (),
 ) -> Recovered:
     """Settle what may have been claimed or begun since, then go on with this database.
 
     The database knows everything up to `since`; when in doubt, say later. `unknown`: every job that
-    was claimed or, unless it was held, due becomes `unknown`; outcomes that workers still have in
-    hand settle theirs, the others wait for `resolve`. `resend`: all of them are due again, and what
-    was begun may happen twice. Does nothing if the queue is bound to this database. With `most`,
-    about so many of those that were due are settled: repeat it until all is done.
+    was claimed or, unless it was held, due becomes `unknown`, and so do the first ones of buckets
+    that are held for a reason of `may_have_ended`; outcomes that workers still have in hand settle
+    theirs, the others wait for `resolve`. `resend`: all of them are due again, and what was begun
+    may happen twice. Does nothing if the queue is bound to this database. With `most`, about so
+    many of those that were due are settled: repeat it until all is done.
     """
     waiting: set[UUID] = set()
     values = {"since": since, "most": most}
@@ -56,6 +63,9 @@ async def recover(
             claimed = await ids(connection, SQL.recover_claimed_as_unknown, {})
             waiting = await ids(connection, SQL.recover_waiting_as_unknown, values)
             is_done = most is None or len(waiting) < most
+            if is_done:
+                held = {"since": since, "first": FIRST, "may_have_ended": list(may_have_ended)}
+                waiting |= await ids(connection, SQL.recover_held_as_unknown, held)
         else:
             claimed = await ids(connection, SQL.recover_claimed_as_waiting, {})
         if is_done:

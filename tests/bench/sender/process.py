@@ -25,6 +25,7 @@ class Ready(Composer):
 
 async def send(settings: dict[str, Any]) -> None:
     """Send until SIGTERM."""
+    daemon.collect_rarely()
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await daemon.run(SenderSettings(**settings), stop)

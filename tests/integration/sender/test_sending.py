@@ -205,6 +205,7 @@ async def test_message_stopped_waits_until_it_is_started(
         explanation = await reaches(sender_engine, message_id, State.HELD)
         assert explanation.message.reason == "stopped"
         assert explanation.decisions[-1].message.startswith("mail is stopped for ")
+        assert [one.scope for one in explanation.stops] == [scope]
         assert sink.mails == []
         async with operator_engine.begin() as connection:
             await start(connection, target)

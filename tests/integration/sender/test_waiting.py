@@ -203,12 +203,15 @@ class TestWaiting:
         shown = [entry.postal_address.encode() in body for body in sink.bodies()]
         assert shown == [False, True, True]
 
+    @pytest.mark.parametrize(
+        "url", ["http://127.0.0.1:8400", "https://büro.example", "https://app.example/<x>"]
+    )
     async def test_message_without_an_https_unsubscribe_link_waits_with_the_reason(
-        self, settings, entry, publish, submit, sink, sender_engine
+        self, settings, entry, publish, submit, sink, sender_engine, url
     ):
         await publish(entry)
         message_id = await submit()
-        async with sending(settings.model_copy(update={"public_url": "http://127.0.0.1:8400"})):
+        async with sending(settings.model_copy(update={"public_url": url})):
             explanation = await reaches(sender_engine, message_id, State.HELD)
         assert explanation.message.reason == "unsubscribe_not_https"
         assert sink.mails == []

@@ -5,15 +5,25 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from uuid import UUID
 
 import pytest
 from psycopg import sql
 
-from sender.queue import Attempt, NewJob, Outcome, Settings, State, TooManyJobs, enqueue, operations
+from sender.queue import (
+    Attempt,
+    NewJob,
+    Outcome,
+    Settings,
+    State,
+    TooManyJobs,
+    enqueue,
+    operations,
+    worker_pool,
+)
+from sender.queue.store import Store
 from tests.support.waiting import reached
 
-from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
+from .conftest import ACME, GLOBEX, Queue, Seen
 
 HOUR = timedelta(hours=1)
 
@@ -304,97 +314,22 @@ async def test_tenants_of_workers_that_are_lost_are_shown_as_unserved(queue: Que
             assert await unserved() == 256
 
 
-class Restored:
-    """A queue whose database is set back to a moment at which its worker had begun nothing."""
-
-    def __init__(self, queue: Queue) -> None:
-        self.queue = queue
-        self.begun: list[UUID] = []
-        self.go_on = asyncio.Event()
-
-    async def handler(self, attempt: Attempt) -> None:
-        await attempt.begin("to mx1-2")
-        self.begun.append(attempt.job.id)
-        await self.go_on.wait()
-
-    async def back_up(self) -> None:
-        await self.queue.connection.execute("create table queue.saved as select * from queue.ready")
-
-    async def restore(self) -> datetime:
-        """Return the moment of the backup."""
-        rows = await self.queue.connection.execute(
-            "with claimed as (delete from queue.claimed), ready as ("
-            " insert into queue.ready select * from queue.saved on conflict do nothing),"
-            " identity as (update queue.identity set timeline = timeline + 1) select now()"
-        )
-        row = await rows.fetchone()
-        assert row is not None
-        assert isinstance(row[0], datetime)
-        return row[0]
-
-    async def all_begun(self, count: int) -> None:
-        async def begun() -> int:
-            return len(self.begun)
-
-        await reached(begun, lambda now: now == count)
-
-
-async def test_restored_database_lets_nothing_begin_and_outcomes_in_hand_settle_it(
+async def test_job_that_waits_for_long_is_found_behind_any_number_of_more_urgent_ones(
     queue: Queue,
 ) -> None:
-    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
-    held = await queue.put(NewJob("held", b"held"), NewJob("b", b"later", delay=HOUR))
-    await operations.hold(queue.connection, ACME, ["held"], None, "stopped")
-    restored = Restored(queue)
-    await restored.back_up()
-    settings = Settings(concurrency=3, at_risk=3, poll=0.01)
-    async with queue.working(restored.handler, settings):
-        await restored.all_begun(3)
-        since = await restored.restore()
-        (new,) = await queue.put(NewJob("b", b"new"))
-        restored.go_on.set()
-        await reached(partial(operations.is_bound, queue.connection), lambda bound: not bound)
-        found = await operations.recover(queue.connection, since, "unknown")
-        assert (found.claimed, found.waiting) == (0, 3)
-        await reached(queue.stats, lambda now: now.unknown == 0 and now.ready == 1)
-    for job in (*ids, new):
-        assert await queue.state(job) == ("done", None, 1)
-    assert restored.begun == [*ids, new]
-    for job in held:
-        assert await queue.state(job) == ("queued", None, 0)
-
-
-async def test_what_was_due_at_a_restore_waits_for_people_if_its_worker_is_gone(
-    queue: Queue,
-) -> None:
-    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
-    restored = Restored(queue)
-    await restored.back_up()
-    since = await restored.restore()
-    seen = Seen()
-    async with queue.working(seen, QUICK):
-        await operations.recover(queue.connection, since, "unknown")
-        await queue.put(NewJob("b", b"new"))
-        await reached(queue.stats, lambda now: now.unknown == 3 and not now.ready)
-        await queue.emptied()
-        assert await queue.state(ids[0]) == ("unknown", "database_restored", 0)
-        await operations.resolve(queue.connection, ids, had_effect=False)
-        await queue.emptied()
-    assert seen.bodies[0] == b"new"
-    assert sorted(seen.bodies[1:]) == [b"0", b"1", b"2"]
-
-
-async def test_jobs_are_sent_again_after_a_restore_if_people_say_so(queue: Queue) -> None:
-    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(3)))
-    restored = Restored(queue)
-    async with queue.working(restored.handler, Settings(poll=0.01, grace=0)):
-        await restored.all_begun(3)
-        await queue.connection.execute("update queue.identity set timeline = timeline + 1")
-        found = await operations.recover(queue.connection, datetime.now(UTC), "resend")
-        assert (found.claimed, found.waiting) == (3, 0)
-        restored.go_on.set()
-        await restored.all_begun(6)
-    assert await operations.recover(queue.connection, datetime.now(UTC), "resend") == (
-        operations.Recovered(0, 0)
+    (old, *_) = await queue.put(
+        NewJob("b", b"old", priority=100), *(NewJob("b", b"new", priority=60) for _ in range(300))
     )
-    assert {await queue.state(job) for job in ids} == {("done", None, 1)}
+    await queue.connection.execute(
+        "update queue.ready set due_at = now() - interval '1 hour' where id = %s", (old,)
+    )
+    rows = await queue.connection.execute(
+        "update queue.buckets set released_at = now() - interval '1 hour' returning id"
+    )
+    buckets = [row[0] for row in await rows.fetchall()]
+    async with worker_pool(queue.dsn, 1) as pool:
+        store = Store(pool, HOUR, None)
+        for _ in range(2):
+            await store.age(buckets, HOUR / 6)
+    rows = await queue.connection.execute("select priority, id from queue.ready where aged > 0")
+    assert await rows.fetchall() == [(1, old)]
