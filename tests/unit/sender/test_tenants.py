@@ -116,7 +116,7 @@ def test_homes_that_are_chosen_at_the_same_time_are_spread_over_addresses() -> N
             tenants.credit(bucket(id_, str(name)))
             route = tenants.route(id_)
             assert route is not None
-            assert route.settles_home
+            assert route.homely is not None
             found[name.domain].add(route.address.name)
         return found
 
