@@ -56,6 +56,8 @@ class Address(Document):
     """Host name of the address: A = PTR = HELO = submission name."""
     sends_bulk: bool
     """True where an egress instance runs: every egress address, or a host's only address."""
+    draining: bool = False
+    """True where the document no longer wants it for bulk mail: kept until its mail is sent."""
 
 
 class Firewall(Document):
@@ -98,6 +100,11 @@ class Host(Document):
     def primary(self) -> Address:
         """The address that the VPS comes with."""
         return self.addresses[0]
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether it exists only until its addresses are drained: it is never ordered again."""
+        return all(address.draining for address in self.addresses if address.sends_bulk)
 
 
 class RecordType(StrEnum):

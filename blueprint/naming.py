@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from blueprint.document import Address, Role
 from blueprint.platform import Platform
@@ -93,19 +93,42 @@ def host_of(address: str) -> str:
     return address.rpartition("-")[0]
 
 
-def addresses_of(tenant: str, host: HostSpec, platform: Platform) -> tuple[Address, ...]:
-    """Return the host's addresses: the primary one, then those for bulk mail."""
+def index_of(address: str) -> int:
+    """Return the number in the name of an address."""
+    return int(address.rpartition("-")[2])
+
+
+def bulk_addresses(host: HostSpec) -> list[str]:
+    """Return the names of the host's addresses for bulk mail: all further ones, or its only one."""
+    first = 1 if host.addresses == 1 else 2
+    return [address_name(host.name, index) for index in range(first, host.addresses + 1)]
+
+
+def addresses_of(
+    tenant: str,
+    host: HostSpec,
+    platform: Platform,
+    *,
+    draining: Collection[str] = (),
+    is_retired: bool = False,
+) -> tuple[Address, ...]:
+    """Return the host's addresses: the primary one, then those for bulk mail.
+
+    Those that drain are among them. Of a host that is retired, there is only the primary beside.
+    """
     label, _, parent = base_name(tenant, host, platform).partition(".")
-    alone = host.addresses == 1
+    bulk = {*draining, *(() if is_retired else bulk_addresses(host))}
+    wanted = range(1, 1 + (1 if is_retired else host.addresses))
     return tuple(
         Address(
             name=address_name(host.name, index),
             index=index,
             role=Role.PRIMARY if index == 1 else Role.EGRESS,
             helo=f"{label}.{parent}" if index == 1 else f"{label}-{index}.{parent}",
-            sends_bulk=alone or index > 1,
+            sends_bulk=address_name(host.name, index) in bulk,
+            draining=address_name(host.name, index) in draining,
         )
-        for index in range(1, host.addresses + 1)
+        for index in sorted({*wanted, *map(index_of, draining)})
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping
 from itertools import chain
 
@@ -36,15 +37,17 @@ def render(
     keys: PublicKeys | None,
     generation: int,
     incarnations: Mapping[str, int] | None = None,
+    draining: Mapping[str, HostSpec] | None = None,
 ) -> Blueprint:
     """Derive the blueprint of one generation.
 
     The tenant must have passed `blueprint.validation`. Without keys (an offline render)
     the DKIM records are left out. `incarnations` counts the replacements of each host from 1.
+    `draining` are addresses that are kept until their host has sent all mail: each with its host,
+    as it was when the document had it.
     """
     name, spec = tenant.metadata.name, tenant.spec
-    counts = incarnations or {}
-    hosts = tuple(_host(tenant, host, platform, counts.get(host.name, 1)) for host in spec.hosts)
+    hosts = _hosts(tenant, platform, incarnations or {}, draining or {})
     receiving = {domain_of(box.address) for box in spec.mailboxes}
     receiving |= {domain.name for domain in spec.domains if domain.catch_all}
     domains = tuple(_domain(domain, hosts, keys, receiving) for domain in spec.domains)
@@ -74,7 +77,31 @@ def render(
     return draft.model_copy(update={"digest": digest_of(content)})
 
 
-def _host(tenant: Tenant, host: HostSpec, platform: Platform, incarnation: int) -> Host:
+def _hosts(
+    tenant: Tenant,
+    platform: Platform,
+    incarnations: Mapping[str, int],
+    draining: Mapping[str, HostSpec],
+) -> tuple[Host, ...]:
+    """Return the hosts of the document, and those of other addresses that drain."""
+    names: defaultdict[str, list[str]] = defaultdict(list)
+    for address in draining:
+        names[naming.host_of(address)].append(address)
+    wanted = {host.name: host for host in tenant.spec.hosts}
+    retired = {host.name: host for host in draining.values() if host.name not in wanted}
+    return tuple(
+        _host(tenant, host, platform, incarnations.get(host.name, 1), names[host.name])
+        for host in (*wanted.values(), *retired.values())
+    )
+
+
+def _host(
+    tenant: Tenant,
+    host: HostSpec,
+    platform: Platform,
+    incarnation: int,
+    draining: Collection[str],
+) -> Host:
     size, name = SIZES[host.size], tenant.metadata.name
     base = naming.base_name(name, host, platform)
     return Host(
@@ -91,7 +118,9 @@ def _host(tenant: Tenant, host: HostSpec, platform: Platform, incarnation: int) 
         firewall=Firewall(profile=platform.firewall_profile, inbound=INBOUND, outbound=OUTBOUND),
         zone=naming.zone_of(host, tenant.spec.domains, platform),
         egress_name=naming.egress_name(base),
-        addresses=naming.addresses_of(name, host, platform),
+        addresses=naming.addresses_of(
+            name, host, platform, draining=draining, is_retired=host not in tenant.spec.hosts
+        ),
     )
 
 
@@ -103,8 +132,10 @@ def _domain(
 ) -> Domain:
     """Return a domain. Its mail goes to a host below its own name, else to any of the tenant's.
 
-    Of several hosts the first by name receives it, so the order of the document does not matter.
+    Of several hosts the first by name receives it, so the order of the document does not matter. It
+    goes to none that is retired: that may be broken.
     """
+    hosts = tuple(host for host in hosts if not host.is_retired) or hosts
     own = [host for host in hosts if host.primary.helo.partition(".")[2] == domain.name]
     inbound_host = min(own or hosts, key=lambda host: host.name)
     key = keys.dkim.get(domain.name) if keys else None

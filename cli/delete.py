@@ -11,6 +11,7 @@ from cli.api import Api, connect, tenant_path
 from cli.consent import require_consent
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
+from cli.release import lost, release_now
 from cli.times import seconds
 from controlplane.tenants.schemas import TenantView
 
@@ -32,18 +33,27 @@ def delete(
     until_gone: Annotated[bool, typer.Option("--wait", help="wait until it is gone")] = False,
     timeout: Annotated[str, typer.Option(help="for --wait, as 300s or 5m")] = "300s",
     forget_zone: ForgetOption = None,
+    at_once: Annotated[
+        bool, typer.Option("--now", help="do not wait until its hosts have sent accepted mail")
+    ] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Delete a tenant: its mail stops, its servers and records are removed."""
+    """Delete a tenant: its mail stops, its servers and records are removed.
+
+    Servers are kept until they have sent the mail that they have accepted, at most 48 hours.
+    """
     name = tenant_name(tenant)
     limit = seconds(timeout)
     api = connect()
-    api.get(tenant_path(name), TenantView)
+    shown = api.get(tenant_path(name), TenantView)
     if not yes:
         question = f"Delete tenant {name}, its servers, addresses, records and queued mail?"
-        require_consent(question, f"penguin delete tenant/{name}")
+        question += f" {lost(shown)}." if at_once else ""
+        require_consent(question, f"penguin delete tenant/{name}{' --now' if at_once else ''}")
     forget(api, name, forget_zone)
     api.delete(tenant_path(name))
+    if at_once:
+        release_now(api, name, "the tenant is deleted with --now")
     result = {"kind": "tenant", "name": name, "outcome": "deleting"}
     if output is Format.TABLE or not until_gone:
         print_result(f"tenant/{name} is being deleted", result, output)

@@ -16,9 +16,10 @@ from controlplane.reconciler.phases.activation import Activation
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
+from controlplane.reconciler.phases.draining import Draining
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.verification import Verification
-from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Verifier
+from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Spools, Verifier
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
 
@@ -35,8 +36,11 @@ class Adapters:
     """Asks the provider for the first password of a service."""
     firewall: Callable[[int, Firewall], Fault | None]
     """Asks the provider what its firewall does not let pass to a service."""
+    spools: Spools
     cloud_deadline: timedelta
     """For one operation of the engine."""
+    drain: timedelta
+    """For how long addresses are kept for the mail that they have to send."""
     threshold: FailureThreshold
     """Before records that were right are taken for wrong."""
 
@@ -51,6 +55,10 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
             firewall=adapters.firewall,
             deadline=adapters.cloud_deadline,
         ),
+    ),
+    (
+        Draining.row,
+        lambda adapters: Draining(adapters.engine, adapters.spools, limit=adapters.drain),
     ),
     (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
     (

@@ -31,6 +31,7 @@ from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
+from controlplane.tenants.releasing import router as releasing
 from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
@@ -73,6 +74,7 @@ def create_app(
         tenants,
         pause,
         forgetting,
+        releasing,
         stops,
         warmup,
         holds,

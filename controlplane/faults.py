@@ -102,10 +102,14 @@ NOT_FOUND = FAULTS.code(
 NO_WARM_UP = FAULTS.code(
     "warmup.not_found",
     message="{kind} {name} sends no bulk mail, and has no warm-up",
-    remedy="name one of `penguin get {plural}` that does",
+    remedy="{remedy}",
     cause="Only what the sender uses is warmed up: addresses of bulk mail, verified From domains "
     "and declared mailboxes. An address of people's mail is not.",
-    example={"kind": "address", "name": "198.18.1.10", "plural": "addresses"},
+    example={
+        "kind": "address",
+        "name": "198.18.1.10",
+        "remedy": "name one that `penguin warmup show` lists",
+    },
     status=404,
 )
 NOTHING_ACTIVE = FAULTS.code(

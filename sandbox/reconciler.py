@@ -13,6 +13,7 @@ from composition.parts.reconciler import engine, environment, reconcile
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import ROWS
 from composition.process import start
+from controlplane.ansible.spools import HostSpools
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, unknown
 from controlplane.hostwinds.firewall_look import FirewallLook
@@ -20,6 +21,7 @@ from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
+from controlplane.reconciler.phases.draining import Draining
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
@@ -51,14 +53,16 @@ class WithoutHosts(Phase[None]):
 
 def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
     """Return the phases up to `dns`, and a stand-in for each of the others."""
+    cloud_engine = engine(settings)
     real: list[AnyPhase] = [
         Keys(),
         Cloud(
-            engine(settings),
+            cloud_engine,
             HostwindsServers(environment(settings)),
             firewall=FirewallLook(environment(settings)),
             deadline=settings.reconciler.cloud_deadline,
         ),
+        Draining(cloud_engine, HostSpools(), limit=settings.reconciler.drain),
         Dns(RecordedVerifier(), FailureThreshold()),
     ]
     names = {phase.row.name for phase in real}

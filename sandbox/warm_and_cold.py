@@ -37,7 +37,9 @@ def show(environment: Mapping[str, str]) -> None:
     because = "has sent for three years from elsewhere"
     day = str(WARM_DAY)
     penguin(environment, "warmup", "set", f"tenant/{WARM}", "--day", day, "--reason", because)
+    penguin(environment, "warmup", "show", f"tenant/{WARM}", "--kind", "address")
     penguin(environment, "warmup", "show", f"tenant/{COLD}")
+    say("No more than a fifth of a day's cap leaves in an hour.")
     heading(f"{WARM_MAILS:,} mails of the one, {COLD_MAILS} of the other")
     for tenant, mails in ((WARM, _receipts(api)), (COLD, _campaign(api))):
         body = {"messages": list(mails)}
@@ -70,5 +72,6 @@ def _mails(api: Api, tenant: str) -> Iterator[dict[str, Any]]:
 
 def _has_settled(api: Api) -> bool:
     """Return whether each mail has left, or is held."""
-    depths = api.get("/queue/top", TopView).depths
-    return not any(depth.mails for depth in depths if depth.state in MOVING)
+    top = api.get("/queue/top", TopView)
+    waits = any(depth.mails for depth in top.depths if depth.state in MOVING)
+    return not waits and not any(address.in_hand for address in top.addresses)

@@ -1,8 +1,9 @@
-"""Composes and signs mail in threads, with the domains' keys kept parsed.
+"""Composes and signs mail in a thread, with the domains' keys kept parsed.
 
 The event loop carries the dialogues with all hosts. A signature takes longer than composing, and
-OpenSSL makes it without holding the interpreter. The way into a thread and back costs half a mail,
-so mails that wait at the same time go together.
+OpenSSL makes it without holding the interpreter. The way into the thread and back costs half a
+mail, so mails that wait at the same time go together. A second thread would get no more done: one
+composes faster than the loop hands over, and they would wait for each other's turns.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ from sender.dkim import Signer
 from sender.footer import Footer
 from sender.schemas import OutgoingMessage
 
-THREADS = 2
+BATCHES = 2
+"""Under way: the thread goes on while the loop has not looked at the last one's mails yet."""
 TOGETHER = 16
-"""Mails at most that one thread takes at a time."""
+"""Mails of a batch at most."""
+LARGE = 100_000
+"""Characters of a mail that is composed apart, like one with files."""
 KEYS = 20_000
 """Parsed keys that are kept; each has 2 KB."""
 PREPARED = 5_000
@@ -81,11 +85,11 @@ class Composer:
     def __init__(self, vault: Opener) -> None:
         """Start no thread yet."""
         self._signers = Signers(vault)
-        self._threads = ThreadPoolExecutor(THREADS, "compose")
-        self._free = THREADS
+        self._thread = ThreadPoolExecutor(1, "compose")
+        self._free = BATCHES
         self._waiting: deque[_Mail] = deque()
-        self._files = ThreadPoolExecutor(1, "compose-files")
-        """Apart, so that nobody waits behind a mail of many megabytes."""
+        self._apart = ThreadPoolExecutor(1, "compose-large")
+        """So that nobody waits behind a mail of many megabytes."""
 
     async def write(
         self,
@@ -113,8 +117,8 @@ class Composer:
             return self._signers.of(tenant_id, domain).sign(mail, now)
 
         loop = asyncio.get_running_loop()
-        if message.attachments:
-            return await loop.run_in_executor(self._files, work)
+        if message.attachments or len(message.text or "") + len(message.html or "") > LARGE:
+            return await loop.run_in_executor(self._apart, work)
         mail = _Mail(work, loop.create_future())
         self._waiting.append(mail)
         loop.call_soon(self._begin, loop)  # after what else becomes ready in this round
@@ -122,16 +126,16 @@ class Composer:
 
     def close(self) -> None:
         """End the threads, once nobody waits for a mail."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._files.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._apart.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give what waits to the threads that are free, in equal shares."""
+        """Give what waits to the thread, in equal shares."""
         while self._waiting and self._free:
             share = min(-(-len(self._waiting) // self._free), TOGETHER)
             mails = [self._waiting.popleft() for _ in range(share)]
             self._free -= 1
-            running = loop.run_in_executor(self._threads, _write_all, mails)
+            running = loop.run_in_executor(self._thread, _write_all, mails)
             running.add_done_callback(partial(self._end, loop, mails))
 
     def _end(

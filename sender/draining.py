@@ -5,32 +5,46 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 from sender.database import SQL, Connection
 from sender.reasons import ADDRESS_RELEASED
 
-
-@dataclass(frozen=True)
-class Closed:
-    """An address that takes no new mail."""
-
-    age: timedelta
-    """Since it was published as such, by the clock of the database."""
-    in_hand: int | None
-    """Mails that are being handed over to it; None: some may still begin."""
+LOOKS = 40
+PAUSE = 0.05
+"""Seconds between looks: transactions of intents take some milliseconds."""
 
 
-async def closed(
+async def in_hand(
     connection: Connection, *, tenant_id: UUID, addresses: Collection[str]
-) -> dict[str, Closed]:
-    """Return those of a tenant's addresses that take no new mail."""
+) -> dict[str, int | None]:
+    """Return how many mails are being handed over to addresses; None: some may still begin.
+
+    The addresses were closed in a transaction that has ended. An intent that did not see that is in
+    a transaction which is open by now: its end is awaited.
+    """
+    if not await _have_ended(connection):
+        return dict.fromkeys(addresses)
     values = {"tenant_id": tenant_id, "addresses": list(addresses)}
-    rows = await connection.execute(SQL.draining, values)
-    return {row.address: Closed(row.age, row.in_hand) for row in rows}
+    rows = await connection.execute(SQL.in_hand, values)
+    return dict.fromkeys(addresses) | {row.address: row.mails for row in rows}
+
+
+async def _have_ended(connection: Connection) -> bool:
+    """Return whether the transactions that write intents now have ended; waits a little."""
+    older = await _claimants(connection)
+    for _ in range(LOOKS):
+        if not older:
+            return True
+        await asyncio.sleep(PAUSE)
+        older &= await _claimants(connection)
+    return False
+
+
+async def _claimants(connection: Connection) -> set[str]:
+    return {row.virtualtransaction for row in await connection.execute(SQL.claimants)}
 
 
 async def lose(
@@ -42,13 +56,9 @@ async def lose(
     """
     values = {
         "tenant_id": tenant_id,
-        "notes": [f"{address} {queue_id}" for queue_id in queue_ids],
+        "address": address,
+        "queue_ids": list(queue_ids),
         "reason": ADDRESS_RELEASED,
         "words": f"{address} was released before its host had sent it",
     }
     return int(await connection.scalar(SQL.lose_accepted, values) or 0)
-
-
-async def forget(connection: Connection, *, tenant_id: UUID) -> None:
-    """Forget the addresses of a deleted tenant, whose mail is refused in any case."""
-    await connection.execute(SQL.forget_draining, {"tenant_id": tenant_id})

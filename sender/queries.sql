@@ -146,18 +146,20 @@ with ended as (
 )
 insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing
 
--- name: draining
--- How many mails are being handed over to addresses that take no new ones, or may be: null.
-select draining.address, now() - draining.since as age,
-    case when draining.xid < pg_snapshot_xmin(pg_current_snapshot()) then count(claimed.id) end as in_hand
+-- name: in_hand
+-- How many mails are being handed over to addresses that take no new ones.
+select draining.address, count(claimed.id) as mails
 from directory.draining
 left join queue.claimed on claimed.tenant_id = draining.tenant_id and claimed.note = draining.address
     and claimed.begun_at is not null
 where draining.tenant_id = :tenant_id and draining.address = any(cast(:addresses as text[]))
-group by draining.tenant_id, draining.address
+group by draining.address
+
+-- name: claimants
+-- The transactions that have written to `claimed`: each intent does, before it looks whether its address is closed.
+select virtualtransaction from pg_locks
+where relation = cast('queue.claimed' as regclass) and mode = 'RowExclusiveLock'
+  and database = (select oid from pg_database where datname = current_database())
 
 -- name: lose_accepted
-select mail.lose_accepted(:tenant_id, cast(:notes as text[]), :reason, :words)
-
--- name: forget_draining
-delete from directory.draining where tenant_id = :tenant_id
+select mail.lose_accepted(:tenant_id, :address, cast(:queue_ids as text[]), :reason, :words)

@@ -54,7 +54,7 @@ def declare(blueprint: Blueprint) -> None:
         host
         for host in blueprint.hosts
         if host.zone not in held and host.name not in retained.hosts
-        if host.name in state.hosts() or _has_domain(blueprint, held)
+        if host.name in state.hosts() or (not host.is_retired and _has_domain(blueprint, held))
     ]
     if not pulumi.runtime.is_dry_run():
         _agree(blueprint, ordered, journal)

@@ -40,6 +40,8 @@ def show_hosts(hosts: Iterable[Host]) -> None:
 
 def use_of(address: Address | AddressView) -> str:
     """Return the use of an address."""
+    if address.draining:
+        return "released when its mail is sent"
     return "bulk mail" if address.sends_bulk else "people's mail"
 
 

@@ -13,6 +13,7 @@ from composition.phases import Adapters, make_phases
 from composition.process import start
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.shell import OpenSsh
+from controlplane.ansible.spools import HostSpools
 from controlplane.clock import now
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import Database
@@ -52,6 +53,8 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
             ),
             root_password=partial(root_password, environment=environment(settings)),
             firewall=FirewallLook(environment(settings)),
+            spools=HostSpools(),
+            drain=settings.reconciler.drain,
             cloud_deadline=settings.reconciler.cloud_deadline,
             threshold=FailureThreshold(settings.verification.looks, settings.verification.period),
         )

@@ -48,6 +48,7 @@ ADDRESS = _example(
     ip="198.51.100.8",
     helo="mx1-2.acme.example",
     sends_bulk=True,
+    draining=False,
 )
 DOMAIN = _example(
     "domain/acme.example", name="acme.example", dns="cloudflare", dmarc="none", set_by_hand=[]
@@ -98,6 +99,8 @@ class AddressView(Part):
     helo: str
     """The name of the address in DNS and in HELO."""
     sends_bulk: bool
+    draining: bool
+    """True where it takes no new mail, and is kept until its host has sent all it has."""
 
 
 class DomainView(Part):

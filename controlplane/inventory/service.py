@@ -23,6 +23,8 @@ from controlplane.inventory.schemas import AddressView, DomainView, HostView, Ma
 from controlplane.pagination import paginate
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service
+from controlplane.tenants.draining import Draining, kept_before_a_pass
+from controlplane.tenants.draining import load as load_draining
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import ConditionView
@@ -40,12 +42,14 @@ class Listed:
     hosts: Mapping[str, HostRow]
     conditions: Mapping[str, list[ConditionView]]
     """By subject."""
+    draining: Sequence[Draining]
     platform: Platform
 
     @property
     def blueprint(self) -> Blueprint:
         """Return the blueprint of the tenant's document, without its keys."""
-        return render_tenant(self.tenant, self.hosts, self.platform, keys=None)
+        draining = kept_before_a_pass(self.tenant, self.draining)
+        return render_tenant(self.tenant, self.hosts, self.platform, keys=None, draining=draining)
 
     def common(self, kind: str, name: str) -> dict[str, Any]:
         """Return the fields of every part."""
@@ -91,6 +95,7 @@ def _addresses(listed: Listed) -> Iterable[AddressView]:
                 role=address.role,
                 helo=address.helo,
                 sends_bulk=address.sends_bulk,
+                draining=address.draining,
             )
 
 
@@ -169,7 +174,8 @@ async def _tenants(
             for condition in conditions[row.id]:
                 by_subject[condition.subject].append(ConditionView(**vars(condition)))
             hosts = await host_rows.load(connection, row.id)
-            yield Listed(row, hosts, by_subject, platform)
+            draining = await load_draining(connection, row.id)
+            yield Listed(row, hosts, by_subject, draining, platform)
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:

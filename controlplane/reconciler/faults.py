@@ -57,6 +57,19 @@ SPAM_LISTED = FAULTS.code(
     example={"tenant": "acme", "entries": "mx1: type outbound, created 2026-11-24 10:00:00"},
     acts=Actor.OPERATOR,
 )
+DRAINING = FAULTS.code(
+    "tenant.draining",
+    message="hosts of {tenant} still have mail to send: {what}",
+    remedy="wait; `penguin release tenant/{tenant} --reason …` deletes it at once, and the mail",
+    cause="Mail that was accepted for sending is on a host of a tenant that is deleted, or may be: "
+    "it would be lost with the host.",
+    example={
+        "what": "address/mx1-2: 12 mails, until 2026-11-26 10:00 UTC at the latest",
+        "tenant": "acme",
+    },
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 NOT_GONE = FAULTS.code(
     "cloud.not_gone",
     message="resources of {tenant} still exist in the cloud after its deletion",

@@ -22,6 +22,7 @@ from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
+from controlplane.reconciler.marking import mark
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
@@ -32,6 +33,7 @@ from controlplane.reconciler.table import ordered
 from controlplane.schedule.repository import Lease, Priority, backoff, claim, release, renew
 from controlplane.settings import ReconcilerSettings
 from controlplane.tenants import repository
+from controlplane.tenants.draining import kept
 from controlplane.tenants.rendering import render_tenant
 from sender.stops import stops_of
 from vault import Vault
@@ -166,6 +168,7 @@ class Reconciler:
             secrets = await SecretStore.load(connection, self._vault, tenant.id)
             hosts = await host_rows.load(connection, tenant.id)
             stops = await stops_of(connection, tenant.id)
+            draining = await mark(connection, tenant, limit=self._settings.drain, now=now)
         session = Session(
             self._database,
             lease,
@@ -175,17 +178,18 @@ class Reconciler:
             stop=stop,
             progressed=progressed,
         )
-        platform = self._platform
+        render = partial(render_tenant, tenant, hosts, self._platform, draining=kept(draining))
         snapshot = Snapshot(
             tenant=tenant,
-            blueprint=render_tenant(tenant, hosts, platform, keys=tenant.public_keys),
-            render=lambda keys: render_tenant(tenant, hosts, platform, keys=keys),
+            blueprint=render(keys=tenant.public_keys),
+            render=lambda keys: render(keys=keys),
             secrets=secrets,
             hosts=hosts,
             conditions=Conditions(conditions, generation=tenant.generation, clock=self._clock),
             rows={row.name: row for row in self.rows},
             accepted_generation=accepted.generation,
             stops=stops,
+            draining=draining,
         )
         return snapshot, session
 

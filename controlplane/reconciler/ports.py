@@ -216,6 +216,15 @@ class Login:
     private_key: str = field(repr=False)
 
 
+class Spools(Protocol):
+    """The mail that waits on hosts to be sent. The call blocks; run it in a thread."""
+
+    def look(
+        self, host: ObservedHost, login: Login, addresses: Collection[str]
+    ) -> Mapping[str, Collection[str]]:
+        """Return the queue ids of what waits at each of a host's addresses; raises a fault."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """The result of one check from outside, good or bad."""

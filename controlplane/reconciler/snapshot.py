@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from blueprint.document import Blueprint, PublicKeys
+from blueprint.document import Blueprint, PublicKeys, Role
 from controlplane.conditions.model import (
     NOT_YET_REPORTED,
     STALLED,
@@ -18,8 +18,9 @@ from controlplane.conditions.model import (
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler.ports import CloudState
 from controlplane.reconciler.secrets import SecretStore
-from controlplane.reconciler.subjects import Kind, kind_of, parents
+from controlplane.reconciler.subjects import Kind, kind_of, parents, subject
 from controlplane.reconciler.table import Row, types_of
+from controlplane.tenants.draining import Draining
 from controlplane.tenants.repository import TenantRow
 from sender.schemas import Stop
 
@@ -40,6 +41,8 @@ class Snapshot:
     """The newest one; a paused tenant is maintained at the generation applied last."""
     stops: Sequence[Stop]
     """The stops of mail that concern the tenant, the widest first."""
+    draining: Sequence[Draining] = ()
+    """Addresses that the document no longer wants, also those that were released lately."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for an action outside."""
@@ -71,15 +74,28 @@ class Snapshot:
         return parents(self.blueprint)
 
     @property
+    def retired(self) -> set[str]:
+        """The subjects that exist only until they are drained: nothing else waits for them."""
+        hosts = [(host, host.is_retired) for host in self.blueprint.hosts]
+        addresses = {
+            subject(Kind.ADDRESS, address.name)
+            for host, is_retired in hosts
+            for address in host.addresses
+            if is_retired or (address.draining and address.role is Role.EGRESS)
+        }
+        return addresses | {subject(Kind.HOST, host.name) for host, is_ in hosts if is_}
+
+    @property
     def domains_in_use(self) -> set[str] | None:
-        """Return the domains of the blueprint and of records that exist.
+        """Return the domains of the blueprint, of records that exist, and of names of hosts.
 
         None where the cloud was not observed as this blueprint left it.
         """
         if self.cloud.digest != self.blueprint.digest:
             return None
         written = {key.partition("/")[0] for key in self.cloud.records}
-        return written | {domain.name for domain in self.blueprint.domains}
+        named = {host.zone for host in self.blueprint.hosts}
+        return written | named | {domain.name for domain in self.blueprint.domains}
 
     def set(self, subject: str, row: Row, verdict: Verdict) -> None:
         """Set the condition of a phase from its verdict."""

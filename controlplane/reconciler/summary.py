@@ -75,7 +75,8 @@ class Summary:
 
     def add(self, row: Row, result: Result) -> None:
         """Set conditions from what a phase observed, and from its failures."""
-        self._failures += result.failures.items()
+        retired = self._snapshot.retired
+        self._failures += [item for item in result.failures.items() if item[0] not in retired]
         verdicts: dict[str, Verdict] = {}
         for part, observed in result.verdicts.items():
             verdict = self._with_cause(observed, part, row, result)
@@ -83,6 +84,8 @@ class Summary:
                 verdicts[part] = verdict
         for part, failure in result.failures.items():
             verdicts[part] = bad(failure.code.reason, failure.sentence)
+        for part in retired & verdicts.keys():
+            verdicts[part] = replace(verdicts[part], waits=verdicts[part].status is not Status.TRUE)
         if TENANT not in verdicts and not result.skipped:
             verdicts[TENANT] = _aggregate_parts(verdicts)
         for part, verdict in verdicts.items():
@@ -181,6 +184,7 @@ class Summary:
             for host in self._snapshot.blueprint.hosts
             for address in host.addresses
             if address.sends_bulk
+            and not address.draining
             and self._conditions.is_true(subject(Kind.ADDRESS, address.name), READY)
         ]
         mailboxes = [

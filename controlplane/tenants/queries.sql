@@ -137,3 +137,26 @@ values (:owner, :key, :request_hash, :status, cast(:body as jsonb), :now)
 on conflict (owner, key) do update
 set request_hash = excluded.request_hash, status = excluded.status, response = excluded.response,
     created_at = excluded.created_at
+
+-- name: load_draining
+select draining.address, draining.host, draining.since, draining.released_at is not null as is_released,
+    now() - draining.since >= cast(:limit as interval) or draining.since <= tenant.release_before is true as is_over
+from oltp.draining as draining join oltp.tenants as tenant on tenant.id = draining.tenant_id
+where draining.tenant_id = :tenant_id
+order by draining.since, draining.address
+
+-- name: add_draining
+-- The host may have changed since the address was marked first.
+insert into oltp.draining as draining (tenant_id, address, host)
+values (:tenant_id, :address, cast(:host as jsonb))
+on conflict (tenant_id, address) do update set host = excluded.host where draining.released_at is null
+
+-- name: release_draining
+update oltp.draining set released_at = now()
+where tenant_id = :tenant_id and address = :address and released_at is null
+
+-- name: remove_draining
+delete from oltp.draining where tenant_id = :tenant_id and address = any(:addresses)
+
+-- name: set_release_before
+update oltp.tenants set release_before = case when :always then 'infinity' else now() end where id = :tenant_id

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from blueprint.document import Blueprint, PublicKeys
 from blueprint.platform import Platform
 from blueprint.render import render
+from blueprint.tenant import HostSpec
 from controlplane.hosts.repository import HostRow
 from controlplane.tenants.repository import TenantRow
 
@@ -17,12 +18,17 @@ def render_tenant(
     platform: Platform,
     *,
     keys: PublicKeys | None,
+    draining: Mapping[str, HostSpec],
 ) -> Blueprint:
-    """Render the current generation of a tenant with the incarnations of its hosts."""
+    """Render the current generation of a tenant with the incarnations of its hosts.
+
+    `draining` are its addresses that are kept, each with its host.
+    """
     return render(
         row.document,
         platform=platform,
         keys=keys,
         generation=row.generation,
         incarnations={name: host.incarnation for name, host in hosts.items()},
+        draining=draining,
     )

@@ -31,6 +31,8 @@ from controlplane.hosts import repository as host_rows
 from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import claims, repository
+from controlplane.tenants.draining import kept_before_a_pass
+from controlplane.tenants.draining import load as load_draining
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
@@ -166,7 +168,8 @@ async def blueprint_of(
     if row.public_keys is None or domains - row.public_keys.dkim.keys():
         raise KEYS_PENDING(name=row.name)
     hosts = await host_rows.load(connection, row.id)
-    rendered = render_tenant(row, hosts, platform, keys=row.public_keys)
+    draining = kept_before_a_pass(row, await load_draining(connection, row.id))
+    rendered = render_tenant(row, hosts, platform, keys=row.public_keys, draining=draining)
     await repository.record_digest(connection, row.id, rendered.digest)
     return rendered
 

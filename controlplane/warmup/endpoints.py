@@ -34,13 +34,8 @@ from sender.policy.providers import NAMES
 from sender.policy.subjects import Owner
 
 router = APIRouter(tags=["warm-up"], route_class=GuardedRoute)
-PLURALS = {
-    WarmUpKind.ADDRESS: "addresses",
-    WarmUpKind.PROVIDER: "addresses",
-    WarmUpKind.DOMAIN: "domains",
-    WarmUpKind.MAILBOX: "mailboxes",
-}
-"""What the command line lists, where a name is unknown."""
+LISTED = "name one that `penguin warmup show` lists"
+AT_A_PROVIDER = f"{LISTED}, at one of {', '.join(sorted(NAMES))}: 198.18.1.2/google"
 
 
 @router.get("/warmup", responses=responses(NO_WARM_UP))
@@ -140,5 +135,6 @@ async def _find(connection: AsyncConnection, kind: WarmUpKind, name: str) -> tup
     subject = Subject(Kind(kind.value), name.lower())
     owners = await subjects.owners_of(await cursor_of(connection), [subject])
     if subject not in owners:
-        raise NO_WARM_UP(kind=kind, name=name, plural=PLURALS[kind])
+        remedy = AT_A_PROVIDER if kind is WarmUpKind.PROVIDER else LISTED
+        raise NO_WARM_UP(kind=kind, name=name, remedy=remedy)
     return subject, owners[subject]

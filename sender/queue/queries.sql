@@ -335,18 +335,35 @@ returning id
 
 -- name: age
 -- One class up (above the most urgent one: before all) for every so long that a job has been due and
--- its bucket not held.
-with old as (
-    select job.ctid as place, job.bucket_id, job.tenant_id
-    from queue.ready as job join queue.buckets as bucket on bucket.id = job.bucket_id
-    where job.bucket_id = any(%(ids)s) and job.priority > 1
-      and greatest(job.due_at, bucket.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
+-- its bucket not held. Of each priority the jobs that were due first are looked at: it costs the same,
+-- however many wait.
+with recursive level (bucket_id, released_at, priority) as (
+    select bucket.id, released_at, first.priority
+    from queue.buckets as bucket cross join lateral (
+        select priority from queue.ready where bucket_id = bucket.id and priority > 1 order by priority limit 1
+    ) as first
+    where bucket.id = any(%(ids)s)
+    union all
+    select level.bucket_id, released_at, next.priority
+    from level cross join lateral (
+        select priority from queue.ready
+        where bucket_id = level.bucket_id and priority > level.priority order by priority limit 1
+    ) as next
+), old as (
+    select job.place
+    from level cross join lateral (
+        select ctid as place, due_at, aged from queue.ready
+        where bucket_id = level.bucket_id and priority = level.priority
+        order by due_at, id limit %(each)s
+    ) as job
+    where greatest(job.due_at, level.released_at) <= now() - %(ageing)s::interval * (job.aged + 1)
     limit %(most)s
-    for update of job skip locked
+), locked as (
+    select ctid as place from queue.ready where ctid = any(array(select place from old)) for update skip locked
 ), aged as (
     update queue.ready as job
     set priority = case when job.priority > 150 then 150 when job.priority > 50 then 50 else 1 end, aged = job.aged + 1
-    where job.ctid = any(array(select place from old))
+    where job.ctid = any(array(select place from locked))
     returning job.bucket_id, job.tenant_id, job.priority, job.due_at
 )
 insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)

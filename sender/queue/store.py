@@ -26,6 +26,8 @@ SHARE = 20
 """How many times longer than it takes to read all arrivals is waited before they are read again."""
 BATCH = 1000
 """Rows of one statement that tidies up."""
+AGED = 100
+"""Jobs of each bucket and priority that are looked at whether they have waited for long."""
 APART = timedelta(seconds=15)
 """Over which jobs are spread that were lost with several workers; doubled with each of these."""
 NONE, LONGEST = timedelta(), timedelta(days=3650)
@@ -262,7 +264,8 @@ class Store:
 
     async def age(self, ids: Sequence[int], ageing: timedelta) -> None:
         """Move jobs one class up that have been due, and their buckets not held, for so long."""
-        await self._run(SQL.age, {"ids": list(ids), "ageing": ageing, "most": BATCH})
+        values = {"ids": list(ids), "ageing": ageing, "each": AGED, "most": BATCH}
+        await self._run(SQL.age, values)
 
     async def empty(self, ids: Sequence[int]) -> set[int]:
         """Mark buckets as empty and return those that are."""

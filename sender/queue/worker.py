@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from sender.queue import outcomes_file
+from sender.queue.ageing import Ageing
 from sender.queue.attempts import Handler
 from sender.queue.buckets import Buckets, Claim, Credit, OnInWork, ignore_in_work, unlimited
 from sender.queue.exchanges import Exchanges, pause
@@ -69,8 +70,7 @@ class Worker:
     """Jobs that claims on their way may bring above the results that are committed with them."""
     _claiming: int = 0
     """Exchanges on their way that claim jobs."""
-    _full: dict[int, float] = field(default_factory=dict)
-    """Since when each bucket has had jobs at every look."""
+    _ageing: Ageing = field(default_factory=Ageing)
     _doubtful: list[int] = field(default_factory=list)
     """Tokens of claims whose answer was lost."""
     _look: asyncio.Event = field(default_factory=asyncio.Event)
@@ -297,12 +297,10 @@ class Worker:
             self._expired = now
 
     async def _age(self) -> None:
-        now = asyncio.get_running_loop().time()
-        served = self._buckets.served()
-        self._full = {id_: self._full.get(id_, now) for id_ in served}
-        old = [id_ for id_, since in self._full.items() if since <= now - self.settings.ageing]
+        now, ageing = asyncio.get_running_loop().time(), self.settings.ageing
+        old = self._ageing.next(self._buckets.served(), now, ageing)
         if old:
-            await self._store.age(old, timedelta(seconds=self.settings.ageing))
+            await self._store.age(old, timedelta(seconds=ageing))
 
     # What the exchanges claim
 

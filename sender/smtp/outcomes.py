@@ -130,5 +130,7 @@ def accepted(reply: Reply, *, usable: bool) -> Outcome:
 
 def storable(words: object) -> str:
     """Return words as PostgreSQL and terminals take them: printable, of bounded length."""
-    whole = str(words).encode("utf-8", "backslashreplace").decode().translate(UNPRINTABLE)
+    whole = str(words)
+    if not whole.isprintable():
+        whole = whole.encode("utf-8", "backslashreplace").decode().translate(UNPRINTABLE)
     return whole.strip()[:LONGEST_REPLY]

@@ -180,8 +180,8 @@ class AddressPool:
         """Slow start and breaker: what this mail says of the address."""
         if outcome.stage in BEFORE_MAIL:
             return  # a connection that cannot be opened is noted once, not for each mail
-        if outcome.result is Result.ACCEPTED:
-            self._limit = min(self._limit + 1, self._limits.connections)
+        if outcome.result is Result.ACCEPTED and self._limit < self._limits.connections:
+            self._limit += 1
             self._open_more()
         if outcome.result in {Result.ACCEPTED, Result.CONTENT}:
             self._breaker.succeeded()
@@ -232,16 +232,16 @@ class AddressPool:
 
     def _open_more(self) -> None:
         """Open connections for the mails that those at work will not take soon."""
-        if not self._waiting:
+        room = self._limit - len(self._connections) - len(self._openings)
+        if not self._waiting or room <= 0:
             return
         at_work = sum(
             connection.is_usable and not self._is_silent(connection)
             for connection in self._connections
         )
-        while (
-            len(self._waiting) > (at_work + len(self._openings)) * self._limits.batch
-            and len(self._connections) + len(self._openings) < self._limit
-        ):
+        at_work += len(self._openings)
+        while room > 0 and len(self._waiting) > at_work * self._limits.batch:
+            room, at_work = room - 1, at_work + 1
             opening = Opening(self._address, self._password, self._helo, self._limits)
             task = asyncio.create_task(opening.run(self._now, self._lost))
             self._openings.add(task)

@@ -180,6 +180,8 @@ class InMemoryEngine:
         for host in blueprint.hosts:
             if host.zone not in held and host.name not in hosts:
                 existing = next((old for old in before.hosts if old.name == host.name), None)
+                if existing is None and host.is_retired:
+                    continue
                 hosts[host.name] = self._host(host, existing, tenant, fence, progress)
         ips = {address.name: address.ip for host in hosts.values() for address in host.addresses}
         records = {key: id_ for key, id_ in before.records.items() if key in retained}

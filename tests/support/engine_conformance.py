@@ -9,6 +9,7 @@ from typing import Protocol
 import pytest
 
 from blueprint.document import Blueprint
+from blueprint.tenant import HostSpec
 from controlplane.reconciler.ports import CloudEngine
 from hostwinds.faults import INTERRUPTED, SUPERSEDED
 from kit.faults import Fault
@@ -187,12 +188,19 @@ def check_a_main_address_that_has_moved_is_taken_over_by_a_refresh(around: Surro
     assert around.bought() == [blueprint.hosts[0].server_name]
 
 
-def check_an_earlier_holder_of_the_lease_buys_nothing(around: Surroundings) -> None:
+def check_neither_an_earlier_holder_of_the_lease_nor_a_retired_host_buys(
+    around: Surroundings,
+) -> None:
     around.engine.destroy("acme", print, deadline=DEADLINE, fence=5)
     with fault_shown(SUPERSEDED, name=...):
         around.engine.up(one_host(), print, deadline=DEADLINE, fence=4)
     assert around.bought() == []
-    around.engine.up(one_host(), print, deadline=DEADLINE, fence=5)
+    retired = HostSpec(name="mx2", zone="acme.example")
+    blueprint = rendered(
+        tenant("mx1@acme.example", domains="acme.example"), draining={"mx2-1": retired}
+    )
+    state = around.engine.up(blueprint, print, deadline=DEADLINE, fence=5)
+    assert [host.name for host in state.hosts] == ["mx1"]
     assert len(around.bought()) == 1
 
 

@@ -7,10 +7,39 @@ from datetime import timedelta
 
 from blueprint.document import Firewall
 from composition.phases import Adapters, make_phases
+from controlplane.ansible.faults import UNREACHABLE
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.phase import AnyPhase
-from controlplane.reconciler.ports import CloudEngine, Configurator, Server, Servers, Verifier
+from controlplane.reconciler.ports import (
+    CloudEngine,
+    Configurator,
+    Login,
+    ObservedHost,
+    Server,
+    Servers,
+    Spools,
+    Verifier,
+)
+from controlplane.tenants.draining import LONGEST
 from kit.faults import Fault
+
+
+class EmptySpools:
+    """Hosts without mail, but for what a test puts there."""
+
+    def __init__(self) -> None:
+        self.queue_ids: dict[str, set[str]] = {}
+        """By address."""
+        self.dead: set[str] = set()
+        """Names of hosts that do not answer."""
+
+    def look(
+        self, host: ObservedHost, login: Login, addresses: Collection[str]
+    ) -> Mapping[str, Collection[str]]:
+        """Return what a test has put there."""
+        if host.name in self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        return {address: set(self.queue_ids.get(address, ())) for address in addresses}
 
 
 class Unseen:
@@ -29,6 +58,7 @@ def standard(
     servers: Servers | None = None,
     root_password: Callable[[int], str | None] = lambda _: "first",
     firewall: Callable[[int, Firewall], Fault | None] = lambda *_: None,
+    spools: Spools | None = None,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -39,7 +69,9 @@ def standard(
             configurator=configurator,
             root_password=root_password,
             firewall=firewall,
+            spools=spools or EmptySpools(),
             cloud_deadline=timedelta(minutes=30),
+            drain=LONGEST,
             threshold=FailureThreshold(),
         )
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from blueprint.document import Blueprint, Dkim, PublicKeys
 from blueprint.loading import load
 from blueprint.platform import Platform
 from blueprint.render import render
+from blueprint.tenant import HostSpec
 from tests.support.installation import PLATFORM
 
 TEXT = """
@@ -31,7 +34,12 @@ def tenant(*hosts: str, domains: str) -> str:
     return TEXT % (", ".join(items), ", ".join(f"{{name: {domain}}}" for domain in domains.split()))
 
 
-def rendered(text: str, generation: int = 1, platform: Platform = PLATFORM) -> Blueprint:
+def rendered(
+    text: str,
+    generation: int = 1,
+    platform: Platform = PLATFORM,
+    draining: Mapping[str, HostSpec] | None = None,
+) -> Blueprint:
     """Render a tenant's text, with placeholder keys."""
     [source] = load(text, file="tenant.yaml", platform=platform)
     keys = PublicKeys(
@@ -41,4 +49,6 @@ def rendered(text: str, generation: int = 1, platform: Platform = PLATFORM) -> B
             for domain in source.tenant.spec.domains
         },
     )
-    return render(source.tenant, platform=platform, keys=keys, generation=generation)
+    return render(
+        source.tenant, platform=platform, keys=keys, generation=generation, draining=draining
+    )

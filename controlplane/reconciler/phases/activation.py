@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -61,7 +61,7 @@ class Activation(Phase[Published]):
         """Return for each domain and mailbox whether mail may be sent from it."""
         entry = observed.entry
         sending = {domain.name for domain in entry.domains if domain.verified} if entry else set()
-        usable = any(address.ready for address in self._addresses(observed, snapshot))
+        usable = _is_any_usable(self._addresses(observed, snapshot))
         domains: dict[str, Verdict] = {}
         for domain in snapshot.blueprint.domains:
             verdict = self._may_send(snapshot, domain, usable)
@@ -104,7 +104,7 @@ class Activation(Phase[Published]):
     def _entry(self, observed: Published, snapshot: Snapshot) -> DirectoryEntry:
         blueprint, secrets = snapshot.blueprint, snapshot.secrets
         addresses = self._addresses(observed, snapshot)
-        usable = any(address.ready for address in addresses)
+        usable = _is_any_usable(addresses)
         return DirectoryEntry(
             tenant=snapshot.tenant.name,
             generation=blueprint.generation,
@@ -150,6 +150,7 @@ class Activation(Phase[Published]):
                 sealed_password=secrets.sealed(purposes.submission(address.name)),
                 ca_pem=ca,
                 ready=ready,
+                draining=address.draining,
                 warmup_started=started.get((address.name, ip))
                 or (observed.today if ready else None),
             )
@@ -167,3 +168,8 @@ class Activation(Phase[Published]):
         if not usable:
             return bad("NoVerifiedAddress", "no address of the tenant is verified")
         return ok("Published")
+
+
+def _is_any_usable(addresses: Iterable[SendingAddress]) -> bool:
+    """Return whether an address takes new mail."""
+    return any(address.ready and not address.draining for address in addresses)

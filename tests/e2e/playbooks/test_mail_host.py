@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import socket
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,12 +13,17 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from blueprint.document import Blueprint
+from blueprint.render import render
+from blueprint.tenant import HostSpec, Tenant
 from controlplane.ansible import faults
-from controlplane.reconciler.ports import ObservedHost
+from controlplane.ansible.spools import HostSpools
+from controlplane.reconciler.ports import Login, ObservedHost
 from kit.faults import Fault
 from tests.support.configurator_conformance import check_what_differs_is_changed_once
 from tests.support.faults import assert_shows
 from tests.support.greeting import greeting
+from tests.support.installation import PLATFORM
 from tests.support.waiting import wait_for
 
 from .conftest import IDN
@@ -29,6 +35,24 @@ MESSAGE = (
     "From: Ann <ann@play.example>\r\nTo: bob@rcpt.example\r\nSubject: {subject}\r\n"
     "Message-ID: <{subject}@play.example>\r\n\r\nHello.\r\n"
 )
+
+
+SPOOL = "/var/spool/postfix-egress-mx1-3"
+
+
+def shrunk(blueprint: Blueprint, drains: str) -> Blueprint:
+    """Return the blueprint of a document without the last address, which drains."""
+    document: dict[str, Any] = {
+        "apiVersion": "penguinmails.dev/v1",
+        "kind": "Tenant",
+        "metadata": {"name": blueprint.tenant},
+        "spec": blueprint.spec.model_dump(mode="json"),
+    }
+    [host] = document["spec"]["hosts"]
+    draining = {drains: HostSpec.model_validate(host)}
+    host["addresses"] -= 1
+    tenant = Tenant.model_validate(document)
+    return render(tenant, platform=PLATFORM, keys=blueprint.keys, generation=2, draining=draining)
 
 
 def wait_for_port(address: str, port: int, seconds: float = 60) -> None:
@@ -300,6 +324,28 @@ class TestTrouble:
 
         assert mail_host.configure() == 1
         wait_for_port(mail_host.observed.addresses[2].ip, 587, 10)
+
+    def test_address_that_drains_keeps_its_instance_until_its_mail_has_left(
+        self, mail_host, request
+    ) -> None:
+        login = Login(mail_host.known_host, mail_host.secrets.ssh_private_key)
+
+        def waiting() -> Mapping[str, Collection[str]]:
+            return HostSpools().look(mail_host.observed, login, ["mx1-2", "mx1-3", "mx1-4"])
+
+        with mail_host.login("mx1-3") as client:
+            recipient = f"bob@[{mail_host.lab.sender_address}]"  # where nothing listens yet
+            assert code_of(client, RETURN_PATH, recipient) == 250
+            _, answer = client.data(MESSAGE.format(subject="deferred"))
+        queue_id = answer.split()[-1].decode()
+        expected = {"mx1-2": set(), "mx1-3": {queue_id}, "mx1-4": set()}
+        wait_for(lambda: queue_id in mail_host.shell(f"ls -R {SPOOL}/deferred"))
+        mail_host.configure(blueprint=shrunk(mail_host.blueprint, "mx1-3"))
+        assert waiting() == expected
+        sink = request.getfixturevalue("sink")
+        mail_host.shell("postqueue -c /etc/postfix-egress-mx1-3 -f")
+        assert sink.wait_for(lambda d: "deferred" in d.text).helo == "mx1-3.play.example"
+        wait_for(lambda: waiting() == expected | {"mx1-3": set()})
 
     def test_address_that_is_removed_removes_its_instance_and_is_configured_once_again(
         self, mail_host

@@ -82,6 +82,20 @@ def test_delete_answered_with_no_deletes_nothing(plane, penguin, file, capsys):
     assert penguin("get", "tenant", "acme") == 0
 
 
+def test_what_drains_is_released_and_what_is_lost_is_said(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.set("Drained", "False", "Draining", "address/mx1-3: 1 mail on its host")
+    for command in (("release", "acme", "--reason", "mx1 is dead"), ("delete", "acme", "--now")):
+        assert penguin(*command, stdin=Terminal("n\n")) == 1
+        shown = capsys.readouterr().err
+        assert "Lost, as last seen: address/mx1-3: 1 mail on its host" in shown
+        assert penguin(*command, "--yes") == 0
+    assert penguin("events", "acme") == 0
+    shown = capsys.readouterr().out
+    assert "mx1 is dead" in shown
+    assert "deleted with --now" in shown
+
+
 def test_wait_interrupted_exits_with_130(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
 

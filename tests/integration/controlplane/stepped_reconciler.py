@@ -23,7 +23,7 @@ from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.installation import PLATFORM
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
-from tests.support.phases import standard
+from tests.support.phases import EmptySpools, standard
 from tests.support.points import Points
 from vault import KeyRing, Vault
 
@@ -45,6 +45,7 @@ class SteppedReconciler:
     """As the reconciler sees it."""
     vault: Vault
     settings: ReconcilerSettings
+    spools: EmptySpools
     phases: list[AnyPhase]
 
     def reconciler(self) -> Reconciler:
@@ -114,7 +115,7 @@ class SteppedReconciler:
 
 @pytest.fixture
 def stepped(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> SteppedReconciler:
-    points = Points()
+    points, spools = Points(), EmptySpools()
     cloud = InMemoryEngine(Account(), points)
     internet, configurator = MemoryInternet(points), MemoryConfigurator(points)
     return SteppedReconciler(
@@ -128,5 +129,6 @@ def stepped(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> Ste
         reconciler_database=pools,
         vault=Vault(KeyRing.create(tmp_path / "keys")),
         settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
-        phases=standard(cloud, internet, configurator, servers=cloud.account),
+        spools=spools,
+        phases=standard(cloud, internet, configurator, servers=cloud.account, spools=spools),
     )

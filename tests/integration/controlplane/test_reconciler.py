@@ -34,6 +34,7 @@ async def test_pass_over_a_new_tenant_makes_it_ready(stepped: SteppedReconciler)
         "Synced": "True",
         "KeysReady": "True",
         "InfrastructureReady": "True",
+        "Drained": "True",
         "DnsReady": "True",
         "HostsConfigured": "True",
         "Verified": "True",

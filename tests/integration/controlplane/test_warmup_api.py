@@ -73,7 +73,7 @@ async def test_subject_that_nobody_sends_from_is_not_found(acme, operator, subje
         await operator.post("/warmup", json=subject | {"day": 2} | WHY),
     ):
         assert answer.status_code == 404
-        assert_shows(answer.json(), faults.NO_WARM_UP, **subject, plural=...)
+        assert_shows(answer.json(), faults.NO_WARM_UP, **subject, remedy=...)
 
 
 async def test_warm_ups_of_a_tenant_are_listed_with_caps_and_holds(acme, operator):

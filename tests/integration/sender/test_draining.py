@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import UUID
 
+from sqlalchemy import text
+
 from kit.database import Role
 from sender import draining
 from sender.schemas import State
@@ -24,8 +26,10 @@ async def test_address_that_drains_gets_no_mail(
 
     async def in_hand() -> int | None:
         async with controller.connect() as connection:
-            found = await draining.closed(connection, tenant_id=tenant_id, addresses=["mx1-2"])
-        return found["mx1-2"].in_hand
+            names = ["mx1-2", "mx1-4"]
+            found = await draining.in_hand(connection, tenant_id=tenant_id, addresses=names)
+        assert found["mx1-4"] is None
+        return found["mx1-2"]
 
     await publish(entry)
     sink.at_recipient.append("wait")
@@ -50,6 +54,9 @@ async def test_address_that_drains_gets_no_mail(
         sink.released.set()
         await reaches(sender_engine, message_id, State.ACCEPTED)
         await reached(in_hand, lambda count: count == 0)
+        async with sender_engine.begin() as connection:  # as an intent that has not seen it yet
+            await connection.execute(text("update queue.claimed set note = note"))
+            assert await in_hand() is None
         await publish(entry)
         sent = await submit()
         await reaches(sender_engine, sent, State.ACCEPTED)

@@ -18,12 +18,24 @@ from hypothesis import strategies as st
 from blueprint.cost import dollars
 from blueprint.document import Blueprint, Dkim, PublicKeys, RecordType
 from blueprint.loading import parse
-from blueprint.naming import is_server_of, server_name
+from blueprint.naming import bulk_addresses, host_of, is_server_of, server_name
 from blueprint.records import ownership_comment
 from blueprint.render import render
-from blueprint.tenant import Dns
+from blueprint.tenant import Dns, Tenant
 from tests.support.installation import PLATFORM
 from tests.unit.blueprint.strategies import tenants
+
+SIMPLE: dict[str, Any] = {
+    "apiVersion": "penguinmails.dev/v1",
+    "kind": "Tenant",
+    "metadata": {"name": "acme"},
+    "spec": {
+        "plan": "business",
+        "region": "us-west",
+        "hosts": [],
+        "domains": [{"name": "acme.example"}],
+    },
+}
 
 
 def rendered(document: dict[str, Any], generation: int = 1) -> Blueprint:
@@ -174,6 +186,55 @@ def test_cost_marks_what_the_plan_includes_in_any_order(
     assert len(before) == min(further, covered[document["spec"]["plan"]])
     random.shuffle(hosts)
     assert included() == before
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "drains", "retired"),
+    [
+        ({"mx1": 4}, {"mx1": 2}, {"mx1-3", "mx1-4"}, set()),
+        ({"mx1": 2}, {"mx1": 1}, {"mx1-2"}, set()),
+        ({"mx1": 1}, {"mx1": 3}, {"mx1-1"}, set()),
+        ({"mx1": 3, "mx2": 1}, {"mx3": 2}, {"mx1-2", "mx1-3", "mx2-1"}, {"mx1", "mx2"}),
+    ],
+)
+def test_what_drains_keeps_its_names_and_records(
+    before: dict[str, int], after: dict[str, int], drains: set[str], retired: set[str]
+) -> None:
+    def tenant_with(hosts: dict[str, int]) -> Tenant:
+        document = copy.deepcopy(SIMPLE)
+        document["spec"]["hosts"] = [
+            {"name": name, "addresses": addresses} for name, addresses in hosts.items()
+        ]
+        return parse(document, platform=PLATFORM)
+
+    former, tenant = tenant_with(before), tenant_with(after)
+    specs = {spec.name: spec for spec in former.spec.hosts}
+    old = render(former, platform=PLATFORM, keys=None, generation=1)
+    new = render(
+        tenant,
+        platform=PLATFORM,
+        keys=None,
+        generation=2,
+        draining={address: specs[host_of(address)] for address in drains},
+    )
+    kept = {a.name: a for host in new.hosts for a in host.addresses}
+    assert {name for name, address in kept.items() if address.draining} == drains
+    for host in old.hosts:
+        for address in host.addresses:
+            if address.name in drains:
+                assert kept[address.name] == address.model_copy(update={"draining": True})
+    wanted = {name for host in tenant.spec.hosts for name in bulk_addresses(host)}
+    assert {name for name, a in kept.items() if a.sends_bulk and not a.draining} == wanted
+    assert {host.name for host in new.hosts if host.is_retired} == retired
+    assert new.domains[0].mail_host.partition(".")[0] in after
+    contents = {record.key: record for record in new.records}
+    of_drained = [record for record in old.records if record.key.partition("/")[0] in drains]
+    assert len(of_drained) == 4 * len(drains)
+    assert [contents[record.key] for record in of_drained] == of_drained
+    senders = str(contents["acme.example/b/SPF"].content).split()
+    former_senders = {f"a:{host.egress_name}" for host in old.hosts}
+    assert former_senders <= set(senders)
+    assert new.cost == render(tenant, platform=PLATFORM, keys=None, generation=2).cost
 
 
 def test_replacement_has_another_name() -> None:

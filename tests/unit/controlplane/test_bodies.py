@@ -24,6 +24,7 @@ from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
 from controlplane.tenants.pause import PauseRequest
+from controlplane.tenants.releasing import ReleaseRequest
 from controlplane.warmup.schemas import TenantWarmUpRequest, WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
@@ -79,6 +80,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     EndRequest: {"kind": "provider", "name": "google", "reason": "Google takes mail again"},
     ForgetRequest: {"zones": ["acme.example"]},
+    ReleaseRequest: {"reason": "the host does not answer any more"},
     SelectionRequest: {
         "tenant": "acme",
         "code": "warmup_cap_reached",

@@ -9,7 +9,18 @@ from functools import partial
 import pytest
 from psycopg import sql
 
-from sender.queue import Attempt, NewJob, Outcome, Settings, State, TooManyJobs, enqueue, operations
+from sender.queue import (
+    Attempt,
+    NewJob,
+    Outcome,
+    Settings,
+    State,
+    TooManyJobs,
+    enqueue,
+    operations,
+    worker_pool,
+)
+from sender.queue.store import Store
 from tests.support.waiting import reached
 
 from .conftest import ACME, GLOBEX, Queue, Seen
@@ -301,3 +312,24 @@ async def test_tenants_of_workers_that_are_lost_are_shown_as_unserved(queue: Que
         async with queue.connection.transaction(force_rollback=True):
             await queue.connection.execute("update queue.workers set lease_until = now()")
             assert await unserved() == 256
+
+
+async def test_job_that_waits_for_long_is_found_behind_any_number_of_more_urgent_ones(
+    queue: Queue,
+) -> None:
+    (old, *_) = await queue.put(
+        NewJob("b", b"old", priority=100), *(NewJob("b", b"new", priority=60) for _ in range(300))
+    )
+    await queue.connection.execute(
+        "update queue.ready set due_at = now() - interval '1 hour' where id = %s", (old,)
+    )
+    rows = await queue.connection.execute(
+        "update queue.buckets set released_at = now() - interval '1 hour' returning id"
+    )
+    buckets = [row[0] for row in await rows.fetchall()]
+    async with worker_pool(queue.dsn, 1) as pool:
+        store = Store(pool, HOUR, None)
+        for _ in range(2):
+            await store.age(buckets, HOUR / 6)
+    rows = await queue.connection.execute("select priority, id from queue.ready where aged > 0")
+    assert await rows.fetchall() == [(1, old)]
