@@ -14,7 +14,7 @@ setup: ## Install what is needed: packages, Python, Pulumi engine
 	@python3 -m tools.bootstrap
 
 .PHONY: demo
-demo: setup ## Run the main job: from a tenant file to a thousand mails
+demo: setup ## Run the main job: a tenant file becomes one mail, then 1,000
 	@$(PENGUIN) demo
 
 .PHONY: up

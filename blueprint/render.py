@@ -132,8 +132,10 @@ def _domain(
 ) -> Domain:
     """Return a domain. Its mail goes to a host below its own name, else to any of the tenant's.
 
-    Of several hosts the first by name receives it, so the order of the document does not matter.
+    Of several hosts the first by name receives it, so the order of the document does not matter. It
+    goes to none that is retired: that may be broken.
     """
+    hosts = tuple(host for host in hosts if not host.is_retired) or hosts
     own = [host for host in hosts if host.primary.helo.partition(".")[2] == domain.name]
     inbound_host = min(own or hosts, key=lambda host: host.name)
     key = keys.dkim.get(domain.name) if keys else None

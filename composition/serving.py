@@ -48,8 +48,8 @@ SQL = Queries(__file__, str)
 PORTS = {Part.API: 8400, Part.PUBLIC: 8401, Part.SENDER: 8402}
 REQUESTS_END_WITHIN = timedelta(seconds=15)
 """The HTTP server itself gives running requests ten seconds."""
-HAND_OVERS_END_WITHIN = timedelta(seconds=40)
-"""The sender's own grace period, and time to record the outcomes."""
+OUTCOMES_END_WITHIN = timedelta(seconds=10)
+"""For the sender to record the outcomes, after it has waited for hosts."""
 STOP_ORDER = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
 """No request comes in while the others stop; open hand-overs are finished last."""
 ENGINE_PREFIXES = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
@@ -102,7 +102,10 @@ def _child(
 ) -> Child:
     own = _settings_of(part, settings, dsn, listener)
     modules = {Part.RECONCILER: reconciler}
-    limits = {Part.RECONCILER: settings.reconciler.stop_within, Part.SENDER: HAND_OVERS_END_WITHIN}
+    limits = {
+        Part.RECONCILER: settings.reconciler.stop_within,
+        Part.SENDER: settings.mail.stop_within + OUTCOMES_END_WITHIN,
+    }
     return Child(
         name=part,
         module=modules.get(part, f"composition.parts.{part}"),
@@ -163,6 +166,7 @@ def _settings_of(
                 resolver=settings.verification.resolver or None,
                 redis_url=SecretStr(embedded.redis_url(settings)),
                 lists=settings.mail.lists,
+                stop_within=settings.mail.stop_within,
                 socket=_descriptor(listener),
             )
 

@@ -169,6 +169,9 @@ class MailSettings(BaseModel):
     """HELO name of the sender at our hosts; None: the machine's name."""
     lists: bool = False
     """Whether claimed mail waits in lists in Redis, from which any sender takes it."""
+    stop_within: Duration = timedelta(seconds=600)
+    """How long, after SIGTERM, the answers to mails are awaited that hosts have completely: without
+    them it is unknown whether they were sent."""
 
     @field_validator("public_url")
     @classmethod

@@ -258,7 +258,10 @@ def client_environment() -> dict[str, str]:
 
 def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
     """Return the settings that a control plane needs to work in this lab."""
-    stop = {"PENGUIN_RECONCILER__STOP_WITHIN": f"PT{PASS_ENDS_SECONDS}S"}
+    stop = {
+        "PENGUIN_RECONCILER__STOP_WITHIN": f"PT{PASS_ENDS_SECONDS}S",
+        "PENGUIN_MAIL__STOP_WITHIN": f"PT{PASS_ENDS_SECONDS}S",
+    }
     if lab.level == "api":
         return stop
     source = f"{lab.sender_address}/32"

@@ -37,7 +37,9 @@ def show(environment: Mapping[str, str]) -> None:
     because = "has sent for three years from elsewhere"
     day = str(WARM_DAY)
     penguin(environment, "warmup", "set", f"tenant/{WARM}", "--day", day, "--reason", because)
+    penguin(environment, "warmup", "show", f"tenant/{WARM}", "--kind", "address")
     penguin(environment, "warmup", "show", f"tenant/{COLD}")
+    say("No more than a fifth of a day's cap leaves in an hour.")
     heading(f"{WARM_MAILS:,} mails of the one, {COLD_MAILS} of the other")
     for tenant, mails in ((WARM, _receipts(api)), (COLD, _campaign(api))):
         body = {"messages": list(mails)}

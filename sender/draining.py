@@ -62,8 +62,3 @@ async def lose(
         "words": f"{address} was released before its host had sent it",
     }
     return int(await connection.scalar(SQL.lose_accepted, values) or 0)
-
-
-async def forget(connection: Connection, *, tenant_id: UUID) -> None:
-    """Forget the addresses of a deleted tenant, whose mail is refused in any case."""
-    await connection.execute(SQL.forget_draining, {"tenant_id": tenant_id})

@@ -27,7 +27,8 @@ SLOW = 0.5
 """Seconds after which an answer is not waited for."""
 MOST = 100
 """Addresses, and buckets, that one sender shows."""
-AWAY = (RedisError, OSError)
+AWAY = (RedisError, OSError, ValueError)
+"""Also of a URL that is none."""
 log = structlog.get_logger(__name__)
 
 
@@ -82,22 +83,29 @@ def live_client(url: str) -> Redis:
 
 
 async def show(url: str, sender: str, look: Callable[[], Live], ended: asyncio.Event) -> None:
-    """Show what a sender knows until `ended` is set."""
+    """Show what a sender knows until `ended` is set; raises nothing."""
     key, is_shown = f"{PREFIX}{sender}", True
-    async with live_client(url) as redis:
-        while not ended.is_set():
-            try:
-                await redis.set(key, look().model_dump_json(), ex=KEPT)
-                is_shown = True
-            except AWAY as error:
-                if is_shown:
-                    reason = str(error) or type(error).__name__
-                    log.warning("sender.not_shown", error=reason, effect="`penguin top` shows less")
-                is_shown = False
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), EVERY)
-        with suppress(*AWAY):
-            await redis.delete(key)
+    while not ended.is_set():
+        try:
+            async with live_client(url) as redis:
+                while not ended.is_set():
+                    await redis.set(key, look().model_dump_json(), ex=KEPT)
+                    is_shown = True
+                    await _pause(ended)
+                await redis.delete(key)
+        except Exception as error:  # whatever it is, mail goes on
+            if not isinstance(error, AWAY):
+                log.exception("sender.failed", loop="live")
+            elif is_shown:
+                reason = str(error) or type(error).__name__
+                log.warning("sender.not_shown", error=reason, effect="`penguin top` shows less")
+            is_shown = False
+            await _pause(ended)
+
+
+async def _pause(ended: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(ended.wait(), EVERY)
 
 
 async def shown(url: str | None, senders: Sequence[str]) -> list[Live]:

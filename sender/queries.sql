@@ -163,6 +163,3 @@ where relation = cast('queue.claimed' as regclass) and mode = 'RowExclusiveLock'
 
 -- name: lose_accepted
 select mail.lose_accepted(:tenant_id, :address, cast(:queue_ids as text[]), :reason, :words)
-
--- name: forget_draining
-delete from directory.draining where tenant_id = :tenant_id

@@ -61,8 +61,9 @@ class SenderSettings(BaseSettings):
     """How long an idle connection to an address is kept."""
     max_attempts: Count = Field(default=1000, ge=1)
     """More than fit into the 48 hours in which a message is tried: by default time gives it up."""
-    grace: Real = Field(default=30, ge=0)
-    """How long a stop waits for hand-overs to end."""
+    grace: Real = Field(default=600, ge=0)
+    """How long a stop waits for the answers to mails that hosts have completely; everything else is
+    given back at once."""
     outcomes_file: Path | None = None
     """Of this process alone: keeps outcomes that a stop cannot write, until the next start."""
     last_writes: Real = Field(default=5, ge=0)

@@ -39,6 +39,7 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         unsubscribe_address=settings.unsubscribe_address,
         helo=settings.helo,
         resolver=settings.resolver,
+        grace=settings.stop_within.total_seconds(),
         outcomes_file=state_dir() / "outcomes.jsonl",
     )
     collect_rarely()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -101,5 +102,6 @@ class SenderPart(PartSettings):
     """Where connections and rates are shown."""
     lists: bool
     """Whether claimed mail waits in Redis, too."""
+    stop_within: timedelta
     socket: int
     """Descriptor of the listening socket of `/metrics`."""

@@ -33,6 +33,7 @@ def host_variables(
         "tenant": blueprint.tenant,
         "name": observed.name,
         "digest": blueprint.digest,
+        "retired": planned.is_retired,
         "return_path": RETURN_PATH_FORM,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),

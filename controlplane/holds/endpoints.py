@@ -67,7 +67,7 @@ async def list_holds(
 async def hold_mail(body: HoldRequest, request: Request, access: OperatorWriter) -> HoldView:
     """Let something send nothing until a moment, or until its hold is ended.
 
-    A hold of what is held already prolongs it, and takes the new reason.
+    What is held already is held for longer, never for less; the reason is that of the later end.
     """
     now = request.app.state.clock()
     async with access.begin() as connection:

@@ -26,7 +26,6 @@ from controlplane.tenants import repository
 from controlplane.tenants.claims import release
 from controlplane.tenants.repository import TenantRow
 from kit.faults import Fault
-from sender import draining
 
 log = structlog.get_logger()
 
@@ -141,7 +140,6 @@ class Session:
         """Delete the tenant's row and all dependent rows."""
         async with self.begin() as connection:
             await repository.delete(connection, self._tenant.id)
-            await draining.forget(connection, tenant_id=self._tenant.id)
             await emit(
                 connection,
                 tenant_id=self._tenant.id,

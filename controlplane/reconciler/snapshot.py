@@ -87,14 +87,15 @@ class Snapshot:
 
     @property
     def domains_in_use(self) -> set[str] | None:
-        """Return the domains of the blueprint and of records that exist.
+        """Return the domains of the blueprint, of records that exist, and of names of hosts.
 
         None where the cloud was not observed as this blueprint left it.
         """
         if self.cloud.digest != self.blueprint.digest:
             return None
         written = {key.partition("/")[0] for key in self.cloud.records}
-        return written | {domain.name for domain in self.blueprint.domains}
+        named = {host.zone for host in self.blueprint.hosts}
+        return written | named | {domain.name for domain in self.blueprint.domains}
 
     def set(self, subject: str, row: Row, verdict: Verdict) -> None:
         """Set the condition of a phase from its verdict."""

@@ -250,6 +250,7 @@ class Changes:
         found = await snapshots.load(connection.cursor(), entries, tenants.resolved, tenants.burst)
         for id_, standing in found.items():
             standing.stops, standing.holds = self._stops_of(id_), tenants.holds
+            standing.resting = tenants.resting
             tenants.known[id_] = Tenant(id_, rows[id_]["revision"], standing)
             tenants.known.move_to_end(id_)
             for name in _names(standing.entry):

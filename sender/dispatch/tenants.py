@@ -19,7 +19,7 @@ from sender.dispatch.store import DatabaseClock
 from sender.footer import Footer
 from sender.live import LiveBucket
 from sender.policy import buckets
-from sender.policy.model import Credit, HandOver, Hold, Subject
+from sender.policy.model import Credit, HandOver, Hold, Kind, Subject
 from sender.policy.names import BucketName
 from sender.policy.snapshots import Resolved, Standing
 from sender.policy.spreading import BURST, Pace
@@ -253,17 +253,15 @@ class Tenants:
         found = buckets.credit(snapshot)
         if found.settles_home and found.egress is not None:
             tenant.standing.expect_home(name, found.egress.name)
-        return (self.obstacle() or self._resting(tenant, found) or found) if found.count else found
+        return (self.obstacle() or found) if found.count else found
 
-    def _resting(self, tenant: Tenant, found: Credit) -> Credit | None:
-        """Let a bucket wait while its address is let be: so its mail says why, and until when."""
-        if found.egress is None:
-            return None
-        rest = self.rest(tenant.standing.addresses[found.egress.name])
+    def resting(self, address: SendingAddress) -> Hold | None:
+        """Return the hold of an address that is let be after a failure."""
+        rest = self.rest(address)
         if rest is None:
             return None
         until = self.clock.now() + timedelta(seconds=rest.seconds)
-        return Credit(0, rest.reason, f"{found.egress.name} is let be: {rest.words}", until)
+        return Hold(Subject(Kind.ADDRESS, address.ip), rest.reason, rest.words, until)
 
     def _place(self, known: Known, ip: str | None) -> None:
         if known.ip == ip:

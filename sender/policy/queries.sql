@@ -156,9 +156,12 @@ select distinct on (part.kind, part.name) part.kind, part.name, entry.tenant_id,
 from directory.entries as entry
 cross join lateral (
     select 'address' as kind, address ->> 'ip' as name from jsonb_array_elements(document -> 'addresses') as address
+    where 'address' = any(%(kinds)s::text[])
     union all
     select 'domain', domain ->> 'name' from jsonb_array_elements(document -> 'domains') as domain
+    where 'domain' = any(%(kinds)s::text[])
     union all
-    select 'mailbox', lower(mailbox ->> 'address') from jsonb_array_elements(document -> 'mailboxes') as mailbox) as part
+    select 'mailbox', lower(mailbox ->> 'address') from jsonb_array_elements(document -> 'mailboxes') as mailbox
+    where 'mailbox' = any(%(kinds)s::text[])) as part
 where (part.kind, part.name) in (select * from unnest(%(kinds)s::text[], %(names)s::text[]))
 order by part.kind, part.name, entry.published_at

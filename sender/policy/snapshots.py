@@ -7,7 +7,7 @@ it hands over, and reads it again when something has changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -58,6 +58,8 @@ class Standing:
     """Those that concern it, the widest first."""
     holds: Mapping[Subject, Hold] = field(default_factory=dict)
     """Of all tenants."""
+    resting: Callable[[SendingAddress], Hold | None] = lambda _: None
+    """How long, and why, an address is let be after a failure; None: it is not."""
     warm: dict[Subject, Warm] = field(default_factory=dict)
     """A subject that is missing is on its first day and has sent nothing."""
     at: Hour | None = None
@@ -233,7 +235,7 @@ class Standing:
             cap=self._cap(own),
             provider_cap=self._cap(there),
             stop=next(stops, None),
-            hold=self.holds.get(own) or self.holds.get(there),
+            hold=self.holds.get(own) or self.holds.get(there) or self.resting(address),
             homes=self._homes_beside(of, address.name),
         )
 

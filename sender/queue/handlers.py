@@ -8,7 +8,7 @@ import structlog
 
 from sender.queue.attempts import Attempt, Handler, Lost, Refused
 from sender.queue.exchanges import Exchanges
-from sender.queue.model import DONE, RELEASED, Job, Outcome, Result, State
+from sender.queue.model import DONE, RELEASED, Outcome, Result, State
 from sender.queue.retries import delay
 from sender.queue.settings import Settings
 from sender.queue.source import Source
@@ -26,8 +26,8 @@ class Handlers:
         self._settings = settings
         self._source = source
         self._exchanges = exchanges
-        self._running: dict[asyncio.Task[None], float] = {}
-        """When each began, in this order."""
+        self._running: dict[asyncio.Task[None], tuple[float, Attempt]] = {}
+        """When each was called, in this order."""
         self._ending = False
 
     def start(self) -> None:
@@ -36,16 +36,24 @@ class Handlers:
             return
         loop = asyncio.get_running_loop()
         for job in self._source.get(self._settings.concurrency - len(self._running)):
-            task = loop.create_task(self._call(job))
-            self._running[task] = loop.time()
+            attempt = Attempt(job, self._exchanges.begin)
+            task = loop.create_task(self._call(attempt))
+            self._running[task] = loop.time(), attempt
             task.add_done_callback(self._called)
 
     async def end(self) -> None:
         """Call the handler no more, and give running calls their time to end."""
         self._ending = True
-        if self._running:
-            await asyncio.wait(list(self._running), timeout=self._settings.grace)
+        await self._wait(self._settings.grace)
+        for task, (_, attempt) in self._running.items():
+            if not attempt.has_begun:
+                task.cancel()
+        await self._wait(self._settings.grace_begun - self._settings.grace)
         self.cancel()
+
+    async def _wait(self, seconds: float) -> None:
+        if self._running and seconds > 0:
+            await asyncio.wait(list(self._running), timeout=seconds)
 
     def cancel(self) -> None:
         """Break off what runs."""
@@ -55,13 +63,13 @@ class Handlers:
     def cancel_late(self) -> None:
         """Break off what has run for longer than its time limit."""
         limit = asyncio.get_running_loop().time() - self._settings.time_limit
-        for task, began in list(self._running.items()):
-            if began > limit:
+        for task, (called, _) in list(self._running.items()):
+            if called > limit:
                 break
             task.cancel()
 
-    async def _call(self, job: Job) -> None:
-        attempt = Attempt(job, self._exchanges.begin)
+    async def _call(self, attempt: Attempt) -> None:
+        job = attempt.job
         try:
             outcome = await self._handler(attempt) or DONE
         except Lost:

@@ -33,6 +33,8 @@ class Settings:
     from others, and one counts only if its worker had no other such job. An outcome clears it."""
     grace: float = 30.0
     """How long a stop waits for handlers."""
+    grace_begun: float = 0.0
+    """How long, if longer, for those that have begun: their outcome would be unknown."""
     outcomes_file: Path | None = None
     """Of this worker alone: keeps outcomes that a stop cannot write, until the next start."""
     expiry: float = 600.0

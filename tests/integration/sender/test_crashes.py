@@ -10,8 +10,9 @@ from email import message_from_bytes
 import pytest
 
 from sender.schemas import State
+from tests.support.waiting import reached
 
-from .conftest import DEADLINE, reaches, sending
+from .conftest import DEADLINE, explained, reaches, sending, value
 from .sender_process import PROCESS, environment_of
 
 
@@ -26,6 +27,35 @@ async def test_process_stopped_during_the_dialogue_leaves_unknown(
     async with sending(settings):
         explanation = await reaches(sender_engine, message_id, State.UNKNOWN)
     assert explanation.message.reason == "time_limit"
+    assert len(sink.mails) == 1
+
+
+async def test_process_stopped_waits_for_answers_and_gives_the_rest_back(
+    settings, entry, publish, submit, sink, sender_engine
+):
+    await publish(entry)
+    sink.answers.append("wait")
+    begun = await submit()
+    settings = settings.model_copy(update={"grace": DEADLINE})
+
+    async def claimed(count: int) -> None:
+        query = "select count(*) from queue.claimed"
+        await reached(lambda: value(sender_engine, query), lambda found: found == count)
+
+    async def answer() -> None:
+        await claimed(1)
+        sink.released.set()
+
+    async with sending(settings):
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        sink.at_recipient.append("wait")
+        untried = await submit()
+        await claimed(2)
+        answering = asyncio.create_task(answer())
+    await answering
+    assert (await explained(sender_engine, begun)).message.state is State.ACCEPTED
+    message = (await explained(sender_engine, untried)).message
+    assert (message.state, message.attempts) == (State.QUEUED, 0)
     assert len(sink.mails) == 1
 
 

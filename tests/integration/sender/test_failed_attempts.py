@@ -8,9 +8,11 @@ from email import message_from_bytes
 import pytest
 from sqlalchemy import text
 
+from sender import directory
 from sender.faults import COMPOSE_REFUSED
 from sender.schemas import Explanation, State
 from tests.support.faults import assert_shows
+from vault import KeyRing, Vault
 from vault.faults import DAMAGED_ENVELOPE, UNKNOWN_KEY
 
 from .conftest import reaches, sending
@@ -125,12 +127,29 @@ async def test_messages_behind_a_host_that_is_away_say_why_they_wait(
         assert {one.message.reason for one in found} == {"unreachable"}
         assert State.HELD in {one.message.state for one in found}
         held = next(one for one in found if one.message.state is State.HELD)
-        assert held.decisions[-1].message.startswith("mx1-2 is let be: ")
+        assert held.decisions[-1].message.startswith("mx1-2 is held: ")
         assert held.message.run_at > datetime.now(UTC)
         await publish(entry)
         for id_ in ids:
             await reaches(sender_engine, id_, State.ACCEPTED)
     assert len(sink.mails) == len(ids)
+
+
+async def test_mail_without_a_home_does_not_wait_for_a_host_that_is_away(
+    settings, entry, publish, submit, sink, sender_engine, ring, tenant_id
+):
+    context = directory.password_context(tenant_id, "mx1-1")
+    sealed = Vault(KeyRing.load(ring)).seal(b"x", context=context)
+    change = {"name": "mx1-1", "ip": "127.0.0.9", "port": 1, "sealed_password": sealed}
+    away = entry.addresses[0].model_copy(update=change)
+    await publish(entry.model_copy(update={"addresses": (away, *entry.addresses)}))
+    first = await submit()
+    async with sending(settings):
+        explanation = await reaches(sender_engine, first, State.DEFERRED)
+        assert explanation.decisions[-1].details["address"] == "mx1-1"
+        explanation = await reaches(sender_engine, await submit(), State.ACCEPTED)
+        assert explanation.message.address == "mx1-2"
+        await reaches(sender_engine, first, State.ACCEPTED)
 
 
 async def test_message_held_beyond_its_life_expires(

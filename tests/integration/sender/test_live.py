@@ -44,10 +44,11 @@ async def test_without_redis_nothing_is_shown_and_mail_is_sent(
     settings, entry, publish, submit, sender_engine
 ):
     await publish(entry)
-    away = settings.model_copy(update={"redis_url": SecretStr(NOWHERE)})
-    async with sending(away):
-        await reaches(sender_engine, await submit(), State.ACCEPTED)
-    assert await shown(NOWHERE, ["a"]) == []
+    for url in (NOWHERE, "redis://host:port"):
+        away = settings.model_copy(update={"redis_url": SecretStr(url)})
+        async with sending(away):
+            await reaches(sender_engine, await submit(), State.ACCEPTED)
+        assert await shown(url, ["a"]) == []
     assert await shown(None, ["a"]) == []
 
 

@@ -226,6 +226,7 @@ def test_what_drains_keeps_its_names_and_records(
     wanted = {name for host in tenant.spec.hosts for name in bulk_addresses(host)}
     assert {name for name, a in kept.items() if a.sends_bulk and not a.draining} == wanted
     assert {host.name for host in new.hosts if host.is_retired} == retired
+    assert new.domains[0].mail_host.partition(".")[0] in after
     contents = {record.key: record for record in new.records}
     of_drained = [record for record in old.records if record.key.partition("/")[0] in drains]
     assert len(of_drained) == 4 * len(drains)

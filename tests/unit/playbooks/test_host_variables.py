@@ -31,6 +31,7 @@ def test_address_that_sends_bulk_has_an_instance_with_its_logins(
     ]
     assert host["instances"][0]["unit"] == "postfix@postfix-egress-mx1-2.service"
     assert host["primary"]["ip"] == "198.18.1.10"
+    assert not host["retired"]
 
 
 def test_pending_address_is_left_out_and_nothing_else(

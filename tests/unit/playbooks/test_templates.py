@@ -156,6 +156,23 @@ def test_inbound_instance_accepts_returned_mail_and_relays_nothing(
     assert main["mynetworks"] == ""
     assert {"dsn", "etrn"} <= set(main["smtpd_discard_ehlo_keywords"].split(", "))
     assert "b.acme.example" in main["virtual_mailbox_domains"].split(", ")
+    assert "soft_bounce" not in main
+
+
+def test_retired_host_refuses_mail_for_now_only(render: Render, blueprint: Blueprint) -> None:
+    hosts = tuple(
+        host.model_copy(
+            update={
+                "addresses": tuple(
+                    address.model_copy(update={"draining": address.sends_bulk})
+                    for address in host.addresses
+                )
+            }
+        )
+        for host in blueprint.hosts
+    )
+    retired = blueprint.model_copy(update={"hosts": hosts})
+    assert settings(render(retired, "inbound", "main.cf.j2"))["soft_bounce"] == "yes"
 
 
 MAILBOXES = (

@@ -124,12 +124,16 @@ async def test_read_only_database_makes_no_accepted_effect_unknown(queue: Queue)
     ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(20)))
     handler = Begun()
     async with queue.working(handler) as worker:
+
+        async def in_hand() -> Unwritten:
+            return worker.unwritten()
+
         await handler.all_begun(20)
         assert worker.unwritten() == Unwritten(0, 0.0)
         async with read_only(queue):
             handler.go_on.set()
             await reached(partial(connections_closed, queue))
-            assert (worker.unwritten().count, worker.unwritten().seconds > 0) == (20, True)
+            await reached(in_hand, lambda found: (found.count, found.seconds > 0) == (20, True))
         await queue.emptied()
         assert worker.unwritten() == Unwritten(0, 0.0)
     assert {await queue.state(job) for job in ids} == {("done", None, 1)}
