@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -21,7 +20,6 @@ SIGNED = (
 )  # fmt: skip
 OVERSIGNED = (*SIGNED, "cc", "sender")
 """Named once more than they occur, so that no second one can be added behind the signature."""
-FIELDS = re.compile(rb"\r\n(?![ \t])")
 LINE = 72
 PADDING, SHA256 = padding.PKCS1v15(), hashes.SHA256()
 PIECE = 2047
@@ -65,8 +63,8 @@ class Signer:
     def sign(self, mail: bytes, now: datetime) -> bytes:
         """Return the mail with a DKIM-Signature on top. `mail` has CRLF line ends."""
         head, separator, body = mail.partition(b"\r\n\r\n")
-        fields = [_relaxed(line) for line in FIELDS.split(head)]
-        present = tuple(field.partition(b":")[0] for field in fields)
+        fields = _relaxed(head)
+        present = tuple(name for name, _ in fields)
         names, listed = _names(present)
         body_hash = base64.b64encode(_sha256(relaxed_body(body)))
         field = b"".join(
@@ -76,9 +74,9 @@ class Signer:
                 b";\r\n h=", listed, b";\r\n bh=", body_hash, b";\r\n b=",
             ]
         )  # fmt: skip
-        signed = _select(present, fields, names)
-        signed.append(_relaxed(b"dkim-signature:" + field))
-        signature = self.key.sign(b"\r\n".join(signed), PADDING, SHA256)
+        signed = _select(fields, names) + _relaxed(b"dkim-signature:" + field)
+        text = b"\r\n".join(name + b":" + value for name, value in signed)
+        signature = self.key.sign(text, PADDING, SHA256)
         folded = b"\r\n ".join(_split(base64.b64encode(signature)))
         return b"DKIM-Signature: " + field + folded + b"\r\n" + head + separator + body
 
@@ -108,12 +106,13 @@ def _sha256(text: bytes) -> bytes:
     return digest.digest()
 
 
-def _relaxed(line: bytes) -> bytes:
-    """Canonicalise a field: one line, its name in lower case, no blanks around the colon."""
-    name, _, value = line.partition(b":")
-    if b"\r" in value:
-        value = value.replace(b"\r\n", b"")
-    return name.strip().lower() + b":" + _single_blanks(value).strip(b" ")
+def _relaxed(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Canonicalise fields: each in one line, names in lower case, no blanks around the colon."""
+    unfolded = _single_blanks(head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" "))
+    return [
+        (name.strip().lower(), value.strip(b" "))
+        for name, _, value in (line.partition(b":") for line in unfolded.split(b"\r\n"))
+    ]
 
 
 @lru_cache(maxsize=100)
@@ -125,13 +124,13 @@ def _names(present: tuple[bytes, ...]) -> tuple[tuple[bytes, ...], bytes]:
 
 
 def _select(
-    present: Sequence[bytes], fields: Sequence[bytes], names: Sequence[bytes]
-) -> list[bytes]:
+    fields: Sequence[tuple[bytes, bytes]], names: Sequence[bytes]
+) -> list[tuple[bytes, bytes]]:
     """Take fields from the bottom up, as a verifier does; a missing one adds nothing."""
     left: dict[bytes, list[bytes]] = {}
-    for name, field in zip(present, fields, strict=True):
-        left.setdefault(name, []).append(field)
-    return [left[name].pop() for name in names if left.get(name)]
+    for name, value in fields:
+        left.setdefault(name, []).append(value)
+    return [(name, left[name].pop()) for name in names if left.get(name)]
 
 
 def _chunks(names: tuple[bytes, ...]) -> list[bytes]:

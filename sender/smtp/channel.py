@@ -126,8 +126,10 @@ class Channel(asyncio.Protocol):
         """Send what is told now with what those tell who get to know of it: in one segment."""
         if self._kept is None:
             self._kept = []
-        yield
-        self._loop.call_soon(self._send_kept)  # behind the tasks that were woken up
+        try:
+            yield
+        finally:
+            self._loop.call_soon(self._send_kept)  # behind the tasks that were woken up
 
     async def send(self, data: bytes, limit: float) -> None:
         """Send content, and wait until the transport took it; `limit` is for each block."""

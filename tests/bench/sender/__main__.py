@@ -11,14 +11,14 @@ from statistics import median_low
 from typing import TypeVar
 
 from tests.bench.figures import store
-from tests.bench.sender import costs, drain, report, wide
+from tests.bench.sender import costs, drain, mails, report, wide
 from tests.bench.sender.loops import LOOPS
 from tests.bench.sender.processes import running
 from tests.bench.sender.world import PASSWORD, Size, World, dkim_key, world
 
 SIZE = Size(tenants=10, addresses=40, domains=50, mailboxes=400)
 Value = TypeVar("Value")
-COUNT = 20_000
+COUNT, DIALOGUES = 20_000, 8_000
 SECONDS = 20.0
 """Of each load over many addresses."""
 REPETITIONS = 3
@@ -35,10 +35,11 @@ def main() -> None:
     arguments = parser.parse_args()
     parts, loops = arguments.only or PARTS, arguments.loop or LOOPS
     count = max(400, int(COUNT * arguments.scale))
-    results = report.Results(steps=costs.steps())
+    results = report.Results(steps=dict(costs.steps()))
     with world() as found:
         facts = f"{drain.machine()}, {found.facts()}"
         if "drain" in parts:
+            results.steps[report.DIALOGUE] = _said("a dialogue", lambda: _dialogue(found))
             for loop in loops:
                 _drain(found, loop, count, arguments.repetitions, results)
         if "beside" in parts:
@@ -79,6 +80,25 @@ def _bare(found: World, loop: str, count: int) -> float:
     _, chains = found.settle(Size(1, 1, 1, 1), drain.PORT)
     with drain.receiver(chains, loop) as sink:
         return drain.bare_loop(sink, loop, count)
+
+
+def _dialogue(found: World) -> float:
+    found.fresh()
+    tenants, chains = found.settle(SIZE, drain.PORT)
+    addresses = [one.model_dump(mode="json") for tenant in tenants for one in tenant.addresses]
+    with (
+        drain.receiver(chains, "uvloop"),
+        running(
+            "dialogue",
+            loop="uvloop",
+            password=PASSWORD,
+            addresses=addresses[: len(addresses) // drain.SENDERS],
+            count=DIALOGUES,
+            mails=list(mails.ready_mails()),
+        ) as process,
+    ):
+        used: float = process.ask()
+        return used
 
 
 def _memory(found: World) -> tuple[float, float, float]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.bench.figures import Figure
+from tests.bench.sender import costs
 from tests.bench.sender.drain import Drained
 from tests.bench.sender.wide import Sent
 
 PEER = "aiosmtplib"
+DIALOGUE = "SMTP dialogue over TLS"
 RATIOS = {
     ("uvloop", False): 0.4,
     ("uvloop", True): 0.95,
@@ -32,7 +34,7 @@ class Results:
     """While others enqueue."""
     sent: list[Sent] = field(default_factory=list)
     memory: tuple[float, float, float] | None = None
-    steps: Mapping[str, float] = field(default_factory=dict)
+    steps: dict[str, float] = field(default_factory=dict)
 
 
 def name_of(loop: str, *, ready: bool) -> str:
@@ -80,11 +82,15 @@ def _costs(results: Results) -> Iterator[str]:
         yield "|---|---:|"
         for name, used in each.items():
             yield f"| {name} | {used:.0f} |"
-        if not ready:
-            for step, used in results.steps.items():
-                yield f"| of the senders: {step} | {used:.0f} |"
-            rest = each["senders"] - sum(results.steps.values())
-            yield f"| of the senders: dialogues, exchanges with PostgreSQL, the rest | {rest:.0f} |"
+        steps = {
+            name: used
+            for name, used in results.steps.items()
+            if not (ready and name in costs.COMPOSING)
+        }
+        for step, used in steps.items():
+            yield f"| of the senders: {step} | {used:.0f} |"
+        rest = each["senders"] - sum(steps.values())
+        yield f"| of the senders: queue, policy, PostgreSQL's client, the rest | {rest:.0f} |"
         yield ""
 
 
