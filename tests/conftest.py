@@ -28,8 +28,8 @@ structlog.configure(
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than cores: the worker with the lab mostly waits for hosts."""
-    return (os.cpu_count() or 1) + 1
+    """Return two workers more than cores: tests of the lab and of engines mostly wait."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
