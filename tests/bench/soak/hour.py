@@ -12,7 +12,7 @@ import psycopg
 from tests.bench.soak.processes import producer, workers
 from tests.bench.soak.store import SQL, Case, Store, say
 
-CASE = Case(rows=0, buckets=400, every=1)
+CASE = Case(rows=400, buckets=400, every=1)
 RATE = 500.0
 WORKERS = 2
 SETTLING = 0.2

@@ -25,6 +25,8 @@ TICK = 0.02
 """Seconds between two looks at what is due."""
 BODY = b"x" * 200
 BATCH = 1_000
+MOST = 100
+"""Jobs at the same time: what is late comes later."""
 
 
 Place = tuple[UUID, list[str]]
@@ -55,6 +57,7 @@ class Producer:
         began, due = time.monotonic(), 0
         while True:
             now_due = int((time.monotonic() - began) * rate)
+            now_due = min(now_due, due + MOST)
             await asyncio.gather(*(self.put(1) for _ in range(due, now_due)))
             due = now_due
             await asyncio.sleep(TICK)
@@ -76,6 +79,8 @@ async def produce(dsn: str, rate: str) -> None:
         producer = Producer(pool, places)
         producing = asyncio.create_task(producer.steadily(float(rate)))
         while line := await reader.readline():
+            if producing.done():
+                producing.result()
             await producer.at_once(int(line.strip() or 0))
             print(json.dumps({"jobs": producer.jobs}), flush=True)
         producing.cancel()

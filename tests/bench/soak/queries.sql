@@ -5,7 +5,7 @@ select tenant_id, 0 from unnest(%(tenant_ids)s::uuid[]) as tenant_id
 -- name: buckets
 -- Numbered by the order of their ids, which begin with 1.
 insert into queue.buckets (tenant_id, name, filled, held_until, held_at, reason)
-select (%(tenant_ids)s::uuid[])[1 + number %% %(tenants)s], 'box' || number || '@acme.example>other', true,
+select (%(tenant_ids)s::uuid[])[1 + abs(hashint4(number) %% %(tenants)s)], 'box' || number || '@acme.example>other', true,
     case when number %% %(every)s = 0 then '-infinity'::timestamptz else now() + interval '1 day' end,
     case when number %% %(every)s = 0 then null else now() end,
     case when number %% %(every)s = 0 then null else 'warmup_cap_reached' end

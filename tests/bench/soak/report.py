@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 
 from tests.bench.figures import Figure
 from tests.bench.soak.deep import Deep
-from tests.bench.soak.hour import Hour, growing
+from tests.bench.soak.hour import RATE, Hour, growing
 from tests.bench.soak.rounds import Point
 
 MEMORY = 200.0
 """MB of a process at most."""
 CLAIMS = 2.0
 """How many times longer than in a small queue a claim may take in a deep one."""
+REACHED = 0.95
+"""The part of the rate that workers must reach."""
 LOOK = 1.0
 """Seconds of a look at most."""
 ROUNDS = 2.0
@@ -39,6 +41,8 @@ def _goals(results: Results) -> Iterator[tuple[bool, str]]:
     if results.hour is not None:
         grown = growing(results.hour)
         names = ", ".join(f"{one.name} by {one.growth:.2f} {one.unit}" for one in grown)
+        reached = results.hour.rate / RATE
+        yield reached >= REACHED, f"{reached:.2f} of {RATE:.0f} jobs/s, goal {REACHED}"
         yield not grown, f"no growth in {results.hour.minutes:.0f} minutes{names and f': {names}'}"
     small, deep = results.deep[:1], results.deep[1:]
     for one in deep:
