@@ -55,10 +55,17 @@ class RedisSettings(BaseModel):
 
     @field_validator("url")
     @classmethod
-    def _has_scheme(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(REDIS_SCHEMES):
+    def _is_url(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is None:
+            return None
+        if not url.get_secret_value().startswith(REDIS_SCHEMES):
             msg = f"a Redis URL begins with one of {', '.join(REDIS_SCHEMES)}"
             raise ValueError(msg)
+        try:
+            _ = urlsplit(url.get_secret_value()).port
+        except ValueError:  # brackets without an address, or a port that is none
+            msg = "write a Redis URL such as redis://:password@host:6379/0"
+            raise ValueError(msg) from None
         return url
 
 

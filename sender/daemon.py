@@ -51,7 +51,7 @@ TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 RESOLVE = 1.0
 """Seconds between two looks for recipients' domains without a provider."""
-OBJECTS = 50_000
+OBJECTS = 20_000
 """New objects after which garbage is looked for."""
 log = structlog.get_logger(__name__)
 Progress = Callable[[str], None]

@@ -17,7 +17,7 @@ from sender.schemas import Time
 EXAMPLE: dict[str, Any] = {
     "kind": "provider",
     "name": "google",
-    "until": "2026-11-24T18:00:00Z",
+    "until": "2126-11-24T18:00:00Z",
     "reason": "Google answers every mail with 421 4.7.28",
 }
 END: dict[str, Any] = {
@@ -34,7 +34,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "acts": "operator",
     "release": "its time is over, or `penguin holds end`",
     "since": "2026-11-24T12:10:00Z",
-    "until": "2026-11-24T18:00:00Z",
+    "until": "2126-11-24T18:00:00Z",
     "actor": "pm_live_3fK9aQ2z",
 }
 

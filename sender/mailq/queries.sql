@@ -3,6 +3,11 @@
 and (%(ids)s::uuid[] is null or job.id = any(%(ids)s))
 and (%(recipient_domain)s::text is null or lower(split_part(message.recipient, '@', -1)) = %(recipient_domain)s)
 
+-- part: possible
+-- Buckets whose due mail may be meant: what is held waits for the reason of the hold.
+(%(tenant_id)s::uuid is null or possible.tenant_id = %(tenant_id)s)
+and (%(code)s::text is null or possible.held_until <= now() or possible.reason = %(code)s)
+
 -- part: waiting
 -- The reason why it waits is that of its bucket's hold, else of its last attempt.
 join queue.buckets as bucket on bucket.id = job.bucket_id
@@ -12,10 +17,16 @@ where {selected}
   and (%(code)s::text is null or %(code)s = case
         when bucket.held_until > now() and record.due_at <= now() then bucket.reason else record.reason end)
 
+-- name: find_by_keys
+-- For the transaction: what is joined is found by keys, so that a few mails are found without reading all.
+select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+
 -- name: waiting_mails
 select job.id, job.tenant_id
 from (
-    select id, bucket_id, tenant_id from queue.ready
+    select due.id, due.bucket_id, due.tenant_id
+    from queue.buckets as possible join queue.ready as due on due.bucket_id = possible.id
+    where {possible}
     union all
     select id, bucket_id, tenant_id from queue.scheduled
 ) as job
@@ -41,8 +52,9 @@ where held_until > now()
   and (%(code)s::text is null or reason = %(code)s)
 
 -- name: held_buckets_of_mail
-select distinct job.tenant_id, bucket.name, bucket.urgent, bucket.reason, now() as at from queue.ready as job
-{waiting} and bucket.held_until > now()
+select distinct job.tenant_id, bucket.name, bucket.urgent, bucket.reason, now() as at
+from queue.buckets as possible join queue.ready as job on job.bucket_id = possible.id
+{waiting} and {possible} and bucket.held_until > now()
 
 -- name: entries
 select tenant.id, entry.document

@@ -14,6 +14,7 @@ async def withdraw(
 ) -> Changed:
     """Cancel up to so many mails that wait: held, deferred or not due yet."""
     query = SQL.waiting_mails if selection.ids is None else SQL.waiting_mails_of_ids
+    await connection.execute(SQL.find_by_keys)
     found = await owners(connection, query, selection.values(most))
     done = sorted(await operations.cancel(connection, list(found), WITHDRAWN))
     await connection.execute(
@@ -33,5 +34,6 @@ async def withdraw(
 
 async def retry(connection: Connection, selection: Selection, *, most: int) -> Changed:
     """Let up to so many deferred mails be due now."""
+    await connection.execute(SQL.find_by_keys)
     found = await owners(connection, SQL.deferred_mails, selection.values(most))
     return changed(found, await operations.set_due(connection, list(found)), most)

@@ -191,7 +191,7 @@ class Exchanges:
         if self._apart and asyncio.get_running_loop().time() >= self._apart_at:
             return Writes([self._apart.popleft()], is_apart=True)
         writes = Writes()
-        while self._results and len(writes) < min(self._most, self._share):
+        for _ in range(min(self._most, self._share, len(self._results))):
             writes.results.append(self._results.popleft())
         while self._intents and len(writes) < self._most:
             pending = self._intents.popleft()

@@ -1,11 +1,14 @@
-"""What callers enqueue, what handlers get, and what they answer."""
+"""What callers enqueue, what handlers get, and what they answer.
+
+What is made for each job is a named tuple: a frozen dataclass takes three times as long to make.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from kit.database import storable
@@ -34,8 +37,7 @@ class NewJob:
     """Of what the key stands for, to tell a repetition from another request; None: of the body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A claimed job."""
 
     id: UUID
@@ -47,9 +49,13 @@ class Job:
     """Spent before this one."""
     body: bytes
 
+    @property
+    def slot(self) -> int:
+        """Return the part of all tenants that its tenant belongs to."""
+        return self.tenant_id.int & 0xFF
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+
+class Intent(NamedTuple):
     """The announcement of an effect that cannot be undone."""
 
     job: Job
@@ -97,8 +103,7 @@ class Outcome:
     """For the extension; a JSON value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """An attempt that is over."""
 
     job: Job

@@ -173,7 +173,7 @@ class Worker:
         path = self.settings.outcomes_file
         for result in outcomes_file.load(path) if path else ():
             self._kept.add(result.job.id)
-            self._held[result.job.tenant_id.bytes[15]] += 1
+            self._held[result.job.slot] += 1
             self._buckets.hold(result.job.bucket_id)
             self._exchanges.finish(result)
 
@@ -334,7 +334,7 @@ class Worker:
     def ended(self, result: Result) -> None:
         """Take note of a result that is written."""
         self.let_go(result.job)
-        if result.job.id in self._kept:
+        if self._kept and result.job.id in self._kept:
             self._written(result)
 
     def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed], ending: int) -> None:
@@ -349,7 +349,7 @@ class Worker:
     def _alive(self, found: Sequence[Claimed]) -> list[Claimed]:
         """Answer for jobs from now on; return those whose life has not ended."""
         for one in found:
-            self._held[one.job.tenant_id.bytes[15]] += 1
+            self._held[one.job.slot] += 1
             if one.is_expired:
                 self._exchanges.finish(Result(one.job, EXPIRED))
         return [one for one in found if not one.is_expired]
@@ -373,7 +373,7 @@ class Worker:
 
     def let_go(self, job: Job) -> None:
         """Answer no longer for a job."""
-        self._held[job.tenant_id.bytes[15]] -= 1
+        self._held[job.slot] -= 1
         self._buckets.ended(job.bucket_id)
 
     async def _until_done(self, step: Callable[[], Awaitable[object]], end: asyncio.Event) -> None:

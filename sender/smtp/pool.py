@@ -52,7 +52,8 @@ class AddressPool:
         self._connections: set[Connection] = set()
         self._free: list[Connection] = []
         """Those that no mail belongs to; the answer to the last one may still be awaited."""
-        self._openings: set[asyncio.Task[Connection]] = set()
+        self._openings: dict[asyncio.Task[Connection], float] = {}
+        """Since when each is under way."""
         self._waiting: dict[asyncio.Future[Connection | Outcome], float] = {}
         """Mails without a connection, in their order, and since when each waits."""
         self._password = ""
@@ -119,6 +120,7 @@ class AddressPool:
         for connection in list(self._connections):
             if connection.since <= now - self._limits.behind:
                 connection.withdraw()
+        self._let_be_unopened(now)
         self._open_more()
 
     def retire(self, connection: Connection) -> asyncio.Future[Any]:
@@ -244,11 +246,11 @@ class AddressPool:
             room, at_work = room - 1, at_work + 1
             opening = Opening(self._address, self._password, self._helo, self._limits)
             task = asyncio.create_task(opening.run(self._now, self._lost))
-            self._openings.add(task)
+            self._openings[task] = self._now()
             task.add_done_callback(self._opened)
 
     def _opened(self, task: asyncio.Task[Connection]) -> None:
-        self._openings.discard(task)
+        del self._openings[task]
         if task.cancelled():
             return
         failed = task.exception()
@@ -268,6 +270,19 @@ class AddressPool:
         self._limit = max(1, others)
         if not others:
             self._breaker.failed(outcome, self._now())
+            self._fail_waiting(outcome)
+
+    def _let_be_unopened(self, now: float) -> None:
+        """Let the address be when its host keeps everybody waiting, whatever that ends with.
+
+        Many hosts that are silent must not hold all mails that a sender may have in hand.
+        """
+        if self._connections or not (self._openings and self._waiting):
+            return
+        if max(self._openings.values()) <= now - self._limits.entrance:
+            words = f"it let nobody in for {self._limits.entrance:g} s"
+            outcome = Outcome(Result.BROKEN, "host_silent", words, Stage.CONNECT)
+            self._breaker.failed(outcome, now)
             self._fail_waiting(outcome)
 
     def _lost(self, connection: Connection) -> None:

@@ -315,7 +315,8 @@ with {shares}, ready as (
         case when bucket.held_until > now() then bucket.reason end as reason, ready.jobs / shares.ready as jobs,
         case when bucket.held_until > now() then ready.oldest
         else greatest(ready.oldest, bucket.released_at, bucket.held_until) end as oldest, shares.ready as share
-    from shares cross join ready join queue.buckets as bucket on bucket.id = ready.bucket_id
+    from shares cross join ready
+    cross join lateral (select * from queue.buckets where id = ready.bucket_id limit 1) as bucket  -- by its key
     union all
     select 'scheduled', null, jobs / shares.scheduled, (select min(due_at) from queue.scheduled), shares.scheduled
     from shares cross join lateral (select count(*) as jobs from {scheduled_sample}) as scheduled

@@ -45,6 +45,7 @@ def measure(store: Store, case: Case, claims: int) -> Deep:
             say(f"{seconds:8.3f} s  {name}")
     with workers(store.dsn, 1, "empty") as (worker,), producer(store.dsn, 0.0) as source:
         rate, memory = _claim(worker, source, claims)
+        _drain(worker)
         say(f"{claims:,} claims of {case.name}: {rate:,.0f} a second, {memory:.0f} MB")
     with workers(store.dsn, 1) as (worker,), producer(store.dsn, RATE):
         time.sleep(SECONDS / 3)
@@ -54,6 +55,14 @@ def measure(store: Store, case: Case, claims: int) -> Deep:
         memory = max(memory, worker.memory)
     say(f"{case.name}: claim p99 {1000 * found['claim_p99']:.1f} ms, {memory:.0f} MB")
     return Deep(case, claims, rate, found["claim_p50"], found["claim_p99"], memory, looks)
+
+
+def _drain(worker: Process) -> None:
+    """Wait until nothing is left that may be claimed."""
+    before = -1
+    while (now := worker.ask()["jobs"]) != before:
+        before = now
+        time.sleep(1)
 
 
 def _claim(worker: Process, source: Process, claims: int) -> tuple[float, float]:

@@ -11,6 +11,11 @@ select (%(tenant_ids)s::uuid[])[1 + number %% %(tenants)s], 'box' || number || '
     case when number %% %(every)s = 0 then null else 'warmup_cap_reached' end
 from generate_series(0, %(buckets)s - 1) as number
 
+-- name: hold
+-- All buckets but one of so many.
+update queue.buckets set held_until = case when (id - 1) %% %(every)s = 0 then '-infinity' else now() + interval '1 day' end,
+    held_at = now(), reason = 'warmup_cap_reached'
+
 -- name: fill
 -- Jobs of buckets `first` to `last`, bucket by bucket.
 with job as materialized (

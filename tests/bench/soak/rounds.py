@@ -10,7 +10,7 @@ from tests.bench.soak.store import Case, Store, say
 
 TOTALS = (1_000, 30_000, 300_000)
 DUE = (10, 100, 1_000)
-EACH = 10
+EACH = 3
 """Jobs of a bucket."""
 RATE = 500.0
 SECONDS = 15.0
@@ -23,7 +23,7 @@ class Point:
     total: int
     due: int
     plan: float
-    """Seconds of a plan that claims something, on average."""
+    """Seconds of processor time of a plan that claims something, on average."""
     cpu: float
     """Seconds of processor time of the worker in a second of time."""
     claim_p99: float
@@ -33,9 +33,9 @@ def measure(store: Store, totals: tuple[int, ...] = TOTALS) -> list[Point]:
     """Measure each number of due buckets among each number of all buckets."""
     points = []
     for total in totals:
+        store.fill(Case(rows=total * EACH, buckets=total))
         for due in DUE:
-            case = Case(rows=total * EACH, buckets=total, every=total // due)
-            store.fill(case)
+            store.hold(total // due)
             with workers(store.dsn, 1) as (worker,), producer(store.dsn, RATE):
                 time.sleep(SECONDS)
                 before = worker.ask()["cpu"]

@@ -98,6 +98,12 @@ class Store:
             connection.execute("checkpoint")
         say(f"{case.name}: filled in {time.monotonic() - began:.0f} s")
 
+    def hold(self, every: int) -> None:
+        """Hold all buckets but one of so many."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(SQL.hold, {"every": every})
+            connection.execute("vacuum analyze queue.buckets")
+
     @contextmanager
     def _quick(self) -> Iterator[None]:
         """Write less than a server must that may be killed."""

@@ -30,18 +30,17 @@ class Measured(Worker):
     claims: list[float] = field(default_factory=list)
     """Seconds from the plan of each claim to its jobs, since they were last asked for."""
     plans: list[float] = field(default_factory=list)
-    """Seconds of each plan that claims something."""
+    """Seconds of processor time of each plan that claims something."""
     claimed_jobs: int = 0
     _planned: dict[int, float] = field(default_factory=dict)
 
     def plan(self, ending: int) -> list[Claim]:
         """Measure it."""
-        began = time.perf_counter()
+        began = time.thread_time()
         claims = super().plan(ending)
         if claims:
-            ended = time.perf_counter()
-            self.plans.append(ended - began)
-            self._planned[id(claims)] = ended
+            self.plans.append(time.thread_time() - began)
+            self._planned[id(claims)] = time.perf_counter()
         return claims
 
     def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed], ending: int) -> None:

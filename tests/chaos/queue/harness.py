@@ -140,7 +140,7 @@ async def _judged(scene: Scene, plan: Plan, say: Say) -> dict[str, Any]:
     if not waits:
         await verdict.settle(scene, jobs)
         broken += [*await emptied(scene), *verdict.unsettled(scene, jobs)]
-    rate = len(scene.offered) / scene.offering
+    rate = len(scene.offered) / max(scene.offering, 1.0)
     say(f"{len(scene.offered):,} mails offered at {rate:,.0f}/s: {states}")
     for one in kills:
         say(

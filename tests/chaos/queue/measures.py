@@ -149,6 +149,7 @@ async def of_neighbours(play: Play) -> AsyncIterator[Measure]:
         for _ in range(count // LARGE_BATCH):
             ids.extend(await play.offer.put(LARGE_BATCH, None, loud, mailbox, priority))
 
+    await _ten(play, quiet)  # connects, and opens keys
     alone = await _ten(play, quiet)
     async with _stopped(play.scene, loud, MAILBOXES[0]):
         await put(HELD, MAILBOXES[0])

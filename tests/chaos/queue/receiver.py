@@ -220,13 +220,14 @@ async def main(files: Files, count: int) -> None:
     port = await first.listen(0)
     for host in others:
         await host.listen(port)
-    writing = [asyncio.create_task(log.write()) for log in (received, unanswered)]
-    ready = files.port.with_suffix(".new")
-    ready.write_text(str(port))
-    ready.rename(files.port)
-    await _obey(found, port)
-    for task in writing:
-        task.cancel()
+    async with asyncio.TaskGroup() as writing:
+        for log in (received, unanswered):
+            writing.create_task(log.write())
+        ready = files.port.with_suffix(".new")
+        ready.write_text(str(port))
+        ready.rename(files.port)
+        await _obey(found, port)
+        os._exit(0)  # also where dialogues are open
 
 
 if __name__ == "__main__":

@@ -346,6 +346,7 @@ class TestTrouble:
         mail_host.shell("postqueue -c /etc/postfix-egress-mx1-3 -f")
         assert sink.wait_for(lambda d: "deferred" in d.text).helo == "mx1-3.play.example"
         wait_for(lambda: waiting() == expected | {"mx1-3": set()})
+        mail_host.configure()  # wanted again, for the other tests
 
     def test_address_that_is_removed_removes_its_instance_and_is_configured_once_again(
         self, mail_host

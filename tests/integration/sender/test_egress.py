@@ -383,6 +383,23 @@ class TestBreaker:
         assert egress.capacity(address) > 1
         assert host.counts["GREETING"] == 3
 
+    async def test_host_that_lets_nobody_in_holds_no_mail_for_long(self, make, host, watch):
+        """Many such hosts would hold all that a sender may have in hand."""
+        host.plan["GREETING", 0] = Act.LATE
+        egress = make(Limits(keep=60))
+        waiting = [asyncio.create_task(hand_over(egress, host, f"mail{n}")) for n in range(3)]
+        await until(lambda: host.counts["GREETING"] == 1)
+        watch.moment += Limits.entrance
+        egress.tidy()
+        for outcome in await asyncio.gather(*waiting):
+            assert (outcome.result, outcome.reason) == (Result.BROKEN, "host_silent")
+        assert egress.capacity(host.address()) == 0
+        host.released.set()  # the connection is of use yet
+        await until(lambda: egress.state()[0].idle)
+        watch.moment += Limits.pause
+        assert (await hand_over(egress, host, "mail3")).queue_id == "mail3"
+        assert host.counts["GREETING"] == 1
+
     async def test_probe_that_is_cancelled_leaves_the_next_one(self, make, host, watch):
         host.plan["GREETING", 0] = "421 4.3.2 not now"
         host.plan["GREETING", 1] = Act.LATE

@@ -139,10 +139,11 @@ async def test_message_urgent_overtakes_others_of_its_tenant(
     assert subjects[0] == "urgent"
 
 
-async def test_message_to_a_suppressed_recipient_is_cancelled(
+async def test_message_to_a_suppressed_recipient_is_cancelled_and_takes_no_place_of_a_cap(
     settings, entry, publish, submit, sink, sender_engine, tenant_id
 ):
-    await publish(entry)
+    box = entry.mailboxes[0].model_copy(update={"daily_cap": 1})
+    await publish(entry.model_copy(update={"mailboxes": (box,)}))
     async with sender_engine.begin() as connection:
         await suppress(
             connection,
@@ -155,8 +156,9 @@ async def test_message_to_a_suppressed_recipient_is_cancelled(
     message_id = await submit()
     async with sending(settings):
         explanation = await reaches(sender_engine, message_id, State.CANCELLED)
+        await reaches(sender_engine, await submit(to="carol@rcpt.example"), State.ACCEPTED)
     assert explanation.message.reason == "suppressed"
-    assert sink.mails == []
+    assert [mail.rcpt_tos for mail in sink.mails] == [["carol@rcpt.example"]]
 
 
 async def test_message_from_an_unverified_domain_is_held(

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from blueprint.tenant import Size
 from cli.faults import SETTINGS_INVALID
 from cli.settings import SETTINGS_FILE
-from composition.settings import Settings
+from composition.settings import RedisSettings, Settings
 from kit.database import Role
 from kit.faults import Fault
 from sender.settings import SenderSettings
@@ -48,6 +48,14 @@ def settings(
 )
 def test_name_of_the_public_endpoints_is_the_platforms(url: str, names: tuple[str, ...]) -> None:
     assert settings(url, names=("api.penguins.example",)).platform.names == names
+
+
+@pytest.mark.parametrize("url", ["redis://:secret@[bad", "redis://:secret@host:port/0"])
+def test_url_of_redis_that_cannot_be_read_is_refused(url: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        RedisSettings.model_validate({"url": url})
+    [error] = refused.value.errors()
+    assert error["msg"].endswith("write a Redis URL such as redis://:password@host:6379/0")
 
 
 def test_url_that_cannot_be_read_is_named() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sender.migrations.statements import run
 
-revision = "0012"
+revision = "0010"
 down_revision = "0009"
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sender.migrations.statements import run
 
-revision = "0010"
-down_revision = "0012"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
