@@ -80,7 +80,7 @@ def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = Non
         subscription = subscription_of(await request.body(), tokens)
         if subscription is not None and (not_stored := await end(subscription, "mail")):
             return not_stored
-        return Response(status_code=204)  # whoever passes mail on can do nothing about other mail
+        return Response(status_code=204)  # of any other mail: its relay could do nothing
 
     return router
 

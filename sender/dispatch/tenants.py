@@ -101,12 +101,12 @@ class Tenants:
 
     clock: DatabaseClock
     capacity: Callable[[SendingAddress], int]
-    """How many jobs an address takes at the same time; 0 while it is let be after a failure."""
+    """How many jobs an address takes at the same time; 0 while it is paused after a failure."""
     obstacle: Callable[[], Credit | None] = lambda: None
     """Why no mail at all can be written; None: it can."""
     burst: int = BURST
     rest: Callable[[SendingAddress], Rest | None] = lambda _: None
-    """Why an address is let be after a failure; None: it is not."""
+    """Why an address is paused after a failure; None: it is not."""
     known: OrderedDict[UUID, Tenant] = field(default_factory=OrderedDict)
     resolved: dict[str, Resolved] = field(default_factory=dict)
     """By recipients' domain that a bucket is named by."""
@@ -256,7 +256,7 @@ class Tenants:
         return (self.obstacle() or found) if found.count else found
 
     def resting(self, address: SendingAddress) -> Hold | None:
-        """Return the hold of an address that is let be after a failure."""
+        """Return the hold of an address that is paused after a failure."""
         rest = self.rest(address)
         if rest is None:
             return None

@@ -59,7 +59,7 @@ class Standing:
     holds: Mapping[Subject, Hold] = field(default_factory=dict)
     """Of all tenants."""
     resting: Callable[[SendingAddress], Hold | None] = lambda _: None
-    """How long, and why, an address is let be after a failure; None: it is not."""
+    """How long, and why, an address is paused after a failure; None: it is not."""
     warm: dict[Subject, Warm] = field(default_factory=dict)
     """A subject that is missing is on its first day and has sent nothing."""
     at: Hour | None = None

@@ -26,7 +26,7 @@ class BreakerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """Why an address is let be, and for how long."""
+    """Why an address is paused, and for how long."""
 
     reason: str
     words: str

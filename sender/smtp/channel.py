@@ -123,7 +123,7 @@ class Channel(asyncio.Protocol):
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """Send what is told now with what those tell who get to know of it: in one segment."""
+        """Send what is written now, and by the tasks that it wakes up, in one segment."""
         if self._kept is None:
             self._kept = []
         try:

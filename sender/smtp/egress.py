@@ -57,13 +57,13 @@ class Egress:
         return await self._pool(address).hand_over(password, encoded, begin)
 
     def capacity(self, address: SendingAddress) -> int:
-        """Return how many hand-overs an address takes at the same time; 0 while it is let be."""
+        """Return how many hand-overs an address takes at the same time; 0 while it is paused."""
         pool = self._pools.get(_key(address))
         limits = self._limits
         return min(limits.first * limits.batch, limits.at_once) if pool is None else pool.capacity()
 
     def rest(self, address: SendingAddress) -> Rest | None:
-        """Return why an address is let be, and for how long; None: it may be tried."""
+        """Return why an address is paused, and for how long; None: it may be tried."""
         pool = self._pools.get(_key(address))
         return None if pool is None else pool.rest()
 

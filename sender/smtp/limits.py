@@ -45,7 +45,7 @@ class Limits:
     at_once: int = 24
     """Mails of one address at the same time: a silent host keeps no other mail waiting."""
     pause: float = 10.0
-    """How long an address is let be that failed; doubled each time."""
+    """How long an address is paused after a failure; doubled each time."""
     longest_pause: float = 300.0
     refusals: int = 5
     """Mails in a row that were not accepted, after which an address counts as failed."""

@@ -280,7 +280,7 @@ class AddressPool:
         if self._connections or not (self._openings and self._waiting):
             return
         if max(self._openings.values()) <= now - self._limits.entrance:
-            words = f"it let nobody in for {self._limits.entrance:g} s"
+            words = f"it accepted no login for {self._limits.entrance:g} s"
             outcome = Outcome(Result.BROKEN, "host_silent", words, Stage.CONNECT)
             self._breaker.failed(outcome, now)
             self._fail_waiting(outcome)

@@ -43,7 +43,7 @@ DIE_WITH_PARENT = 1
 POLL, GRACE, LAST_WRITES, TIDY = 0.05, 20.0, 1.0, 1.0
 """Seconds."""
 PAUSE = 0.5
-"""Seconds for which a host that failed is let be."""
+"""Seconds for which a host that failed is paused."""
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""What an address that is let be says of mails that were not tried."""
+"""What an address that is paused says of mails that were not tried."""
 
 from __future__ import annotations
 
