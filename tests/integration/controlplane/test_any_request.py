@@ -27,7 +27,7 @@ OPTIONS = (
 )
 PHASES = {"operator": "examples,coverage,fuzzing,stateful", "tenant": "fuzzing,stateful"}
 """A tenant's key passes the same schemas: what differs are rights, for which fewer requests do."""
-EXAMPLES = 5
+EXAMPLES = 3
 """Generated requests per endpoint and phase; together about 35 seconds of one core."""
 
 

@@ -140,7 +140,7 @@ def test_every_body_of_the_interface_is_tested() -> None:
 def test_body_is_accepted_by_schema_and_model_or_by_none(model: type[BaseModel]) -> None:
     schema = schema_of(model)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=60, deadline=None)
     @given(changed(st.just(BODIES[model]), (ADDRESS, *TIMES), tuple(model.model_fields)))
     def check(body: dict[str, Any]) -> None:
         assert schema.is_valid(body) == accepts(model, body)
