@@ -17,7 +17,7 @@ class Limits:
     opening: float = 20.0
     """Each step until the login is done."""
     entrance: float = 5.0
-    """Until the host has let somebody in; it gets no other mail meanwhile."""
+    """Until the first login at the host; it gets no other mail meanwhile."""
     command: float = 60.0
     """For the replies to MAIL, RCPT and DATA together. RFC 5321 4.5.3.2 allows strangers five
     minutes for each; these hosts are our own, and nothing is lost by trying again."""

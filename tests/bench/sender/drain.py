@@ -177,6 +177,7 @@ def _watch(world: World, count: int, filled: Future[None]) -> float:
                 raise Wrong(f"not sent in {LIMIT:.0f} s: {_states(connection)}\n{logged(world)}")
             if filled.done():
                 filled.result()
+            # A look costs the database what is measured.
             time.sleep(PAUSE if began is None else LONG_PAUSE)
             if began is None:
                 query = "select extract(epoch from min(claimed_at))::float from queue.claimed"

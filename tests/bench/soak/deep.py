@@ -48,9 +48,9 @@ def measure(store: Store, case: Case, claims: int) -> Deep:
         _drain(worker)
         say(f"{claims:,} claims of {case.name}: {rate:,.0f} a second, {memory:.0f} MB")
     with workers(store.dsn, 1) as (worker,), producer(store.dsn, RATE):
-        time.sleep(SECONDS / 3)
+        time.sleep(SECONDS / 3)  # warms caches and plans
         worker.ask()
-        time.sleep(SECONDS)
+        time.sleep(SECONDS)  # is measured
         found = worker.ask()
         memory = max(memory, worker.memory)
     say(f"{case.name}: claim p99 {1000 * found['claim_p99']:.1f} ms, {memory:.0f} MB")
@@ -62,7 +62,7 @@ def _drain(worker: Process) -> None:
     before = -1
     while (now := worker.ask()["jobs"]) != before:
         before = now
-        time.sleep(1)
+        time.sleep(1)  # a claim takes milliseconds: none in a second is the end
 
 
 def _claim(worker: Process, source: Process, claims: int) -> tuple[float, float]:
@@ -76,5 +76,5 @@ def _claim(worker: Process, source: Process, claims: int) -> tuple[float, float]
         if now - said > 10:
             said = now
             say(f"{claimed:,} claims, {memory:.0f} MB")
-        time.sleep(0.02)
+        time.sleep(0.02)  # looks cost the worker little
     return claims / (time.monotonic() - began), max(memory, worker.memory)

@@ -108,7 +108,7 @@ def measure(store: Store, minutes: float) -> Hour:
                     note(at, f"claim p99 of worker {number}", "s", answer["claim_p99"])
             claimed = sum(answer["jobs"] for answer in answers)
             say(f"{at / 60:5.1f} min  {claimed:,} claimed of {source.ask()['jobs']:,}")
-            time.sleep(pause)
+            time.sleep(pause)  # until the next sample
         waiting = source.ask()["jobs"] - sum(process.ask()["jobs"] for process in processes)
     return Hour(minutes, claimed / at if at else 0.0, max(0, waiting), list(series.values()))
 

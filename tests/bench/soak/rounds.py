@@ -37,9 +37,9 @@ def measure(store: Store, totals: tuple[int, ...] = TOTALS) -> list[Point]:
         for due in DUE:
             store.hold(total // due)
             with workers(store.dsn, 1) as (worker,), producer(store.dsn, RATE):
-                time.sleep(SECONDS)
+                time.sleep(SECONDS)  # warms caches and plans
                 before = worker.ask()["cpu"]
-                time.sleep(SECONDS)
+                time.sleep(SECONDS)  # is measured
                 found = worker.ask()
             cpu = (found["cpu"] - before) / SECONDS
             point = Point(total, due, found["plan_mean"], cpu, found["claim_p99"])

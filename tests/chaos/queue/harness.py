@@ -53,7 +53,7 @@ class Plan:
     most_waiting: int = 10_000
     """Mails that wait before some of them are cancelled: more are offered than can be handled."""
     measures: Sequence[Measures] = ()
-    """What is measured while nobody is killed."""
+    """What is measured without any kills."""
     durable: bool = True
 
     def deaths(self) -> list[Death]:

@@ -1,4 +1,4 @@
-"""What others, old transactions and outages cost those who go on, while nobody is killed."""
+"""What others, old transactions and outages cost the senders, without any kills."""
 
 from __future__ import annotations
 

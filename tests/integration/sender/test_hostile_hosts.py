@@ -80,7 +80,7 @@ async def run(host: Host) -> AsyncIterator[Run]:
     await egress.close()
 
 
-def told(outcome: Outcome) -> tuple[Result, str, Stage]:
+def summary(outcome: Outcome) -> tuple[Result, str, Stage]:
     return outcome.result, outcome.reason, outcome.stage
 
 
@@ -113,7 +113,7 @@ async def test_host_that_does_not_let_us_in(run: Run, step: str, act: Act | str 
         expected = (Result.BROKEN, "login_refused")
     run.host.plan = {(step, n): act for n in range(5)}
     outcomes = await run.three()
-    assert {told(outcome) for outcome in outcomes} == {(*expected, OPENING[step])}
+    assert {summary(outcome) for outcome in outcomes} == {(*expected, OPENING[step])}
     assert (run.begun, run.host.mails) == ([], [])
     assert run.host.counts["GREETING"] == 1, "one connection told all of them"
 
@@ -129,10 +129,10 @@ async def test_host_that_lets_us_in_oddly(run: Run, step: str, act: Act | str) -
 
 async def test_host_without_starttls_or_login_gets_no_password(run: Run) -> None:
     run.host.plan["EHLO", 0] = "250 mx1-2.acme.example"
-    assert told(await run.hand_over(FIRST)) == (*NONSENSE, Stage.STARTTLS)
+    assert summary(await run.hand_over(FIRST)) == (*NONSENSE, Stage.STARTTLS)
     other = Run(Egress(ONE), run.host)
     run.host.plan["INSIDE", 0] = "250 mx1-2.acme.example"
-    assert told(await other.hand_over(FIRST)) == (*NONSENSE, Stage.AUTH)
+    assert summary(await other.hand_over(FIRST)) == (*NONSENSE, Stage.AUTH)
     assert not any(line.startswith("AUTH") for line in run.host.lines)
 
 
@@ -146,7 +146,7 @@ async def test_host_without_starttls_or_login_gets_no_password(run: Run) -> None
 async def test_host_that_is_not_ours(
     run: Run, change: dict[str, object], reason: str, stage: Stage
 ) -> None:
-    assert told(await run.hand_over(FIRST, **change)) == (Result.BROKEN, reason, stage)
+    assert summary(await run.hand_over(FIRST, **change)) == (Result.BROKEN, reason, stage)
 
 
 ENVELOPE = {"MAIL": Stage.MAIL, "RCPT": Stage.RCPT, "DATA": Stage.DATA}
@@ -175,7 +175,7 @@ async def test_host_that_breaks_the_envelope_of_one_mail(
         "554 5.7.1 x": REFUSED,
         "what?": NONSENSE,
     }[act]
-    assert told(bad) == (*expected, ENVELOPE[step])
+    assert summary(bad) == (*expected, ENVELOPE[step])
     assert bad.usable == (act in {"451 4.3.0 x", "554 5.7.1 x"})
     assert not bad.begun
     assert len(run.host.mails) == 2
@@ -210,7 +210,7 @@ async def test_host_that_answers_one_mail_oddly(
     outcomes = await run.three()
     bad = outcomes.pop(number)
     assert {outcome.result for outcome in outcomes} == {Result.ACCEPTED}
-    assert told(bad) == (*expected, Stage.ANSWER)
+    assert summary(bad) == (*expected, Stage.ANSWER)
     assert bad.begun
 
 
@@ -223,7 +223,7 @@ async def test_host_that_does_not_forget_a_refused_mail(
         run.host.extensions = ("SIZE 1000000",)
     run.host.plan = {("RCPT", 0): "450 4.1.1 x", ("RSET", 0): act}
     first, second, third = await run.three()
-    assert told(first) == (*BUSY, Stage.RCPT)
+    assert summary(first) == (*BUSY, Stage.RCPT)
     assert second.result is third.result is Result.ACCEPTED
 
 
@@ -275,7 +275,7 @@ async def test_host_that_loses_count(run: Run, plan: Plan, pipelining: bool) -> 
 async def test_host_whose_replies_run_into_one(run: Run, step: str) -> None:
     run.host.plan[step, 0] = "250-a"
     first, second, third = await run.three()
-    assert told(first) == (*NONSENSE, Stage.RCPT)
+    assert summary(first) == (*NONSENSE, Stage.RCPT)
     assert second.result is third.result is Result.ACCEPTED
 
 
@@ -333,7 +333,7 @@ async def test_host_that_goes_in_mid_content(run: Run, act: Act) -> None:
     large = mail(FIRST, "a large mail\r\n" * 600_000)
     outcome = await egress.hand_over(run.host.address(), "password", BOB, large, run.nothing)
     expected = LOST if act is Act.CLOSE else SILENT
-    assert told(outcome) == (*expected, Stage.CONTENT)
+    assert summary(outcome) == (*expected, Stage.CONTENT)
     assert not outcome.begun
     assert run.host.mails == []
     await egress.close()
@@ -343,7 +343,7 @@ async def test_host_that_closes_in_mid_pipeline(run: Run) -> None:
     run.host.plan["RCPT", 1] = "421 4.3.2 the server stops"
     first, second, third = await run.three()
     assert first.result is third.result is Result.ACCEPTED
-    assert told(second) == (*BUSY, Stage.RCPT)
+    assert summary(second) == (*BUSY, Stage.RCPT)
     assert second.reply == "421 4.3.2 the server stops"
 
 
@@ -359,7 +359,7 @@ async def test_host_that_breaks_the_handshake(
     run: Run, act: Act | str | bytes, reason: str
 ) -> None:
     run.host.plan["TLS", 0] = act
-    assert told(await run.hand_over(FIRST)) == (Result.BROKEN, reason, Stage.STARTTLS)
+    assert summary(await run.hand_over(FIRST)) == (Result.BROKEN, reason, Stage.STARTTLS)
 
 
 async def test_password_that_the_host_repeats_is_not_stored(run: Run) -> None:
@@ -449,15 +449,15 @@ async def silent_at(
         bad = outcomes[number]
         if LIMIT_OF[step] == "opening":
             stage = OPENING.get(step, Stage.STARTTLS)
-            assert {told(outcome) for outcome in outcomes} == {(*SILENT, stage)}, case
+            assert {summary(outcome) for outcome in outcomes} == {(*SILENT, stage)}, case
         elif step == "ANSWER":
-            assert told(bad) == (Result.UNKNOWN, "answer_lost", Stage.ANSWER), case
+            assert summary(bad) == (Result.UNKNOWN, "answer_lost", Stage.ANSWER), case
         elif step == "RSET":
-            assert told(bad) == (*BUSY, Stage.RCPT), case
+            assert summary(bad) == (*BUSY, Stage.RCPT), case
         elif step == "MAIL" and number:
             assert bad.result is Result.ACCEPTED, case
         else:
-            assert told(bad) == (*SILENT, ENVELOPE[step]), case
+            assert summary(bad) == (*SILENT, ENVELOPE[step]), case
         others = {outcome.result for outcome in outcomes if outcome is not bad}
         assert LIMIT_OF[step] == "opening" or others == {Result.ACCEPTED}, case
         await egress.close()

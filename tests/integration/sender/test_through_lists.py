@@ -57,7 +57,7 @@ async def test_mail_is_handed_over_once_by_whichever_sender_takes_it(
         async with await psycopg.AsyncConnection.connect(upgraded) as admin:
             (bucket,) = await operations.buckets(admin, tenant_id)
             await operations.hold(admin, tenant_id, [bucket.name], None, SPREAD)
-        await reaches(sender_engine, await submit(), State.ACCEPTED)  # whoever has held it
+        await reaches(sender_engine, await submit(), State.ACCEPTED)  # held by either sender
     received = Counter(to for one in sink.mails for to in one.rcpt_tos)
     assert received == Counter([*recipients, "bob@rcpt.example"])
     for metrics in (first, second):

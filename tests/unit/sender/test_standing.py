@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +10,14 @@ import pytest
 
 from blueprint.tenant import Day, SendingHours
 from sender import reasons
-from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
+from sender.directory import DirectoryEntry, SendingAddress, SendingMailbox
 from sender.policy.buckets import credit
 from sender.policy.model import Credit, Hold, Kind, Subject, Warm, at_provider
 from sender.policy.names import BucketName
 from sender.policy.snapshots import Standing
 from sender.policy.spreading import BURST, Pace
 from sender.schemas import Stop, StopScope
+from tests.support.directory import ENTRY as ONE_ADDRESS
 
 TENANT = UUID(int=7)
 NOW = datetime(2026, 11, 24, 12, 30, tzinfo=UTC)
@@ -36,22 +37,7 @@ def address(number: int, **changes: Any) -> SendingAddress:
     return SendingAddress.model_validate(fields | changes)
 
 
-ENTRY = DirectoryEntry(
-    tenant="acme",
-    addresses=(address(2), address(3)),
-    domains=(
-        SendingDomain(
-            name="acme.example",
-            return_path="b.acme.example",
-            selector="s1",
-            sealed_dkim_key="sealed",
-            verified=True,
-        ),
-    ),
-    mailboxes=(SendingMailbox(address="sales@acme.example", daily_cap=50),),
-    warmup_started=date(2026, 11, 1),
-    postal_address="Acme Inc., Springfield",
-)
+ENTRY = ONE_ADDRESS.model_copy(update={"addresses": (address(2), address(3))})
 
 
 def standing(entry: DirectoryEntry | None = ENTRY, **changes: Any) -> Standing:
