@@ -11,8 +11,11 @@ from psycopg_pool import AsyncConnectionPool
 from kit.database import connection_options
 from sender.queue.store import SQL
 
-SCHEMA = "".join(
-    Path(__file__).with_name(name).read_text() for name in ("schema.sql", "functions.sql")
+PARTITIONS = Path(__file__).with_name("partitions.sql").read_text()
+SCHEMA = (
+    Path(__file__).with_name("schema.sql").read_text()
+    + PARTITIONS
+    + Path(__file__).with_name("functions.sql").read_text()
 )
 OPTIONS = {
     # Every statement finds its rows by keys, and the statistics of a queue are always wrong: a plan
