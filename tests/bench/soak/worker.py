@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from sender import daemon  # noqa: F401 - the memory of a process is that of a sender
 from sender.queue import Attempt, Outcome, Settings, State, Worker, worker_pool
 from sender.queue.buckets import Claim
@@ -99,4 +101,6 @@ async def work(dsn: str, name: str, kind: str) -> None:
 
 
 if __name__ == "__main__":
+    # Standard output is for answers.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     runner("uvloop")(work(*sys.argv[1:]))
