@@ -1,20 +1,18 @@
-"""Composes and signs mail in a thread, with the domains' keys kept parsed.
+"""Composes and signs mail, with the domains' keys kept parsed.
 
-The event loop carries the dialogues with all hosts. A signature takes longer than composing, and
-OpenSSL makes it without holding the interpreter. The way into the thread and back costs half a
-mail, so mails that wait at the same time go together. A second thread would get no more done: one
-composes faster than the loop hands over, and they would wait for each other's turns.
+The event loop does it itself, a few mails in each of its rounds. In a thread, mails took half as
+much processor time again: it and the loop waited for each other's turns of the interpreter, at each
+step of a dialogue. What runs beside a loop is another sender process.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from threading import Lock
 from uuid import UUID
 
@@ -25,10 +23,8 @@ from sender.dkim import Signer
 from sender.footer import Footer
 from sender.schemas import OutgoingMessage
 
-BATCHES = 2
-"""Under way: the thread goes on while the loop has not looked at the last one's mails yet."""
-TOGETHER = 16
-"""Mails of a batch at most."""
+TOGETHER = 8
+"""Mails of one round of the loop at most: whatever else is ready waits 3 ms for them."""
 LARGE = 100_000
 """Characters of a mail that is composed apart, like one with files."""
 KEYS = 20_000
@@ -38,7 +34,7 @@ PREPARED = 5_000
 
 
 class Signers:
-    """The signers of domains, the least recently used forgotten first. Used by many threads."""
+    """The signers of domains, the least recently used forgotten first. Used by several threads."""
 
     def __init__(self, vault: Opener, *, limit: int = KEYS, prepared: int = PREPARED) -> None:
         """Know no key yet."""
@@ -85,9 +81,8 @@ class Composer:
     def __init__(self, vault: Opener) -> None:
         """Start no thread yet."""
         self._signers = Signers(vault)
-        self._thread = ThreadPoolExecutor(1, "compose")
-        self._free = BATCHES
         self._waiting: deque[_Mail] = deque()
+        """While there are any, the next round of the loop writes some."""
         self._apart = ThreadPoolExecutor(1, "compose-large")
         """So that nobody waits behind a mail of many megabytes."""
 
@@ -121,56 +116,30 @@ class Composer:
             return await loop.run_in_executor(self._apart, work)
         mail = _Mail(work, loop.create_future())
         self._waiting.append(mail)
-        loop.call_soon(self._begin, loop)  # after what else becomes ready in this round
+        if len(self._waiting) == 1:
+            loop.call_soon(self._write_some, loop)
         return await mail.written
 
     def close(self) -> None:
-        """End the threads, once nobody waits for a mail."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """End the thread, once nobody waits for a mail."""
         self._apart.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Give what waits to the thread, in equal shares."""
-        while self._waiting and self._free:
-            share = min(-(-len(self._waiting) // self._free), TOGETHER)
-            mails = [self._waiting.popleft() for _ in range(share)]
-            self._free -= 1
-            running = loop.run_in_executor(self._thread, _write_all, mails)
-            running.add_done_callback(partial(self._end, loop, mails))
-
-    def _end(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        mails: Sequence[_Mail],
-        done: asyncio.Future[list[bytes | Exception]],
-    ) -> None:
-        if done.cancelled():  # closed
-            return
-        self._free += 1
-        self._begin(loop)
-        for mail, result in zip(mails, done.result(), strict=True):
+    def _write_some(self, loop: asyncio.AbstractEventLoop) -> None:
+        for _ in range(min(len(self._waiting), TOGETHER)):
+            mail = self._waiting.popleft()
             if mail.written.done():  # its caller was cancelled
                 continue
-            if isinstance(result, bytes):
-                mail.written.set_result(result)
-            else:
-                mail.written.set_exception(result)
+            try:
+                mail.written.set_result(mail.work())
+            except Exception as error:  # noqa: BLE001 - raised where that mail is awaited
+                mail.written.set_exception(error)
+        if self._waiting:
+            loop.call_soon(self._write_some, loop)
 
 
 @dataclass(frozen=True)
 class _Mail:
-    """A mail that waits for a thread."""
+    """A mail that waits for its turn."""
 
     work: Callable[[], bytes]
     written: asyncio.Future[bytes]
-
-
-def _write_all(mails: Sequence[_Mail]) -> list[bytes | Exception]:
-    return [_result(mail.work) for mail in mails]
-
-
-def _result(work: Callable[[], bytes]) -> bytes | Exception:
-    try:
-        return work()
-    except Exception as error:  # noqa: BLE001 - raised where that mail is awaited
-        return error

@@ -47,6 +47,8 @@ from sender.tokens import Tokens
 CONNECTIONS = 8
 """The queue's worker holds one to be notified, one for each of its exchanges with the database, and
 now and then one for its upkeep."""
+GATHER = 0.04
+"""Seconds for which intents and outcomes wait for those of others: mail takes longer on its way."""
 TIDY = 1.0
 """Seconds between two looks at the connections to hosts, and for deleted tenants."""
 RESOLVE = 1.0
@@ -170,6 +172,7 @@ def _worker_settings(settings: SenderSettings, limits: Limits) -> Settings:
     return Settings(
         concurrency=settings.concurrency,
         at_risk=settings.at_risk,
+        gather=GATHER,
         poll=settings.poll,
         lease=settings.lease,
         time_limit=limits.dialogue,

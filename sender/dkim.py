@@ -22,9 +22,6 @@ OVERSIGNED = (*SIGNED, "cc", "sender")
 """Named once more than they occur, so that no second one can be added behind the signature."""
 LINE = 72
 PADDING, SHA256 = padding.PKCS1v15(), hashes.SHA256()
-PIECE = 2047
-"""Octets that hashlib takes without letting go of the interpreter, which costs more to get back
-than the hash does while other threads want it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Signer:
         fields = _relaxed(head)
         present = tuple(name for name, _ in fields)
         names, listed = _names(present)
-        body_hash = base64.b64encode(_sha256(relaxed_body(body)))
+        body_hash = base64.b64encode(hashlib.sha256(relaxed_body(body)).digest())
         field = b"".join(
             [
                 b"v=1; a=rsa-sha256; c=relaxed/relaxed; d=", self.domain.encode(),
@@ -97,13 +94,6 @@ def _single_blanks(text: bytes) -> bytes:
         size = len(shorter)
         shorter = shorter.replace(b"  ", b" ")
     return shorter
-
-
-def _sha256(text: bytes) -> bytes:
-    digest = hashlib.sha256()
-    for start in range(0, len(text), PIECE):
-        digest.update(text[start : start + PIECE])
-    return digest.digest()
 
 
 def _relaxed(head: bytes) -> list[tuple[bytes, bytes]]:

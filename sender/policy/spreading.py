@@ -70,14 +70,14 @@ class Hours:
     def _windows(self, start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Yield the parts of a time in which the hours are open."""
         day = start.astimezone(self.zone).date() - DAY  # whose hours may reach into the next
-        while (opens := self._moment(day, self.start)) < end:
-            closes = self._moment(day if self.end > self.start else day + DAY, self.end)
-            first, last = max(opens, start), min(closes, end)
+        while (window := _window(self, day))[0] < end:
+            first, last = max(window[0], start), min(window[1], end)
             if day.weekday() in self.days and first < last:
                 yield first, last
             day += DAY
 
-    def _moment(self, day: date, at: time) -> datetime:
+    def moment(self, day: date, at: time) -> datetime:
+        """Return when it is so late there, in UTC."""
         return datetime.combine(day, at, tzinfo=self.zone).astimezone(UTC)
 
 
@@ -113,6 +113,13 @@ def rate(cap: float, hours: Hours, now: datetime) -> float:
     """Return the mails a second that use up a day's cap in the hours of this UTC day."""
     seconds = _open_on(hours, now.astimezone(UTC).date())
     return cap / seconds if seconds else 0.0
+
+
+@lru_cache(maxsize=10_000)
+def _window(hours: Hours, day: date) -> tuple[datetime, datetime]:
+    """Return when the hours of a day begin and end: each mail asks, and zones are slow."""
+    last = day if hours.end > hours.start else day + DAY
+    return hours.moment(day, hours.start), hours.moment(last, hours.end)
 
 
 @lru_cache(maxsize=10_000)

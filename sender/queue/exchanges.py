@@ -28,7 +28,7 @@ from sender.queue.store import Claimed, Exchanged, Store
 LEAST = 32
 """Results below which an exchange of its own costs more than it saves."""
 ENOUGH = 4
-"""A part of so many that could be written is written without waiting for more."""
+"""As soon as results, or intents, of one in so many jobs wait, they are written."""
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
 log = structlog.get_logger(__name__)
@@ -108,7 +108,7 @@ class Exchanges:
         self._turn = asyncio.Lock()
         """Of the exchange that is next: it waits for what it writes, the others for their turn."""
         self._enough = 0
-        """Rows that the next exchange waits for; 0: it does not wait for rows."""
+        """Jobs that the next exchange waits for; 0: it does not wait for any."""
         self._share = max(LEAST, -(-settings.at_risk // settings.exchanges))
         """Results that one exchange writes at most, so that the others work meanwhile."""
         self.work = asyncio.Event()
@@ -165,7 +165,8 @@ class Exchanges:
 
     @property
     def _rows(self) -> int:
-        return len(self._results) + len(self._intents)
+        """Count the jobs that wait: those with an intent have an outcome in a later exchange."""
+        return max(len(self._results), len(self._intents))
 
     async def _gather(self) -> None:
         """Wait for more to write where more is to come: an exchange costs as much as 50 rows."""

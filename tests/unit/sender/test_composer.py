@@ -1,4 +1,4 @@
-"""Composing in threads: each caller gets his own mail or fault, keys are parsed once."""
+"""Composing: each caller gets his own mail or fault, the loop goes on, keys are parsed once."""
 
 from __future__ import annotations
 
@@ -83,6 +83,25 @@ async def test_mails_written_at_the_same_time_reach_their_own_callers(vault: Vau
     mails = [message_from_bytes(mail) for mail in written[:-1] if isinstance(mail, bytes)]
     assert [mail["Subject"] for mail in mails] == [*subjects, "with a file"]
     assert all("d=acme.example" in mail["DKIM-Signature"] for mail in mails)
+
+
+async def test_loop_goes_on_while_many_mails_are_written(vault: Vault) -> None:
+    composer = Composer(vault)
+    tasks = [asyncio.create_task(write(composer, f"mail {number}")) for number in range(50)]
+    seen = set()
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        seen.add(sum(task.done() for task in tasks))
+    composer.close()
+    assert len(seen) > 5
+
+
+async def test_mail_with_files_is_written_in_a_thread(vault: Vault) -> None:
+    composer = Composer(vault)
+    large = {"content": base64.b64encode(bytes(100_000)).decode()}
+    await write(composer, "with a file", attachments=[large])
+    composer.close()
+    assert vault.threads
     assert threading.get_ident() not in vault.threads
 
 

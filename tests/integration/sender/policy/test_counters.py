@@ -15,6 +15,7 @@ from psycopg import AsyncCursor
 from sender.policy import counters
 from sender.policy.counters import Refusal
 from sender.policy.model import HandOver, Hour, Kind, Place, Subject, at_provider
+from tests.support.waiting import reached
 
 from .conftest import Connection
 
@@ -164,3 +165,32 @@ async def test_processes_never_wait_for_each_other_in_a_circle_nor_exceed_a_cap(
     found = await counted(connection)
     assert sum(used for used, _ in found.values()) == sum(kept)
     assert max(used for used, _ in found.values()) <= 40
+
+
+async def test_places_are_counted_of_those_that_waited_for_others(
+    connection: Connection, other: Connection, admin: Connection
+) -> None:
+    one = hand_over({ADDRESS: 5, DOMAIN: 5, MAILBOX: 5, GOOGLE: 5})
+    assert not await reserve(connection.cursor(), batch(1, one))
+    await connection.commit()
+
+    assert not await reserve(connection.cursor(), batch(2, one))
+    waiting = asyncio.create_task(reserve(other.cursor(), batch(3, one)))
+    await _until_blocked(admin, other.info.backend_pid)
+    await connection.commit()
+    refused = await waiting
+    await other.commit()
+
+    assert [refusal.is_stale for refusal in refused.values()] == [False]
+    assert set((await counted(admin)).values()) == {(5, 5)}
+
+
+async def _until_blocked(admin: Connection, pid: int) -> None:
+    """Wait until a connection waits for another's lock."""
+
+    async def is_blocked() -> bool:
+        rows = await admin.execute("select pg_blocking_pids(%s) <> '{}'", [pid])
+        row = await rows.fetchone()
+        return row is not None and row[0] is True
+
+    await reached(is_blocked)
