@@ -27,6 +27,8 @@ ADDRESS = rf"^{ATOM}(\.{ATOM})*@{DOMAIN}$"
 LOCAL_PART = r"^[^@]{1,64}@"
 LONGEST = 254
 EXAMPLE = "bob@example.com"
+_ADDRESS = re.compile(ADDRESS.removesuffix("$") + r"\Z").match
+_LOCAL_PART = re.compile(LOCAL_PART).match
 
 REMEDIES = (
     (r"^[^@]*\Z", f"write the whole address, such as {EXAMPLE}"),
@@ -71,8 +73,7 @@ MailAddress = Annotated[str, _Rule()]
 
 def is_mail_address(text: str) -> bool:
     """Return whether a text is an address by the rule."""
-    patterns = (ADDRESS.removesuffix("$") + r"\Z", LOCAL_PART)
-    return len(text) <= LONGEST and all(re.match(pattern, text) for pattern in patterns)
+    return len(text) <= LONGEST and bool(_ADDRESS(text) and _LOCAL_PART(text))
 
 
 def folded(address: str) -> str:

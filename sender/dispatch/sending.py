@@ -7,7 +7,7 @@ none, and a crash leaves the outcome unknown only while the answer to the mail i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import structlog
@@ -38,6 +38,8 @@ LIFE = timedelta(hours=48)
 """How long a message is tried, from the first attempt on."""
 LOCKED = 6
 """The attempt whose delay mail waits that no key opens: people must put that right."""
+PASSWORDS = 10_000
+"""Opened passwords that are kept; above it all are forgotten."""
 WORDS = {
     Result.ACCEPTED: "accepted by {helo}",
     Result.BUSY: "temporarily refused by {helo}",
@@ -67,6 +69,8 @@ class Sending:
     """Lets the bucket and the tenant of a job that another sender has claimed be known."""
     unsubscribe_address: str | None = None
     """Whose mail unsubscribes, too."""
+    _passwords: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    """As they are sealed and as they are opened, by the context of their address."""
 
     async def __call__(self, attempt: Attempt) -> Outcome:
         """Return what became of a message."""
@@ -188,8 +192,15 @@ class Sending:
         )
 
     def _password(self, job: Job, address: directory.SendingAddress) -> str:
+        """Return the password of an address, which is opened once until it changes."""
         context = directory.password_context(job.tenant_id, address.name)
-        return self.vault.open(address.sealed_password, context=context).decode()
+        sealed, password = self._passwords.get(context, ("", ""))
+        if sealed != address.sealed_password:
+            password = self.vault.open(address.sealed_password, context=context).decode()
+            if len(self._passwords) >= PASSWORDS:
+                self._passwords.clear()
+            self._passwords[context] = (address.sealed_password, password)
+        return password
 
 
 def _place(message: OutgoingMessage, recipient: bytes, route: Route) -> Place:
