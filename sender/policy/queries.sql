@@ -19,7 +19,7 @@ select wanted.kind, wanted.subject,
     case when known.last_used >= today.day - 30 then known.day else 1 end as day,
     coalesce(counter.used, 0) as used,
     case when counter.hour = today.hour then counter.used_in_hour else 0 end as used_in_hour
-from unnest(%(kinds)s::text[], %(subjects)s::text[]) as wanted (kind, subject)
+from unnest(%(kinds)b::text[], %(subjects)b::text[]) as wanted (kind, subject)
 cross join (
     select (now() at time zone 'UTC')::date as day, extract(hour from now() at time zone 'UTC') as hour) as today
 left join lateral (

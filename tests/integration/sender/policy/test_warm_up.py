@@ -70,7 +70,7 @@ async def test_what_others_have_sent_today_is_not_read(upgraded: str, admin: Con
     others = 1000
     options = connection_options("test", role=login(Role.SENDER), **OPTIONS)
     async with await AsyncConnection.connect(upgraded, **options) as connection:
-        query = SQL.warm.replace("%(kinds)s", "$1").replace("%(subjects)s", "$2")
+        query = SQL.warm.replace("%(kinds)b", "$1").replace("%(subjects)b", "$2")
         await connection.execute(f"prepare warm as {query}".encode())
         await connection.execute("execute warm ('{}', '{}')")
         await admin.execute(
