@@ -61,7 +61,7 @@ async def counts(connection: Connection) -> int:
 
 def rows_read(plan: dict[str, Any]) -> int:
     """Return how many rows all nodes of a plan have returned."""
-    own = round(plan["Actual Rows"] * plan["Actual Loops"])
+    own: int = round(plan["Actual Rows"] * plan["Actual Loops"])
     return own + sum(rows_read(below) for below in plan.get("Plans", ()))
 
 
