@@ -14,17 +14,20 @@ select now()
 
 -- name: warm
 -- Of those that have sent. A subject that was idle for 30 days starts again, also before the days are counted.
+-- Each is looked up by its key: statistics know nothing of today's counters, of which a join would read all.
 select wanted.kind, wanted.subject,
     case when known.last_used >= today.day - 30 then known.day else 1 end as day,
     coalesce(counter.used, 0) as used,
     case when counter.hour = today.hour then counter.used_in_hour else 0 end as used_in_hour
-from unnest(%(kinds)s::text[], %(subjects)s::text[]) as wanted (kind, subject)
+from unnest(%(kinds)b::text[], %(subjects)b::text[]) as wanted (kind, subject)
 cross join (
     select (now() at time zone 'UTC')::date as day, extract(hour from now() at time zone 'UTC') as hour) as today
-left join policy.warmup as known using (kind, subject)
-left join policy.counters as counter
-    on counter.kind = wanted.kind and counter.subject = wanted.subject and counter.day = today.day
-where known.kind is not null or counter.kind is not null
+left join lateral (
+    select day, last_used from policy.warmup where kind = wanted.kind and subject = wanted.subject limit 1) as known on true
+left join lateral (
+    select used, hour, used_in_hour from policy.counters
+    where kind = wanted.kind and subject = wanted.subject and day = today.day limit 1) as counter on true
+where known.day is not null or counter.used is not null
 
 -- name: warmed
 -- Whose day was set since a moment; looks further back, since transactions are committed in any order.

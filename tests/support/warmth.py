@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import psycopg
 
 from sender.directory import DirectoryEntry
@@ -11,8 +13,11 @@ DAY = 1000
 """Of every curve: the last one, with its highest caps."""
 
 
-def declare_warm(dsn: str, *entries: DirectoryEntry) -> None:
-    """Let all that the mail of tenants counts against be warm, as operators would."""
+def declare_warm(dsn: str, *entries: DirectoryEntry, ago: timedelta = timedelta()) -> None:
+    """Let all that the mail of tenants counts against be warm, as operators would, or did.
+
+    Senders read the tenants again of which anything was set within the last seconds.
+    """
     subjects = [
         subject
         for entry in entries
@@ -28,11 +33,11 @@ def declare_warm(dsn: str, *entries: DirectoryEntry) -> None:
         admin.execute(
             """insert into policy.warmup
                 (kind, subject, day, started, counted_to, last_used, set_at)
-            select kind, subject, %s, today, today, today, now()
+            select kind, subject, %s, today, today, today, now() - %s
             from unnest(%s::text[], %s::text[]) as warm (kind, subject),
                 (select (now() at time zone 'UTC')::date as today) as now
             on conflict do nothing""",
-            (DAY, list(kinds), list(names)),
+            (DAY, ago, list(kinds), list(names)),
         )
 
 

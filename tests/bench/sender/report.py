@@ -56,11 +56,12 @@ def table(results: Results) -> Iterator[str]:
         yield f"| {BESIDE} | {results.beside.rate:,.0f} | | |"
     yield ""
     yield from _costs(results)
-    yield "| 2,000 addresses | p50 | p99 | goal | connections | descriptors | memory |"
-    yield "|---|---:|---:|---:|---:|---:|---:|"
+    yield "| 2,000 addresses | offered | p50 | p99 | goal | connections | descriptors | memory |"
+    yield "|---|---:|---:|---:|---:|---:|---:|---:|"
     for sent in results.sent:
         yield (
-            f"| {sent.load.name} | {sent.half:.2f} s | {sent.most:.2f} s | {sent.load.goal:.1f} s "
+            f"| {sent.load.name} | {sent.rate:.0f}/s "
+            f"| {sent.half:.2f} s | {sent.most:.2f} s | {sent.load.goal:.1f} s "
             f"| {sent.connections:,} | {sent.descriptors:,} | {sent.memory:.0f} MB |"
         )
     if results.memory is not None:

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 
 from kit.waiting import wait_until
+from sender.schemas import OutgoingMessage
 from tests.bench.sender import mails
 from tests.bench.sender.drain import PORT, Wrong, logged, receiver, senders
 from tests.bench.sender.memory import pss
@@ -24,6 +25,9 @@ REPLY = 0.05
 """Seconds that the host takes for each reply."""
 TOGETHER = 4
 """Mails that are enqueued at once: one for each address of a tenant, or all for one of them."""
+PRODUCERS = 4
+PAUSE = 0.005
+"""Seconds between two looks of a producer for what is due."""
 SAMPLE = 0.5
 """Seconds between two looks at the senders."""
 LAST = 60.0
@@ -69,9 +73,35 @@ class Sent:
     most: float
     """Seconds that half of the mails and that 99 of 100 took at most."""
     connections: int
+    rate: float = 0.0
+    """Mails a second that were enqueued."""
     descriptors: int = 0
     memory: float = 0.0
     """MB; both are the most of one process."""
+
+
+@dataclass
+class Offer:
+    """What is enqueued for a load, by several producers: one waits too long for its commits."""
+
+    tenants: Sequence[Tenant]
+    load: Load
+    first: int
+    """Number of the first mail."""
+    began: float
+    seconds: float
+    count: int = 0
+
+    def take(self) -> tuple[Tenant, list[OutgoingMessage]]:
+        """Return mails of the next tenant."""
+        turn, place = divmod(self.count // TOGETHER, len(self.tenants))
+        tenant = self.tenants[place]
+        numbers = range(self.first + self.count, self.first + self.count + TOGETHER)
+        self.count += TOGETHER
+        return tenant, [
+            mails.message(number, tenant.mailbox(turn if self.load.is_grouped else at))
+            for at, number in enumerate(numbers)
+        ]
 
 
 def measure(world: World, loop: str, loads: Sequence[Load], seconds: float) -> list[Sent]:
@@ -130,27 +160,32 @@ async def _offer(
     pids: Sequence[int],
 ) -> int:
     """Enqueue at a steady rate, and look at the senders meanwhile; return how many it were."""
-    processes = [psutil.Process(pid) for pid in pids]
-    count, groups = 0, 0
+    offer = Offer(tenants, load, first, asyncio.get_running_loop().time(), seconds)
+    async with asyncio.TaskGroup() as group:
+        looking = group.create_task(_look(sent, pids))
+        producers = [group.create_task(_produce(dsn, offer)) for _ in range(PRODUCERS)]
+        await asyncio.wait(producers)
+        looking.cancel()
+    sent.rate = offer.count / seconds
+    return offer.count
+
+
+async def _produce(dsn: str, offer: Offer) -> None:
+    """Enqueue what is due, as one of several."""
     loop = asyncio.get_running_loop()
     async with connected(dsn) as connection:
-        began = looked = loop.time()
-        while (now := loop.time()) < began + seconds:
-            while count < (now - began) * load.rate:
-                turn, tenant = divmod(groups, len(tenants))
-                boxes = [
-                    tenants[tenant].mailbox(turn if load.is_grouped else number)
-                    for number in range(TOGETHER)
-                ]
-                numbers = range(first + count, first + count + TOGETHER)
-                messages = [mails.message(n, box) for n, box in zip(numbers, boxes, strict=True)]
-                await enqueue(connection, tenants[tenant], messages)
-                await connection.commit()
-                count += TOGETHER
-                groups += 1
-            if now > looked + SAMPLE:
-                looked = now
-                sent.descriptors = max(sent.descriptors, *(one.num_fds() for one in processes))
-                sent.memory = max(sent.memory, *map(pss, pids))
-            await asyncio.sleep(0.005)
-    return count
+        while (passed := loop.time() - offer.began) < offer.seconds:
+            if offer.count >= passed * offer.load.rate:
+                await asyncio.sleep(PAUSE)
+                continue
+            tenant, messages = offer.take()
+            await enqueue(connection, tenant, messages)
+            await connection.commit()
+
+
+async def _look(sent: Sent, pids: Sequence[int]) -> None:
+    processes = [psutil.Process(pid) for pid in pids]
+    while True:
+        sent.descriptors = max(sent.descriptors, *(one.num_fds() for one in processes))
+        sent.memory = max(sent.memory, *map(pss, pids))
+        await asyncio.sleep(SAMPLE)

@@ -36,6 +36,9 @@ RECIPIENTS = "rcpt.example"
 WARM = timedelta(days=400)
 SUPPRESSED = 10_000
 """Of all tenants: none of those who get mail."""
+STEP = 159
+"""Between the slots of two tenants: the senders' halves of the slots get them in turn, as they get
+tenants with random ids."""
 PUBLISH = """
 insert into directory.entries (tenant_id, document, published_at) values (%s, %s, now())
 """
@@ -139,14 +142,14 @@ class World:
                     connection.execute(SETTLE, [tenant.id, domain.name, home.name])
                 tenants.append(tenant)
                 entries.append(entry)
-        declare_warm(self.dsn, *entries)
+        declare_warm(self.dsn, *entries, ago=WARM)
         resolve_domains(self.dsn, **{RECIPIENTS: "other"})
         return tenants, chains
 
     def _tenant(
         self, number: int, size: Size, port: int, chains: dict[str, str]
     ) -> tuple[Tenant, DirectoryEntry]:
-        slot = number * 256 // size.tenants % 256
+        slot = number * STEP % 256
         id_ = UUID(int=0x0199_0000_0000_7000_8000_0000_0000_0000 + (number << 8) + slot)
         name, now = f"t{number}", datetime.now(UTC)
         helo = f"mx.{name}.example"

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from psycopg import AsyncConnection
 
+from kit.database import Role, connection_options
 from sender import reasons
 from sender.policy.counters import reserve
+from sender.policy.database import SQL
 from sender.policy.holds import active, hold, release
 from sender.policy.model import HandOver, Kind, Place, Subject, Warm
 from sender.policy.warmup import advance, set_day, show, warm
+from sender.queue.install import OPTIONS
+from tests.support.installation import login
 
 from .conftest import Connection
 from .test_counters import now
@@ -51,6 +57,33 @@ async def counts(connection: Connection) -> int:
     await advance(connection.cursor())
     await connection.commit()
     return await day_of(connection)
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Return how many rows all nodes of a plan have returned."""
+    own: int = round(plan["Actual Rows"] * plan["Actual Loops"])
+    return own + sum(rows_read(below) for below in plan.get("Plans", ()))
+
+
+async def test_what_others_have_sent_today_is_not_read(upgraded: str, admin: Connection):
+    """Not even by a plan that was made before anything was counted."""
+    others = 1000
+    options = connection_options("test", role=login(Role.SENDER), **OPTIONS)
+    async with await AsyncConnection.connect(upgraded, **options) as connection:
+        query = SQL.warm.replace("%(kinds)b", "$1").replace("%(subjects)b", "$2")
+        await connection.execute(f"prepare warm as {query}".encode())
+        await connection.execute("execute warm ('{}', '{}')")
+        await admin.execute(
+            """insert into policy.counters (kind, subject, day)
+            select 'mailbox', number, (now() at time zone 'UTC')::date
+            from generate_series(1, %s) as number""",
+            [others],
+        )
+        cursor = await connection.execute(
+            "explain (analyze, format json) execute warm ('{mailbox,mailbox}', '{1,none}')"
+        )
+        [[[explained]]] = await cursor.fetchall()
+    assert rows_read(explained["Plan"]) < others / 10
 
 
 async def test_new_subject_is_on_its_first_day(connection: Connection):
