@@ -5,18 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import tuple_row
 
 from sender.queue.model import NewJob
 from sender.queue.store import SQL
 
 TOO_MANY = "QU409"
 """SQLSTATE of the function's refusal."""
+KIND = attrgetter("bucket", "priority", "delay", "life")
+"""What the jobs of a call mostly have in common."""
 
 
 class TooManyJobs(Exception):
@@ -29,14 +31,13 @@ class TooManyJobs(Exception):
         self.most = most
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(NamedTuple):
     """What became of one job."""
 
     id: UUID
-    is_new: bool
+    is_new: bool = True
     """False: its key had enqueued it before."""
-    is_same: bool
+    is_same: bool = True
     """False: the key came with another body before, and nothing was enqueued."""
 
 
@@ -51,36 +52,42 @@ async def enqueue(
 
     Raises TooManyJobs.
     """
-    keys = [_octets(job.key) for job in jobs] if any(job.key for job in jobs) else None
-    digests = (
-        None if keys is None else [job.digest or hashlib.sha256(job.body).digest() for job in jobs]
-    )
-    kinds: dict[tuple[str, int, timedelta, timedelta], int] = {}
-    kind_of = [
-        kinds.setdefault((job.bucket, job.priority, job.delay, job.life), len(kinds) + 1)
-        for job in jobs
+    if not jobs:
+        return []
+    bodies = [job.body for job in jobs]
+    kind_of = [KIND(job) for job in jobs]
+    kinds = {kind: number for number, kind in enumerate(dict.fromkeys(kind_of), start=1)}
+    has_keys = any(job.key is not None for job in jobs)
+    if len(kinds) == 1 and not has_keys:
+        is_alone = len(bodies) == 1  # an array costs a little more
+        query = SQL.enqueue_one if is_alone else SQL.enqueue_alike
+        values = [tenant_id, urgent, *kind_of[0], bodies[0] if is_alone else bodies]
+        ((ids,),) = await _run(connection, query, values)
+        return list(map(Enqueued, ids))
+    values = [
+        tenant_id,
+        urgent,
+        *map(list, zip(*kinds, strict=True)),
+        bodies,
+        [_octets(job.key) for job in jobs] if has_keys else None,
+        [job.digest or hashlib.sha256(job.body).digest() for job in jobs] if has_keys else None,
+        [kinds[kind] for kind in kind_of],
     ]
-    values = {
-        "tenant_id": tenant_id,
-        "urgent": urgent,
-        "buckets": [bucket for bucket, _, _, _ in kinds],
-        "priorities": [priority for _, priority, _, _ in kinds],
-        "delays": [delay for _, _, delay, _ in kinds],
-        "lives": [life for _, _, _, life in kinds],
-        "kinds": kind_of if len(kinds) > 1 else None,
-        "bodies": [job.body for job in jobs],
-        "keys": keys,
-        "digests": digests,
-    }
-    async with connection.cursor(binary=True) as cursor:
+    return [Enqueued(*row) for row in await _run(connection, SQL.enqueue, values)]
+
+
+async def _run(
+    connection: psycopg.AsyncConnection[Any], query: str, values: Sequence[Any]
+) -> list[tuple[Any, ...]]:
+    async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
         try:
-            await cursor.execute(SQL.enqueue, values)
+            await cursor.execute(query, values)
         except psycopg.Error as error:
             if error.sqlstate != TOO_MANY:
                 raise
             numbers = json.loads(error.diag.message_detail or "{}")
             raise TooManyJobs(numbers["waiting"], numbers["most"]) from error
-        return [Enqueued(*row) for row in await cursor.fetchall()]
+        return await cursor.fetchall()
 
 
 def key_of(key: str) -> bytes:

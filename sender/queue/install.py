@@ -12,10 +12,12 @@ from kit.database import connection_options
 from sender.queue.store import SQL
 
 PARTITIONS = Path(__file__).with_name("partitions.sql").read_text()
+ENQUEUE = Path(__file__).with_name("enqueue.sql").read_text()
 SCHEMA = (
     Path(__file__).with_name("schema.sql").read_text()
     + PARTITIONS
     + Path(__file__).with_name("functions.sql").read_text()
+    + ENQUEUE
 )
 OPTIONS = {
     # Every statement finds its rows by keys, and the statistics of a queue are always wrong: a plan

@@ -18,8 +18,7 @@ LENGTH = 4000
 """Characters of a reason, words or a note."""
 
 
-@dataclass(frozen=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A job to enqueue."""
 
     bucket: str

@@ -10,10 +10,15 @@ coalesce(
 -- part: slot
 get_byte(uuid_send(tenant_id), 15)
 
+-- name: enqueue_one
+select queue.enqueue_alike(%b::uuid, %b, %b::text, %b::smallint, %b::interval, %b::interval, array[%b::bytea])
+
+-- name: enqueue_alike
+select queue.enqueue_alike(%b::uuid, %b, %b::text, %b::smallint, %b::interval, %b::interval, %b::bytea[])
+
 -- name: enqueue
 select id, is_new, is_same from queue.enqueue(
-    %(tenant_id)s, %(urgent)s, %(buckets)b::text[], %(priorities)b::smallint[], %(delays)b::interval[],
-    %(lives)b::interval[], %(bodies)b::bytea[], %(keys)b::bytea[], %(digests)b::bytea[], %(kinds)b::integer[])
+    %b, %b, %b::text[], %b::smallint[], %b::interval[], %b::interval[], %b::bytea[], %b::bytea[], %b::bytea[], %b::integer[])
 
 -- name: register
 with slots as (

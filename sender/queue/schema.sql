@@ -1,4 +1,4 @@
--- The queue's tables. Applied, with partitions.sql and functions.sql, by `install` and by the sender's migrations.
+-- The queue's tables. Applied, with the other files but queries.sql, by `install` and by the sender's migrations.
 --
 -- A job waits in `ready`, or in `scheduled` until it is due; a claim moves it to `claimed`, its
 -- outcome removes it. `records` says what became of it, `bodies` is what the handler gets. Both are

@@ -18,6 +18,7 @@ from tests.bench.queue import environments, report
 from tests.bench.queue.measuring import MODES, Measured, StepFailed
 from tests.bench.queue.stores import Stores, running
 
+STEPS = ("drain", "enqueue", "delay", "kill")
 RIVALS = ("procrastinate", "pgqueuer", "awa", "saq_postgres", "saq_redis", "arq")
 NEWER_RIVALS = ("oban",)
 MINUTES = 20.0
@@ -74,20 +75,26 @@ def main() -> None:
     """Measure, print and store."""
     parser = argparse.ArgumentParser(prog="make bench-queue")
     parser.add_argument("--only", action="append", default=[], help="name of a queue")
+    parser.add_argument("--step", action="append", choices=STEPS, help="all by default")
     parser.add_argument("--scale", type=float, default=1.0, help="of the numbers of jobs")
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--resume", action="store_true", help="go on with a broken run")
     arguments = parser.parse_args()
+    steps = arguments.step or STEPS
     with running() as stores:
         facts = stores.facts()
         run = Run(stores, arguments.only, arguments.scale, resume=arguments.resume)
-        run.all("choose settings", Measured.choose)
+        if {"drain", "delay", "kill"} & set(steps):
+            run.all("choose settings", Measured.choose)
         for number in range(1, arguments.repetitions + 1):
-            for mode in MODES:
+            for mode in MODES if "drain" in steps else ():
                 run.all("{} drain {} {}".format(number, *mode), methodcaller("drain", *mode))
-            run.all(f"{number} enqueue", Measured.enqueue)
-        run.all("delay", Measured.delay)
-        run.all("kill", Measured.kill)
+            if "enqueue" in steps:
+                run.all(f"{number} enqueue", Measured.enqueue)
+        if "delay" in steps:
+            run.all("delay", Measured.delay)
+        if "kill" in steps:
+            run.all("kill", Measured.kill)
     store(list(report.figures(run.queues)), "queue")
     print(f"\n{os.cpu_count()} CPUs ({platform.machine()}), {facts}\n")
     for line in (*report.table(run.queues), "", *report.goals(run.queues)):

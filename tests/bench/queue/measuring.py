@@ -207,10 +207,16 @@ class Measured:
         self.results.failures.append(f"{what}: {handled} of {count} after {limit:.0f} s")
 
     def _layout(self) -> str:
-        return str(self.results.best["equal", 64].get("layout", ""))
+        return str(self._usual().get("layout", ""))
+
+    def _usual(self) -> Setting:
+        """Return the setting of `equal 64`, the first one where none was chosen."""
+        place = MODES.index(("equal", 64))
+        first: Setting = self.facts["settings"][place][0]
+        return self.results.best.get(MODES[place], first)
 
     def _store(self, count: int, setting: Setting | None = None) -> str:
-        chosen = self.results.best["equal", 64] if setting is None else setting
+        chosen = self._usual() if setting is None else setting
         layout = chosen.get("layout", "")
         redis = self.facts["redis"]
         return self._stores.filled(self.name, self.step, layout, count, in_redis=redis)
