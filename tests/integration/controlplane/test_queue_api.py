@@ -178,6 +178,11 @@ async def test_release_ends_the_holds_of_mail_and_says_what_keeps_it_else(mail: 
                 f"buckets released: 2, with the holds of {address}, {mailbox}; {WHY['reason']}",
             )
         ]
+        await holds.hold(admin.cursor(), Subject(Kind.TENANT, str(acme)), HELD, None)
+        await hold(mail, "acme")
+        released = await mail.post("/mailq/release", tenant="acme")
+        assert released["ended"] == ["tenant acme"]
+        assert ", with the holds of the tenant; " in (await mail.events())[-1][2]
         await admin.execute(
             """insert into policy.counters (kind, subject, day, used)
             values ('mailbox', %s, (now() at time zone 'UTC')::date, 50)""",
