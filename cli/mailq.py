@@ -22,6 +22,7 @@ from cli.consent import require_consent
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
+from cli.progress import ProgressLine
 from cli.times import age, moment
 from controlplane.queue.schemas import Changed, HeldPage, Released, UnknownPage
 
@@ -64,7 +65,9 @@ def release(
     """Release buckets, with the holds that keep their mail; say what else holds them again."""
     api = connect()
     bodies = requests(selected(ids, tenant, code, domain), reason)
-    done = [api.post("/mailq/release", Released, body) for body in bodies]
+    with ProgressLine("releasing", log_steps=False) as line:
+        line.update("looking for held mail")
+        done = [api.post_patiently("/mailq/release", Released, body) for body in bodies]
     ended = [subject for one in done for subject in one.ended]
     kept = [view for one in done for view in one.kept]
     count = sum(one.changed for one in done)
