@@ -87,5 +87,13 @@ with gone as materialized (
 )
 delete from directory.withdrawn where tenant_id in (select tenant_id from gone)
 
+-- name: forget_domains
+-- Recipients' domains without mail for 90 days; buckets that are named by one need it as long as they exist.
+delete from policy.recipient_domains where domain = any(array(
+    select domain from policy.recipient_domains
+    where used_at < now() - interval '90 days'
+      and not exists (select from queue.buckets where split_part(name, ' ', 2) = '@' || domain)
+    limit 10000 for update skip locked))
+
 -- name: maintain
 select mail.maintain(%(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

@@ -12,9 +12,11 @@ from kit.database import connection_options
 from sender.queue.store import SQL
 
 PARTITIONS = Path(__file__).with_name("partitions.sql").read_text()
+BUCKETS = Path(__file__).with_name("buckets.sql").read_text()
 SCHEMA = (
     Path(__file__).with_name("schema.sql").read_text()
     + PARTITIONS
+    + BUCKETS
     + Path(__file__).with_name("functions.sql").read_text()
 )
 OPTIONS = {
