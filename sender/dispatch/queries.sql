@@ -41,6 +41,12 @@ union all
 select 'stop', null, null, to_jsonb(stop) from directory.stops as stop
 where tenant_id is null or tenant_id = any(%(concerned)b::uuid[])
 
+-- name: suppressed
+select asked.tenant_id, asked.recipient, string_agg(entry.reason, ', ' order by entry.id) as words
+from unnest(%(tenant_ids)b::uuid[], %(recipients)b::bytea[]) as asked (tenant_id, recipient)
+join suppression.entries as entry on entry.tenant_id = asked.tenant_id and entry.recipient = asked.recipient
+group by asked.tenant_id, asked.recipient
+
 -- name: record_events
 insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)
 select message_id, tenant_id, kind, state, reason, words, details::jsonb
