@@ -34,7 +34,7 @@ def selected(
         "tenant": tenant_option(tenant),
         "code": code,
         "recipient_domain": domain and domain.lower(),
-        "ids": list(ids) if ids else None,
+        "ids": [id_.removeprefix("message/") for id_ in ids] if ids else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 

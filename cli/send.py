@@ -93,7 +93,8 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Mapping[str, object]:
 def _why(explained: Explanation) -> str:
     """Return why a message is not accepted, what releases it, and when it is looked at again."""
     message, meaning, last = explained.message, explained.meaning, explained.decisions[-1]
-    if last.state is message.state and last.reason == message.reason and last.message:
+    is_explained = last.kind != "enqueued" and last.state is message.state
+    if is_explained and last.reason == message.reason and last.message:
         words = last.message
     elif meaning is not None:
         words = meaning.words

@@ -149,7 +149,10 @@ Code = Annotated[
 RecipientDomain = Annotated[
     str,
     Field(max_length=253),
-    Matching(DOMAIN_PATTERN, "write a domain name in lower case"),
+    Matching(
+        DOMAIN_PATTERN,
+        "write a domain name in lower case, one with other letters as in DNS: xn--mnchen-3ya.de",
+    ),
 ]
 
 

@@ -34,7 +34,7 @@ class RecordingApi:
     def _respond(self, request: httpx2.Request) -> httpx2.Response:
         self.query = dict(request.url.params)
         if request.method == "POST":
-            self.body = json.loads(request.content)
+            self.body = json.loads(request.content or "{}")
         self.path = request.url.path.removeprefix("/api/v1")
         document = self._answer(request.method, self.path, self.body)
         return httpx2.Response(200, json=document, request=request)

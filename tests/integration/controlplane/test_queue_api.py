@@ -131,6 +131,8 @@ async def test_held_mail_is_listed_released_and_withdrawn_by_what_it_is(mail: Ma
     }
     assert await mail.items("/mailq", tenant="bob", code="stopped") == held[1:]
     assert await mail.items("/mailq", code="spread") == []
+    refused = await mail.operator.get("/mailq", params={"code": "Spread!"})
+    assert refused.status_code == 422
     depths = (await mail.operator.get("/queue")).json()["depths"]
     assert [(d["state"], d["code"], d["mails"]) for d in depths] == [("held", "stopped", 4)]
     wanted = {"tenant": "acme", "recipient_domain": "one.example", "code": "stopped"}

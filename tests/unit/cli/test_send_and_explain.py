@@ -100,6 +100,14 @@ def test_send_with_wait_says_why_a_message_is_held_and_what_releases_it(capsys):
     assert_shows(shown, NOT_ACCEPTED, state="held", reason=f"{why}looked at again at {at}", id=ID)
 
 
+def test_send_with_wait_says_that_no_sender_has_taken_a_message(capsys):
+    enqueued = {"kind": "enqueued", "state": "queued", "reason": None, "message": "queued for bob"}
+    api = Api("queued", decision=DECISION | enqueued)
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait", "--timeout", "0s") == 1
+    reason = "the sender has not taken it yet"
+    assert_shows(capsys.readouterr().err, NOT_ACCEPTED, state="queued", reason=reason, id=ID)
+
+
 def test_send_with_wait_says_what_a_reason_means_where_no_decision_does(capsys):
     api = Api("unknown", reason="worker_lost")
     assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait") == 1
