@@ -10,6 +10,7 @@ import typer
 from cli.api import connect
 from cli.names import tenant_option
 from cli.output import Format, print_result
+from cli.progress import ProgressLine
 from controlplane.queue.schemas import MOST_IDS, Changed
 
 IdsArgument = Annotated[
@@ -33,7 +34,7 @@ def selected(
         "tenant": tenant_option(tenant),
         "code": code,
         "recipient_domain": domain and domain.lower(),
-        "ids": list(ids) if ids else None,
+        "ids": [id_.removeprefix("message/") for id_ in ids] if ids else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -62,9 +63,12 @@ def change(path: str, selection: dict[str, Any], reason: str, what: str, output:
     """Change all that is meant, some thousands with each request, and print how many."""
     api = connect()
     count = 0
-    for body in requests(selection, reason):
-        done = Changed(changed=0, is_all=False)
-        while not done.is_all:
-            done = api.post(path, Changed, body)
-            count += done.changed
+    with ProgressLine(what, log_steps=False) as line:
+        for body in requests(selection, reason):
+            done = Changed(changed=0, is_all=False)
+            while not done.is_all:
+                after = {} if done.next is None else {"after": done.next}
+                done = api.post(path, Changed, body | after)
+                count += done.changed
+                line.update(f"{count} so far")
     print_result(f"{what}: {count}", {"changed": count}, output)

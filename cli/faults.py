@@ -111,7 +111,12 @@ NOT_ACCEPTED = FAULTS.code(
     message="the message is {state}: {reason}",
     remedy="see `penguin explain {id}`",
     cause="The mail host did not accept the message, or not in time.",
-    example={"state": "deferred", "reason": "host_unreachable", "id": "0199b1c2"},
+    example={
+        "state": "held",
+        "reason": "the tenant is held: complaints; what releases it: its time is over, or "
+        "`penguin holds end`; looked at again at 2026-11-24 18:00:00",
+        "id": "0199b1c2",
+    },
 )
 UNREADABLE = FAULTS.code(
     "file.unreadable",

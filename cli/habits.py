@@ -139,7 +139,8 @@ def remedy(error: ClickException) -> str | None:
     if isinstance(error, NoSuchOption):
         return OPTIONS.get(error.option_name)
     if found := re.search(r"No such command '([^']*)'", message):
-        return COMMANDS.get(found[1])
+        is_of_group = isinstance(error, UsageError) and error.ctx and error.ctx.parent
+        return None if is_of_group else COMMANDS.get(found[1])
     if found := re.search("'-o': .*?'([^']*)'", message):
         return next((ours for name, ours in FORMATS.items() if found[1].startswith(name)), None)
     if found := re.search(r"Option '(.*)' does not take a value", message):

@@ -22,6 +22,7 @@ from cli.consent import require_consent
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
+from cli.progress import ProgressLine
 from cli.times import age, moment
 from controlplane.queue.schemas import Changed, HeldPage, Released, UnknownPage
 
@@ -64,7 +65,9 @@ def release(
     """Release buckets, with the holds that keep their mail; say what else holds them again."""
     api = connect()
     bodies = requests(selected(ids, tenant, code, domain), reason)
-    done = [api.post("/mailq/release", Released, body) for body in bodies]
+    with ProgressLine("releasing", log_steps=False) as line:
+        line.update("looking for held mail")
+        done = [api.post_patiently("/mailq/release", Released, body) for body in bodies]
     ended = [subject for one in done for subject in one.ended]
     kept = [view for one in done for view in one.kept]
     count = sum(one.changed for one in done)
@@ -135,7 +138,8 @@ def resolve(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Say what became of mail of unknown outcome."""
-    body = {"ids": ids, "delivered": delivered, "reason": reason}
+    plain_ids = [id_.removeprefix("message/") for id_ in ids]
+    body = {"ids": plain_ids, "delivered": delivered, "reason": reason}
     done = connect().post("/mailq/resolve", Changed, body)
     line = f"{done.changed} mails {'delivered' if delivered else 'sent again'}"
     print_result(line, {"resolved": done.changed, "delivered": delivered}, output)

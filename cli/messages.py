@@ -18,7 +18,7 @@ from cli.events import FollowOption
 from cli.faults import USAGE
 from cli.kinds import MESSAGE
 from cli.names import OptionalTenantArgument, TenantOption, tenant_of, tenant_option
-from cli.options import whole_number
+from cli.options import positive_number
 from cli.output import Format, OutputOption, print_document, print_item, print_result, print_rows
 from cli.states import in_words, reason_in_words
 from cli.terminal import on_terminal
@@ -56,7 +56,7 @@ def list_(
     campaign: CampaignOption = None,
     since: SinceOption = None,
     until: UntilOption = None,
-    limit: Annotated[int, typer.Option(parser=whole_number, help="at most so many")] = 100,
+    limit: Annotated[int, typer.Option(parser=positive_number, help="at most so many")] = 100,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List messages, newest first."""
@@ -98,7 +98,7 @@ def cancel(
     query = _query(tenant_option(tenant), state, reason, to, sender, campaign, since, until)
     if bool(ids) == bool(query.keys() - {"tenant"}):
         raise USAGE(
-            mistake="nothing says which messages are meant" if not ids else "ids and options",
+            mistake="ids and options are given" if ids else "nothing says which messages are meant",
             remedy="give ids, or at least one of the options that choose messages",
         )
     if ids:
@@ -201,7 +201,8 @@ def _cancel_named(api: Api, ids: list[str], output: Format) -> None:
     done: list[MessageView] = []
     try:
         done.extend(
-            api.post(f"{path_of('messages', id_)}/cancel", MessageView, None) for id_ in ids
+            api.post(f"{path_of('messages', id_)}/cancel", MessageView, None)
+            for id_ in (given.removeprefix("message/") for given in ids)
         )
     finally:
         if output is not Format.TABLE:

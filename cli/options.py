@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from typing import Annotated
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from typer._click.exceptions import BadParameter, ClickException  # typer vendors click
 
 from blueprint import shape
@@ -10,6 +12,7 @@ from blueprint.fields import Count, NotMatching, Real
 from kit.faults import Violation
 
 whole_number = TypeAdapter(Count).validate_python
+positive_number = TypeAdapter(Annotated[Count, Field(ge=1)]).validate_python
 real_number = TypeAdapter(Real).validate_python
 """For `parser=` of an option."""
 

@@ -21,7 +21,7 @@ from cli.consent import require_consent
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_document, print_result, print_rows
 from cli.pause import ReasonOption
-from cli.times import lasting, moment
+from cli.times import ago, lasting, moment
 from controlplane.queue.schemas import DeadPage, QueueView, Recovered, TreatAs
 
 app = typer.Typer(help="The queue of all tenants, for operators.", no_args_is_help=True)
@@ -99,8 +99,8 @@ def recover(
         typer.Option(
             "--since",
             metavar="TIME",
-            help="until when the database knows everything, as 2026-11-24T12:00:00Z; "
-            "when in doubt, later",
+            help="until when the database knows everything, as 2026-11-24T12:00:00Z, or 2h ago: "
+            "2h; when in doubt, later",
         ),
     ],
     treat_as: Annotated[
@@ -117,6 +117,7 @@ def recover(
 ) -> None:
     """After a restore or a promotion: say what may have been sent since, and send on."""
     api = connect()
+    body = {"since": ago(since), "treat_as": treat_as, "reason": reason}
     if not yes:
         words = {
             TreatAs.UNKNOWN: f"Put aside what was in work, or due, at {since}, and send the rest?",
@@ -124,7 +125,6 @@ def recover(
         }
         again = f"penguin queue recover --since {since} --as {treat_as} --reason …"
         require_consent(words[treat_as], again)
-    body = {"since": since, "treat_as": treat_as, "reason": reason}
     claimed = waiting = 0
     done = Recovered(claimed=0, waiting=0, is_done=False)
     while not done.is_done:

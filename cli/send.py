@@ -19,8 +19,8 @@ from cli.options import whole_number
 from cli.output import Format, OutputOption, print_document
 from cli.progress import ProgressLine
 from cli.states import MOVING, in_words, reason_in_words
-from cli.times import later, seconds
-from sender.schemas import MessageView, State
+from cli.times import later, moment, seconds
+from sender.schemas import Explanation, State
 
 app = typer.Typer()
 POLL = 0.2
@@ -72,17 +72,14 @@ def send(
         content = {**content, "expires_at": later(expires)}
     api = connect()
     message_id = api.enqueue({**content, "priority": priority}, tenant_option(tenant))
-    message = _settled(api, message_id, limit) if wait else api.explain(message_id).message
+    explained = _settled(api, message_id, limit) if wait else api.explain(message_id)
+    message = explained.message
     if output is Format.TABLE:
         print(f"{in_words(message.state)}: {message.id} {message.message_id}")
     else:
         print_document(message, output)
     if wait and message.state is not State.ACCEPTED:
-        raise NOT_ACCEPTED(
-            state=in_words(message.state),
-            reason=reason_in_words(message.reason) or "the sender has not taken it yet",
-            id=message.id,
-        )
+        raise NOT_ACCEPTED(state=in_words(message.state), reason=_why(explained), id=message.id)
 
 
 def _from_file(path: Path, given: Mapping[str, object]) -> Mapping[str, object]:
@@ -93,13 +90,32 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Mapping[str, object]:
     return {**content, **given}
 
 
-def _settled(api: Api, message_id: str, timeout: float) -> MessageView:
-    """Return the message once its state is final, or at the timeout."""
+def _why(explained: Explanation) -> str:
+    """Return why a message is not accepted, what releases it, and when it is looked at again."""
+    message, meaning, last = explained.message, explained.meaning, explained.decisions[-1]
+    is_explained = last.kind != "enqueued" and last.state is message.state
+    if is_explained and last.reason == message.reason and last.message:
+        words = last.message
+    elif meaning is not None:
+        words = meaning.words
+    else:
+        words = reason_in_words(message.reason) or "the sender has not taken it yet"
+    parts = [words]
+    if meaning is not None and meaning.release:
+        parts.append(f"what releases it: {meaning.release}")
+    if message.state in (State.HELD, State.DEFERRED):
+        parts.append(f"looked at again at {moment(message.run_at)}")
+    return "; ".join(parts)
+
+
+def _settled(api: Api, message_id: str, timeout: float) -> Explanation:
+    """Return what is known of the message once its state is final, or at the timeout."""
     deadline = time.monotonic() + timeout
     with ProgressLine("sending", log_steps=False) as line:
         while True:
-            message = api.explain(message_id).message
+            explained = api.explain(message_id)
+            message = explained.message
             if message.state not in MOVING or time.monotonic() > deadline:
-                return message
+                return explained
             line.update(f"{in_words(message.state)} {reason_in_words(message.reason)}".rstrip())
             environment().sleep(POLL)

@@ -29,6 +29,7 @@ from sender.dispatch.changes import Changes
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
 from sender.dispatch.store import DatabaseClock, prepare_statements
+from sender.dispatch.suppressed import Suppressed
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
 from sender.dispatch.withdrawn import cancel_mail_of_deleted
@@ -103,6 +104,7 @@ async def run(
                 clock=clock,
                 max_attempts=settings.max_attempts,
                 learn=changes.learn,
+                suppressed=Suppressed(pool),
                 unsubscribe_address=settings.unsubscribe_address,
             )
             worker = Worker(

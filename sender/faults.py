@@ -148,7 +148,7 @@ MAILS_QUEUED = FAULTS.code(
 )
 NOT_JUSTIFIED = FAULTS.code(
     "suppression.not_justified",
-    message="the recipient {reason}: mail to him again needs a justification",
+    message="the recipient {reason}: more mail to this address needs a justification",
     remedy="add `justification` (`--justification` on the command line); it is recorded",
     cause="A suppression that the recipient asked for is not removed without a recorded reason.",
     example={"reason": "unsubscribed"},

@@ -1,7 +1,8 @@
 """The endpoints behind List-Unsubscribe: a POST suppresses, a GET shows a button (RFC 8058).
 
-Link scanners follow every GET, so a GET changes nothing. No cookie, no login, no redirect: the
-address of the link alone says who and from whom. What comes by mail is posted to `/u`.
+Link scanners follow every link with GET or HEAD, so neither changes anything. No cookie, no login,
+no redirect, also where a client adds a slash: the address of the link alone says who and from
+whom. What comes by mail is posted to `/u`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ HEADERS = {
 
 
 def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = None) -> APIRouter:
-    """Return the routes GET and POST `/u/{token}`, and POST `/u`, which takes a mail.
+    """Return the routes GET, HEAD and POST `/u/{token}`, and POST `/u`, which takes a mail.
 
     `engine` connects as the role of the public.
     """
@@ -63,10 +64,12 @@ def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = Non
             return _page(AGAIN, "Not done yet", "<p>Please try again in a minute.</p>")
         return None
 
-    @router.get("/u/{token}")
+    @router.api_route("/u/{token}/", methods=["GET", "HEAD"])
+    @router.api_route("/u/{token}", methods=["GET", "HEAD"])
     async def ask(token: str) -> HTMLResponse:
         return _page(200, "Unsubscribe", BUTTON) if _read(tokens, token) else _unknown()
 
+    @router.post("/u/{token}/")
     @router.post("/u/{token}")
     async def unsubscribe(token: str) -> HTMLResponse:
         subscription = _read(tokens, token)
@@ -75,6 +78,7 @@ def create_router(engine: AsyncEngine, tokens: Tokens, clock: Clock | None = Non
         done = _page(200, "Unsubscribed", "<p>You will get no more mail from this sender.</p>")
         return await end(subscription, "one-click") or done
 
+    @router.post("/u/")
     @router.post("/u")
     async def receive(request: Request) -> Response:
         subscription = subscription_of(await request.body(), tokens)

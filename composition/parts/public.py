@@ -21,7 +21,7 @@ from sender.unsubscribe import create_router
 
 def public_app(engine: AsyncEngine, tokens: Tokens) -> FastAPI:
     """Return the application of the public endpoints."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)  # a redirect would lose the POST
     app.add_middleware(Limits)
     app.include_router(create_router(engine, tokens))
     return app

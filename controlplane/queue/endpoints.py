@@ -22,6 +22,7 @@ from controlplane.queue.schemas import (
     AddressTrafficView,
     BucketView,
     Changed,
+    Code,
     DeadPage,
     DeadView,
     DepthView,
@@ -46,7 +47,7 @@ TenantQuery = Annotated[
     Text | None, Query(description="only mail of this tenant", examples=["acme"])
 ]
 CodeQuery = Annotated[
-    Text | None, Query(description="only mail of this reason", examples=["warmup_cap_reached"])
+    Code | None, Query(description="only mail of this reason", examples=["warmup_cap_reached"])
 ]
 
 

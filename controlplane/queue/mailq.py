@@ -30,6 +30,7 @@ from controlplane.queue.schemas import (
 )
 from controlplane.tenants import repository as tenant_rows
 from sender import mailq
+from sender.policy.model import Kind
 from sender.queue import operations
 from sender.reasons import REASONS
 
@@ -97,10 +98,16 @@ async def release_mail(
         what="buckets released",
         now=request.app.state.clock(),
     )
+    async with access.begin() as connection:
+        names = await tenant_rows.names(connection, done.ended)
     return Released(
         changed=done.count,
         is_all=done.is_all,
-        ended=[str(subject) for subjects in done.ended.values() for subject in subjects],
+        ended=[
+            f"tenant {names[id_]}" if subject.kind is Kind.TENANT and id_ in names else str(subject)
+            for id_, subjects in done.ended.items()
+            for subject in subjects
+        ],
         kept=[_kept(code, buckets) for code, buckets in sorted(done.kept.items())],
     )
 

@@ -53,6 +53,7 @@ HELD: dict[str, Any] = {
 RELEASED: dict[str, Any] = {
     "changed": 3,
     "is_all": True,
+    "next": None,
     "ended": ["address 198.18.1.2", "provider 198.18.1.2/google"],
     "kept": [
         {
@@ -148,7 +149,16 @@ Code = Annotated[
 RecipientDomain = Annotated[
     str,
     Field(max_length=253),
-    Matching(DOMAIN_PATTERN, "write a domain name in lower case"),
+    Matching(
+        DOMAIN_PATTERN,
+        "write a domain name in lower case, one with other letters as in DNS: xn--mnchen-3ya.de",
+    ),
+]
+
+
+Place = Annotated[
+    str,
+    Matching(f"{ID_PATTERN[:-1]}/{ID_PATTERN[1:]}", "give `next` of the answer before"),
 ]
 
 
@@ -168,6 +178,8 @@ class SelectionRequest(BaseModel):
     ids: Ids | None = None
     reason: Reason
     """Recorded with the event."""
+    after: Place | None = None
+    """`next` of the answer before; of the same request to withdraw or retry mail to a domain."""
 
     @model_validator(mode="after")
     def _selects(self) -> SelectionRequest:
@@ -179,12 +191,16 @@ class SelectionRequest(BaseModel):
 class Changed(BaseModel):
     """The result of one step of a change in bulk."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"changed": 1200, "is_all": True}]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"changed": 1200, "is_all": True, "next": None}]}
+    )
 
     changed: int
     """Mails; with `release` buckets."""
     is_all: bool
-    """False: there are more; repeat the request."""
+    """False: there are more; repeat the request, with `next` as `after` where it is given."""
+    next: str | None = None
+    """Where a search by domain goes on; such an answer may have changed nothing."""
 
 
 class KeptView(BaseModel):

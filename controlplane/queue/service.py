@@ -42,7 +42,8 @@ async def in_bulk(
 ) -> Changed:
     """Change the mail that a request means; return how many there were."""
     done = await change(access, request, act, reason=reason, what=what, now=now)
-    return Changed(changed=done.count, is_all=done.is_all)
+    following = None if done.next is None else "/".join(map(str, done.next))
+    return Changed(changed=done.count, is_all=done.is_all, next=following)
 
 
 async def change(
@@ -61,6 +62,7 @@ async def change(
             code=request.code,
             recipient_domain=request.recipient_domain,
             ids=None if request.ids is None else [UUID(id_) for id_ in request.ids],
+            after=_place(request.after),
         )
         done = await act(await driver_of(connection), selection)
         what = ", ".join([what, *_criteria(request)])
@@ -75,6 +77,13 @@ async def change(
             notes=done.notes,
         )
     return done
+
+
+def _place(after: str | None) -> mailq.Place | None:
+    if after is None:
+        return None
+    tenant, _, message = after.partition("/")
+    return UUID(tenant), UUID(message)
 
 
 def _criteria(request: SelectionRequest) -> list[str]:

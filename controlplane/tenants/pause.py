@@ -6,18 +6,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.conditions import repository as conditions
-from controlplane.conditions.model import TENANT
 from controlplane.events.reasons import Reason
-from controlplane.events.repository import emit
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, OperatorWriter
 from controlplane.problems import responses
-from controlplane.schedule.repository import Priority, request_pass
-from controlplane.tenants import repository, service
+from controlplane.tenants import repository
+from controlplane.tenants.changing import Done, change
 from controlplane.tenants.endpoints import Name
-from controlplane.tenants.repository import Pause
+from controlplane.tenants.repository import Pause, TenantRow
 from controlplane.tenants.schemas import TenantView
 
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
@@ -53,23 +51,11 @@ async def _set(
     name: str, pause: Pause | None, body: PauseRequest, request: Request, access: Access
 ) -> TenantView:
     """Pause or resume; the same request again changes nothing."""
-    now = request.app.state.clock()
-    async with access.begin() as connection:
-        row = await service.find(connection, name, for_update=True)
-        if pause != row.paused:
-            await repository.set_pause(connection, row, pause)
-            await request_pass(connection, row.id, Priority.USER, now=now)
-            await emit(
-                connection,
-                tenant_id=row.id,
-                tenant=name,
-                at=now,
-                subject=TENANT,
-                kind="pause",
-                reason="Paused" if pause else "Resumed",
-                message=body.reason,
-                actor=access.owner,
-            )
-            row = await service.find(connection, name)
-        loaded = await conditions.load(connection, row.id)
-    return service.view(row, loaded, request.app.state.platform)
+
+    async def act(connection: AsyncConnection, row: TenantRow) -> Done | None:
+        if pause == row.paused:
+            return None
+        await repository.set_pause(connection, row, pause)
+        return Done("pause", "Paused" if pause else "Resumed", body.reason)
+
+    return await change(name, request, access, act)

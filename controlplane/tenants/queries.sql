@@ -18,7 +18,12 @@ where name >= :after
   and (:inclusive or name > :after)
   and (cast(:name as text) is null or name = :name)
   and document->'metadata'->'labels' @> all(cast(:labels as jsonb[]))
-  and document->'spec' @> cast(:spec as jsonb)
+  and (document->'spec' @> cast(:spec as jsonb)
+    or applied_document->'spec' @> cast(:spec as jsonb)  -- what drains before a pass has seen so
+    or exists (
+        select from oltp.draining
+        where tenant_id = tenants.id and released_at is null
+          and jsonb_build_object('hosts', jsonb_build_array(host)) @> cast(:spec as jsonb)))
 order by name
 limit :limit
 

@@ -6,18 +6,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.conditions import repository as conditions
-from controlplane.conditions.model import TENANT
 from controlplane.events.reasons import Reason
-from controlplane.events.repository import emit
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, OperatorWriter
 from controlplane.problems import responses
-from controlplane.schedule.repository import Priority, request_pass
-from controlplane.tenants import service
+from controlplane.tenants.changing import Done, change
 from controlplane.tenants.draining import release_now
 from controlplane.tenants.endpoints import Name
+from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import TenantView
 
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
@@ -40,21 +38,9 @@ async def release_addresses(
 
     Messages that are lost are marked, where their host can be asked.
     """
-    now = request.app.state.clock()
-    async with access.begin() as connection:
-        row = await service.find(connection, name, for_update=True)
+
+    async def act(connection: AsyncConnection, row: TenantRow) -> Done:
         await release_now(connection, row.id, always=row.deleting)
-        await request_pass(connection, row.id, Priority.USER, now=now)
-        await emit(
-            connection,
-            tenant_id=row.id,
-            tenant=name,
-            at=now,
-            subject=TENANT,
-            kind="draining",
-            reason="NotWaitedFor",
-            message=body.reason,
-            actor=access.owner,
-        )
-        loaded = await conditions.load(connection, row.id)
-    return service.view(row, loaded, request.app.state.platform)
+        return Done("draining", "NotWaitedFor", body.reason)
+
+    return await change(name, request, access, act)

@@ -95,7 +95,7 @@ async def page(
 ) -> list[TenantRow]:
     """Return tenants in order of name, after a name or with `inclusive` from it on.
 
-    They have all `labels`, and their specification contains `spec`.
+    They have all `labels`, and their specification contains `spec`, or did while a part drains.
     """
     return await fetch_all(
         connection,

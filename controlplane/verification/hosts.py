@@ -28,6 +28,7 @@ from controlplane.verification.outbound import (
     reported,
     unread,
 )
+from controlplane.verification.outbound.faults import OUTBOUND_UNSET
 from controlplane.verification.submission import TIMEOUT, Target, verify_port
 from kit.faults import Fault
 
@@ -132,7 +133,7 @@ class Hosts:
         same time.
         """
         if self._echo is None:
-            fault = faults.OUTBOUND_UNSET()
+            fault = OUTBOUND_UNSET()
             return [
                 Finding.remark(f"address/{address.name}", CHECK, fault)
                 for host in self._hosts

@@ -32,8 +32,8 @@ def page() -> str:
             refusals = ", ".join(sorted(s for s in operation["responses"] if s >= "400"))
             text += f"| {method.upper()} | `{path}` | {about} | {refusals} |\n"
     return text + (
-        "\nBeside it, without a key, for mail clients: GET `/u/{token}` shows a page that asks, "
-        "POST `/u/{token}` unsubscribes (RFC 8058).\n"
+        "\nBeside it, without a key, for mail clients: GET `/u/{token}` shows a page that asks "
+        "(HEAD answers like it), POST `/u/{token}` unsubscribes (RFC 8058).\n"
     )
 
 

@@ -250,8 +250,7 @@ async def _obstacles(
         if tenant_id in deleted:
             refused[id_] = cancelled(TENANT_DELETED, "the tenant was deleted")
         elif id_ in suppressed:
-            words = f"the recipient is suppressed: {suppressed[id_]}"
-            refused[id_] = cancelled(SUPPRESSED, words)
+            refused[id_] = recipient_suppressed(suppressed[id_])
         elif (tenant_id, address := intent.data["address"]) in draining:
             words = f"{address} takes no new mail: it is to be released"
             refused[id_] = Outcome(Queued.RELEASED, ADDRESS_DRAINING, words, spent=0)
@@ -282,6 +281,11 @@ def cancelled(reason: str, words: str) -> Outcome:
     """Return the outcome of a message that will never be handed over."""
     report = report_of("decided", State.CANCELLED, reason, words)
     return Outcome(Queued.CANCELLED, reason, words, spent=0, data=report)
+
+
+def recipient_suppressed(reasons: str) -> Outcome:
+    """Return the outcome of a message whose recipient gets no mail for some reasons."""
+    return cancelled(SUPPRESSED, f"the recipient is suppressed: {reasons}")
 
 
 async def _record(connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]) -> None:

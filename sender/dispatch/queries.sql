@@ -41,6 +41,12 @@ union all
 select 'stop', null, null, to_jsonb(stop) from directory.stops as stop
 where tenant_id is null or tenant_id = any(%(concerned)b::uuid[])
 
+-- name: suppressed
+select asked.tenant_id, asked.recipient, string_agg(entry.reason, ', ' order by entry.id) as words
+from unnest(%(tenant_ids)b::uuid[], %(recipients)b::bytea[]) as asked (tenant_id, recipient)
+join suppression.entries as entry on entry.tenant_id = asked.tenant_id and entry.recipient = asked.recipient
+group by asked.tenant_id, asked.recipient
+
 -- name: record_events
 insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)
 select message_id, tenant_id, kind, state, reason, words, details::jsonb
@@ -86,6 +92,14 @@ with gone as materialized (
     delete from directory.draining where tenant_id in (select tenant_id from gone)
 )
 delete from directory.withdrawn where tenant_id in (select tenant_id from gone)
+
+-- name: forget_domains
+-- Recipients' domains without mail for 90 days; buckets that are named by one need it as long as they exist.
+delete from policy.recipient_domains where domain = any(array(
+    select domain from policy.recipient_domains
+    where used_at < now() - interval '90 days'
+      and not exists (select from queue.buckets where split_part(name, ' ', 2) = '@' || domain)
+    limit 10000 for update skip locked))
 
 -- name: maintain
 select mail.maintain(%(records)s, %(events)s) where pg_try_advisory_xact_lock(%(lock)s)

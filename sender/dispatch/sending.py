@@ -16,9 +16,10 @@ from kit.faults import Fault
 from sender import directory, smtp
 from sender.clock import Clock
 from sender.composer import Composer
-from sender.dispatch.accounting import Place, cancelled, report_of
+from sender.dispatch.accounting import Place, cancelled, recipient_suppressed, report_of
 from sender.dispatch.keys import Opener
 from sender.dispatch.stopped import OF_MESSAGES, stopped
+from sender.dispatch.suppressed import Suppressed
 from sender.dispatch.tenants import Route, Tenants
 from sender.outbox import decoded, message_id
 from sender.queue import Attempt, Job, Lost, Outcome, Refused
@@ -26,7 +27,7 @@ from sender.queue import State as Queued
 from sender.queue.model import RELEASED
 from sender.queue.outages import AWAY
 from sender.queue.retries import delay
-from sender.reasons import ADDRESS_DRAINING, HOST_REFUSED
+from sender.reasons import ADDRESS_DRAINING, HOST_REFUSED, SUPPRESSED
 from sender.schemas import OutgoingMessage, State
 from sender.smtp import Egress, Envelope, Result, Stage
 from sender.suppression import recipient_hash
@@ -67,6 +68,8 @@ class Sending:
     max_attempts: int
     learn: Callable[[Job], Awaitable[None]]
     """Lets the bucket and the tenant of a job that another sender has claimed be known."""
+    suppressed: Suppressed
+    """Who gets no mail, before a connection is opened for it."""
     unsubscribe_address: str | None = None
     """Whose mail unsubscribes, too."""
     _passwords: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
@@ -99,6 +102,8 @@ class Sending:
         route = self.tenants.route(job.bucket_id)
         if route is None:
             return RELEASED
+        if reasons := await self.suppressed.reasons(job.tenant_id, message.to):
+            return recipient_suppressed(reasons)
         address = route.address
         try:
             mail = await self._write(job, message, route)
@@ -130,6 +135,8 @@ class Sending:
                 lambda: attempt.begin(route.address.name, place),
             )
         except Refused as refused:
+            if refused.outcome.reason == SUPPRESSED:
+                self.suppressed.met(job.tenant_id)
             if refused.outcome.reason == ADDRESS_DRAINING:
                 self.tenants.changed.add(job.tenant_id)
             if refused.outcome.state is Queued.RELEASED:

@@ -25,6 +25,7 @@ async def maintain(pool: AsyncConnectionPool[Any], *, records: int, events: int)
             await connection.execute(SQL.forget_months)
             await connection.execute(SQL.forget_deleted)
             await connection.execute(SQL.forget_without_mail, values)
+            await connection.execute(SQL.forget_domains)
     except (Error, PoolTimeout) as error:  # or others use what would be dropped: another time
         log.warning("sender.not_maintained", error=str(error))
 

@@ -6,7 +6,7 @@ The queue itself knows neither recipients nor events; `sender.queue.operations` 
 from sender.mailq.dead import DeadMail, dead_mails, purge, replay
 from sender.mailq.rates import WINDOW, HandedOver, Rate, Waits, handed_over, rates, waits
 from sender.mailq.releasing import Released, release
-from sender.mailq.selection import Changed, Selection
+from sender.mailq.selection import Changed, Place, Selection
 from sender.mailq.unknown import UnknownMail, resolve, unknown_mails
 from sender.mailq.waiting import retry, withdraw
 
@@ -15,6 +15,7 @@ __all__ = [
     "Changed",
     "DeadMail",
     "HandedOver",
+    "Place",
     "Rate",
     "Released",
     "Selection",

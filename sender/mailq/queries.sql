@@ -45,6 +45,32 @@ select job.id, job.tenant_id from queue.scheduled as job
 {waiting} and record.state = 'retry' and job.due_at > now()
 limit %(most)s
 
+-- name: mails_to_domain
+-- Looks at so many mails only: what is not done, by an index, in the order of tenants and ids, which nothing
+-- changes while it waits. `last` is where the next search goes on.
+with looked_at as materialized (
+    select id, tenant_id, bucket_id, state, due_at, reason from queue.records
+    where state <> 'done' and tenant_id <= %(last_tenant)s and (tenant_id, id) > (%(after_tenant)s, %(after_id)s)
+    order by tenant_id, id limit %(most)s
+), last as (
+    select tenant_id, id, (select count(*) from looked_at) = %(most)s as has_more
+    from looked_at order by tenant_id desc, id desc limit 1
+)
+select last.tenant_id, last.id, last.has_more, found.id, found.tenant_id
+from last left join lateral (
+    select job.id, job.tenant_id
+    from looked_at as job
+    join queue.buckets as bucket on bucket.id = job.bucket_id
+    join mail.messages as message on message.id = job.id
+    where job.state = any(%(states)s) and (not %(is_later)s or job.due_at > now())
+      and lower(split_part(message.recipient, '@', -1)) = %(recipient_domain)s
+      and (%(code)s::text is null or %(code)s = case
+            when bucket.held_until > now() and job.due_at <= now() then bucket.reason else job.reason end)
+) as found on true
+
+-- name: allow_minutes
+set local statement_timeout = '10min'
+
 -- name: held_buckets
 select tenant_id, name, urgent, reason, now() as at from queue.buckets
 where held_until > now()

@@ -108,7 +108,9 @@ def _keeping(bucket: BucketSnapshot) -> set[Subject]:
 
 async def _held(connection: Connection, selection: Selection) -> dict[UUID, list[Held]]:
     query = SQL.held_buckets_of_mail
-    if selection.ids is None and selection.recipient_domain is None:
+    if selection.is_by_domain:  # reads all mail that is due and held
+        await connection.execute(SQL.allow_minutes)
+    elif selection.ids is None:
         query = SQL.held_buckets
     buckets: dict[UUID, list[Held]] = defaultdict(list)
     async with connection.cursor(row_factory=class_row(Held)) as cursor:

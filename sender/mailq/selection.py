@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +16,8 @@ Connection = psycopg.AsyncConnection[Any]
 SQL: Queries[str] = Queries(__file__, str)
 Owners = Mapping[UUID, UUID]
 """Tenants by the ids of their messages."""
+Place = tuple[UUID, UUID]
+"""A tenant, and a message of it: where a search goes on."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class Selection:
     recipient_domain: str | None = None
     """In lower case."""
     ids: Sequence[UUID] | None = None
+    after: Place | None = None
+    """Of a search by domain: where the one before ended."""
+
+    @property
+    def is_by_domain(self) -> bool:
+        """Whether no index leads to the mail: it is looked for page by page."""
+        return self.ids is None and self.recipient_domain is not None
 
     def values(self, most: int) -> dict[str, Any]:
         """Return the parameters of a query."""
@@ -46,7 +55,8 @@ class Changed:
 
     tenants: Mapping[UUID, int]
     is_all: bool
-    """False: the same call may find more."""
+    """False: the same call, after `next` where that is given, may find more."""
+    next: Place | None = field(default=None, kw_only=True)
 
     @property
     def count(self) -> int:

@@ -37,8 +37,8 @@ class Subject(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        """Return it in words: `address 198.18.1.2`."""
-        return f"{self.kind} {self.name}"
+        """Return it in words: `address 198.18.1.2`; a tenant, which only its id names, without."""
+        return "the tenant" if self.kind is Kind.TENANT else f"{self.kind} {self.name}"
 
 
 def at_provider(ip: str, provider: str) -> Subject:

@@ -137,9 +137,9 @@ declare
     place record;
 begin
     select bucket.id, tenants.most_waiting, case when worker.wants_notice then worker.id end as listener into place
-    from queue.buckets as bucket join queue.tenants on tenants.tenant_id = tenant
+    from queue.tenants join queue.buckets as bucket using (tenant_id)  -- locked in this order, as by drop_buckets
     left join queue.slots on slots.slot = own_slot left join queue.workers as worker on worker.id = slots.worker
-    where bucket.tenant_id = tenant and bucket.name = bucket_name and bucket.urgent = is_urgent;
+    where tenants.tenant_id = tenant and bucket.name = bucket_name and bucket.urgent = is_urgent;
     if not found or place.most_waiting is not null then
         return array(select id from queue.enqueue(
             tenant, is_urgent, array[bucket_name], array[job_priority], array[delay], array[life], contents, null, null));

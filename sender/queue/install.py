@@ -13,9 +13,11 @@ from sender.queue.store import SQL
 
 PARTITIONS = Path(__file__).with_name("partitions.sql").read_text()
 ENQUEUE = Path(__file__).with_name("enqueue.sql").read_text()
+BUCKETS = Path(__file__).with_name("buckets.sql").read_text()
 SCHEMA = (
     Path(__file__).with_name("schema.sql").read_text()
     + PARTITIONS
+    + BUCKETS
     + Path(__file__).with_name("functions.sql").read_text()
     + ENQUEUE
 )

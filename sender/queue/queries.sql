@@ -21,10 +21,14 @@ select id, is_new, is_same from queue.enqueue(
     %b, %b, %b::text[], %b::smallint[], %b::interval[], %b::interval[], %b::bytea[], %b::bytea[], %b::bytea[], %b::integer[])
 
 -- name: register
+-- Ids are random: after a restore the next number of a sequence may be that of a worker that still runs, and
+-- tokens begin with them. They have 31 bits.
 with slots as (
     insert into queue.slots (slot) select generate_series(0, 255) on conflict do nothing
 )
-insert into queue.workers (name, lease_until) values (%(name)s, now() + %(lease)s) returning id
+insert into queue.workers (id, name, lease_until) overriding system value
+values (1 + floor(random() * 2147483646)::bigint, %(name)s, now() + %(lease)s)
+returning id
 
 -- name: renew
 update queue.workers set lease_until = now() + %(lease)s, draining = %(draining)s
@@ -334,7 +338,7 @@ where bucket.id in (select id from wanted) and bucket.filled and bucket.held_unt
 
 -- name: empty
 -- Only where there is certainly nothing: a job that was locked by another transaction is found here.
-update queue.buckets as bucket set filled = false
+update queue.buckets as bucket set filled = false, emptied_at = now()
 where id = any(%(ids)s) and not exists (select from queue.ready where ready.bucket_id = bucket.id)
 returning id
 
@@ -455,6 +459,9 @@ delete from queue.records_default where ctid = any(array(
 delete from queue.dead where ctid = any(array(
     select ctid from queue.dead
     where id < queue.least_id(now() - make_interval(days => %(records)s + 7)) order by id limit %(most)s))
+
+-- name: drop_buckets
+select queue.drop_buckets(%(buckets)s)
 
 -- name: drop_keys
 delete from queue.keys where ctid = any(array(

@@ -72,10 +72,12 @@ create table queue.buckets (
     reason text,
     words text,
     released_at timestamptz not null default now(),
+    emptied_at timestamptz not null default now(),
     unique (tenant_id, name, urgent)
 ) with (fillfactor = 70);
 comment on column queue.buckets.urgent is 'served before every tenant''s share; only operators enqueue into it';
 comment on column queue.buckets.filled is 'false: certainly no row in `ready`';
+comment on column queue.buckets.emptied_at is 'while not filled: no job was due here since';
 create index buckets_due on queue.buckets (slot, held_until) where filled;
 
 create table queue.ready (

@@ -16,6 +16,8 @@ AHEAD = 3
 """Days for which partitions exist. Without any, the default partitions are used."""
 BATCH = 5_000
 """Rows of one transaction."""
+BUCKETS = 1_000
+"""Buckets of one transaction, while which nobody else reads any."""
 log = structlog.get_logger(__name__)
 
 
@@ -30,6 +32,7 @@ class Upkeep:
             "records": settings.keep_records,
             "keys": settings.keep_keys,
             "most": BATCH,
+            "buckets": BUCKETS,
         }
 
     async def run(self) -> None:
@@ -42,6 +45,7 @@ class Upkeep:
             SQL.drop_records,
             SQL.drop_default_records,
             SQL.drop_dead,
+            SQL.drop_buckets,
             SQL.drop_keys,
         ):
             try:

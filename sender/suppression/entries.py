@@ -18,7 +18,7 @@ from sender.schemas import Suppression, SuppressionReason
 
 SQL = Queries(__file__, text)
 WISHES = frozenset({SuppressionReason.UNSUBSCRIBED, SuppressionReason.COMPLAINED})
-"""Reasons that the recipient gave: mail to him again needs a justification."""
+"""Reasons that the recipient gave: more mail to the address needs a justification."""
 
 
 def recipient_hash(address: str) -> bytes:

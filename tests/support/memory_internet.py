@@ -13,15 +13,8 @@ from datetime import timedelta
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CloudState, Finding, Login
-from controlplane.verification.faults import (
-    DKIM_INVALID,
-    MISSING,
-    NO_BANNER,
-    OUTBOUND_UNCLEAR,
-    OUTBOUND_UNREAD,
-    UNANSWERED,
-    UNCLEAR,
-)
+from controlplane.verification.faults import DKIM_INVALID, MISSING, NO_BANNER, UNANSWERED, UNCLEAR
+from controlplane.verification.outbound.faults import OUTBOUND_UNCLEAR, OUTBOUND_UNREAD
 from kit.faults import Code
 from tests.support.points import Points
 

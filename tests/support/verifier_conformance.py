@@ -15,13 +15,12 @@ from controlplane.verification.faults import (
     MISSING,
     NO_BANNER,
     OPEN_RELAY,
-    OUTBOUND_CLOSED,
-    OUTBOUND_UNREAD,
     PTR_DIFFERENT,
     SERVER_FAILED,
     TLS_FAILED,
     UNCLEAR,
 )
+from controlplane.verification.outbound.faults import OUTBOUND_CLOSED, OUTBOUND_UNREAD
 from kit.faults import Code
 from tests.support.tenants import rendered, tenant
 

@@ -11,7 +11,9 @@ import pytest
 
 from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import CloudState, Finding, Login
-from controlplane.verification import InternetVerifier, faults
+from controlplane.verification import InternetVerifier
+from controlplane.verification.faults import SEEN_BY_ITSELF
+from controlplane.verification.outbound import faults
 from lab.running import required
 from tests.support.waiting import wait_for
 
@@ -93,7 +95,7 @@ def test_port_25_is_seen_by_the_host_itself_where_the_control_plane_cannot(mail_
     seen = {(f.check, f.ok, f.code) for f in findings if f.check != "smtp.outbound"}
     assert seen == {
         ("smtp.banner", True, None),
-        ("smtp.banner", True, faults.SEEN_BY_ITSELF),
+        ("smtp.banner", True, SEEN_BY_ITSELF),
         ("smtp.relay", True, None),
         ("smtp.inbound", True, None),
     }

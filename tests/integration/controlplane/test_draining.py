@@ -38,6 +38,12 @@ def addresses(stepped: SteppedReconciler) -> list[str]:
     return [address.name for host in hosts for address in host.addresses]
 
 
+async def found(stepped: SteppedReconciler, kind: str, name: str) -> list[str]:
+    """Return the parts that are shown for a name."""
+    items = (await stepped.api.get(f"/{kind}", params={"name": name})).json()["items"]
+    return [item["name"] for item in items]
+
+
 async def events(stepped: SteppedReconciler) -> list[tuple[str, str, str]]:
     page = (await stepped.api.get("/events", params={"limit": 1000})).json()
     return [
@@ -106,7 +112,11 @@ async def test_host_is_kept_for_at_most_48_hours(stepped: SteppedReconciler) -> 
     stepped.spools.queue_ids = {"mx1-2": {"4bXyZ", "4bXyA"}}
     stepped.configurator.dead.add("mx1")
     await stepped.apply(hosts=[host("mx2"), host("mx3")])
+    assert await found(stepped, "hosts", "mx1") == ["mx1"], "before a pass"
     await stepped.until_quiet(passes=3)
+    assert await found(stepped, "hosts", "mx1") == ["mx1"]
+    assert await found(stepped, "addresses", "mx1-2") == ["mx1-2"]
+    assert await found(stepped, "hosts", "mx4") == []
     assert addresses(stepped) == ["mx2-1", "mx2-2", "mx3-1", "mx3-2", "mx1-1", "mx1-2"]
     assert await published(stepped) == {"mx2-2": False, "mx3-2": False, "mx1-2": True}
     assert await stepped.condition("Ready") == ("True", "Ready"), "whatever mx1 does"
@@ -119,6 +129,7 @@ async def test_host_is_kept_for_at_most_48_hours(stepped: SteppedReconciler) -> 
         await connection.execute(text("update oltp.draining set since = since - interval '48 h'"))
     await stepped.until_quiet()
     assert addresses(stepped) == ["mx2-1", "mx2-2", "mx3-1", "mx3-2"]
+    assert await found(stepped, "hosts", "mx1") == []
     subject, reason, message = (await events(stepped))[-1]
     assert (subject, reason) == ("address/mx1-2", "MailLost")
     assert "2 mails on its host, of which 0 are marked address_released" in message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from fastapi import FastAPI
 from controlplane import faults
 from controlplane.database import CONTROLLER, Database
 from controlplane.queue.measuring import Measuring
+from sender import mailq
 from sender.directory import publish
 from sender.live import Live, LiveAddress, LiveBucket, show
 from sender.outbox import decoded
@@ -129,28 +131,64 @@ async def test_held_mail_is_listed_released_and_withdrawn_by_what_it_is(mail: Ma
     }
     assert await mail.items("/mailq", tenant="bob", code="stopped") == held[1:]
     assert await mail.items("/mailq", code="spread") == []
+    refused = await mail.operator.get("/mailq", params={"code": "Spread!"})
+    assert refused.status_code == 422
     depths = (await mail.operator.get("/queue")).json()["depths"]
     assert [(d["state"], d["code"], d["mails"]) for d in depths] == [("held", "stopped", 4)]
     wanted = {"tenant": "acme", "recipient_domain": "one.example", "code": "stopped"}
-    assert await mail.post("/mailq/withdraw", **wanted) == {"changed": 2, "is_all": True}
-    assert await mail.post("/mailq/withdraw", **wanted) == {"changed": 0, "is_all": True}
+    assert await mail.post("/mailq/withdraw", **wanted) == {
+        "changed": 2,
+        "is_all": True,
+        "next": None,
+    }
+    assert await mail.post("/mailq/withdraw", **wanted) == {
+        "changed": 0,
+        "is_all": True,
+        "next": None,
+    }
     for id_ in (first, second):
         explained = (await mail.operator.get(f"/messages/{id_}")).json()
         assert explained["message"]["state"] == "cancelled"
         last = explained["decisions"][-1]
         assert (last["reason"], last["message"]) == ("withdrawn", WHY["reason"])
-    assert await mail.post("/mailq/withdraw", ids=[third, first]) == {"changed": 1, "is_all": True}
+    assert await mail.post("/mailq/withdraw", ids=[third, first]) == {
+        "changed": 1,
+        "is_all": True,
+        "next": None,
+    }
     assert await mail.state(other) == "held"
     released = await mail.post("/mailq/release", recipient_domain="one.example")
     publishes = "the reconciler publishes it once its domains are verified"
     kept = {"code": "not_published", "buckets": 1, "acts": "nobody", "release": publishes}
-    assert released == {"changed": 1, "is_all": True, "ended": [], "kept": [kept]}
+    assert released == {"changed": 1, "is_all": True, "next": None, "ended": [], "kept": [kept]}
     assert await mail.state(other) == "queued"
     assert await mail.events() == [
         ("acme", "Withdrawn", f"mails withdrawn, of stopped, to one.example: 2; {WHY['reason']}"),
         ("acme", "Withdrawn", f"mails withdrawn, by id: 1; {WHY['reason']}"),
         ("bob", "Released", f"buckets released, to one.example: 1; {WHY['reason']}"),
     ]
+
+
+async def test_mail_to_a_domain_is_looked_for_page_by_page(mail: Mail) -> None:
+    await mail.send("acme", "a@one.example", "b@two.example", "c@two.example", "d@one.example")
+    await mail.send("bob", "e@one.example")
+    acme = UUID((await mail.operator.get("/tenants/acme")).json()["id"])
+    every = mailq.Selection(recipient_domain="one.example")
+    async with await psycopg.AsyncConnection.connect(mail.dsn) as admin:
+        first = await mailq.withdraw(admin, every, words="", actor="a", most=2)
+        assert (first.tenants, first.is_all) == ({acme: 1}, False)
+        second = await mailq.withdraw(
+            admin, replace(every, after=first.next), words="", actor="a", most=2
+        )
+        assert (second.tenants, second.is_all) == ({acme: 1}, False)
+        of_acme = replace(every, tenant_id=acme, after=second.next)
+        last = await mailq.withdraw(admin, of_acme, words="", actor="a", most=2)
+        assert (last.tenants, last.is_all) == ({}, True)
+        await admin.commit()
+    after = "/".join(map(str, second.next or ()))
+    last_page = await mail.post("/mailq/withdraw", recipient_domain="one.example", after=after)
+    assert last_page == {"changed": 1, "is_all": True, "next": None}
+    assert (await mail.items("/messages", tenant="bob"))[0]["state"] == "cancelled"
 
 
 async def test_release_ends_the_holds_of_mail_and_says_what_keeps_it_else(mail: Mail) -> None:
@@ -178,6 +216,11 @@ async def test_release_ends_the_holds_of_mail_and_says_what_keeps_it_else(mail: 
                 f"buckets released: 2, with the holds of {address}, {mailbox}; {WHY['reason']}",
             )
         ]
+        await holds.hold(admin.cursor(), Subject(Kind.TENANT, str(acme)), HELD, None)
+        await hold(mail, "acme")
+        released = await mail.post("/mailq/release", tenant="acme")
+        assert released["ended"] == ["tenant acme"]
+        assert ", with the holds of the tenant; " in (await mail.events())[-1][2]
         await admin.execute(
             """insert into policy.counters (kind, subject, day, used)
             values ('mailbox', %s, (now() at time zone 'UTC')::date, 50)""",
@@ -205,6 +248,7 @@ async def test_deferred_mail_is_tried_again_and_dead_letters_are_replayed_or_pur
     assert await mail.post("/mailq/retry", recipient_domain="one.example") == {
         "changed": 1,
         "is_all": True,
+        "next": None,
     }
     await mail.work_off()
     message = (await mail.operator.get(f"/messages/{deferred}")).json()["message"]
@@ -220,6 +264,7 @@ async def test_deferred_mail_is_tried_again_and_dead_letters_are_replayed_or_pur
     assert (await mail.post("/queue/dead/purge", tenant="acme", code="content_refused")) == {
         "changed": 1,
         "is_all": True,
+        "next": None,
     }
     assert await mail.items("/queue/dead") == []
     assert await mail.state(refused[1]) == "bounced_content"

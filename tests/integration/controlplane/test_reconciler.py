@@ -14,7 +14,8 @@ from controlplane.ansible.faults import UNREACHABLE
 from controlplane.database import CONTROLLER
 from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.ports import CloudState
-from controlplane.verification.faults import MISSING, OUTBOUND_UNREAD, TLS_FAILED
+from controlplane.verification.faults import MISSING, TLS_FAILED
+from controlplane.verification.outbound.faults import OUTBOUND_UNREAD
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import document
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped

@@ -5,14 +5,11 @@ from __future__ import annotations
 import pytest
 
 from controlplane.ansible.faults import HOST_KEY_CHANGED
-from controlplane.verification.faults import (
-    INBOUND_REFUSED,
-    MISSING,
-    OPEN_RELAY,
+from controlplane.verification.faults import INBOUND_REFUSED, MISSING, OPEN_RELAY, UNCLEAR
+from controlplane.verification.outbound.faults import (
     OUTBOUND_CLOSED,
     OUTBOUND_UNCLEAR,
     OUTBOUND_UNREAD,
-    UNCLEAR,
 )
 from kit.faults import Code
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED

@@ -37,6 +37,8 @@ class Sink:
     """
     at_recipient: list[str] = field(default_factory=list)
     """Replies to the next RCPT; `wait` accepts once `released` is set."""
+    offered: list[str] = field(default_factory=list)
+    """Recipients of every RCPT."""
     kill: tuple[int, Callable[[], None]] | None = None
     """Called before the reply to the mail with this number."""
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,6 +52,7 @@ class Sink:
         address: str,
         _options: list[str],
     ) -> str:
+        self.offered.append(address)
         answer = self.at_recipient.pop(0) if self.at_recipient else ""
         if answer == "wait":
             self.arrived.set()

@@ -1,153 +1,39 @@
-"""Hosts that misbehave at each step: what each mail is told is true, and belongs to it."""
+"""Hosts that misbehave at each step of a mail: what is said of it is true, and belongs to it."""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from sender.smtp import Egress, Envelope, Limits, Outcome, Result, Stage
+from sender.smtp import Egress, Limits, Outcome, Result, Stage
 from tests.support.waiting import reached
 
+from .hostile import (
+    BOB,
+    BUSY,
+    FIRST,
+    LOST,
+    NONSENSE,
+    ONE,
+    OPENING,
+    REFUSED,
+    SECOND,
+    SHORT,
+    SILENT,
+    THIRD,
+    Plan,
+    Run,
+    host,
+    run,
+    summary,
+)
 from .scripted_host import Act, Host, mail, running_host, subject_of, turn
 
-ONE = Limits(first=1, connections=1, farewell=0.2)
-"""One connection at a time, which the mails share."""
-SHORT = {
-    "opening": replace(ONE, opening=0.4),
-    "command": replace(ONE, command=0.4),
-    "answer": replace(ONE, answer=0.4),
-}
-BOB = Envelope("b+token@b.acme.example", "bob@rcpt.example")
-FIRST, SECOND, THIRD = "mail1", "mail2", "mail3"
-Plan = dict[tuple[str, int], Act | str | bytes]
-AGAIN = {Result.BUSY, Result.BROKEN}
-"""Results after which a mail is handed over again."""
-
-
-@dataclass
-class Run:
-    """Hands over and keeps what was begun."""
-
-    egress: Egress
-    host: Host
-    begun: list[str] = field(default_factory=list)
-
-    async def hand_over(self, subject: str, **changes: object) -> Outcome:
-        async def begin() -> None:
-            self.begun.append(subject)
-
-        address = self.host.address(**changes)
-        return await self.egress.hand_over(address, "password", BOB, mail(subject), begin)
-
-    async def nothing(self) -> None:
-        """Commit nothing."""
-
-    async def three(self) -> list[Outcome]:
-        """Hand three mails over at the same time; they share one connection while it lives."""
-        subjects = (FIRST, SECOND, THIRD)
-        outcomes = await asyncio.gather(*map(self.hand_over, subjects))
-        self.check(dict(zip(subjects, outcomes, strict=True)))
-        return outcomes
-
-    def check(self, outcomes: dict[str, Outcome]) -> None:
-        """What holds whatever the host did."""
-        received = [subject_of(one) for one in self.host.mails]
-        assert len(received) == len(set(received)), "a mail was delivered twice"
-        assert sorted(self.begun) == sorted(s for s, o in outcomes.items() if o.begun)
-        for subject, outcome in outcomes.items():
-            if outcome.result is Result.ACCEPTED:
-                assert outcome.queue_id in {subject, None}, "a reply was counted for another mail"
-                assert subject in self.host.taken
-            elif outcome.result in AGAIN:
-                assert subject not in self.host.taken, "it would be delivered twice"
-
-
-@pytest.fixture
-async def host(tmp_path: Path) -> AsyncIterator[Host]:
-    async with running_host(tmp_path) as running:
-        yield running
-
-
-@pytest.fixture
-async def run(host: Host) -> AsyncIterator[Run]:
-    egress = Egress(ONE)
-    yield Run(egress, host)
-    await egress.close()
-
-
-def summary(outcome: Outcome) -> tuple[Result, str, Stage]:
-    return outcome.result, outcome.reason, outcome.stage
-
-
-LOST, SILENT = (Result.BROKEN, "connection_lost"), (Result.BROKEN, "host_silent")
-BUSY, REFUSED = (Result.BUSY, "host_busy"), (Result.REFUSED, "host_refused")
-NONSENSE = (Result.BROKEN, "protocol_violation")
-OPENING = {
-    "GREETING": Stage.GREETING,
-    "EHLO": Stage.EHLO,
-    "STARTTLS": Stage.STARTTLS,
-    "INSIDE": Stage.EHLO_INSIDE,
-    "AUTH": Stage.AUTH,
-}
-ACTS = {
-    Act.CLOSE: LOST,
-    "421 4.3.2 not now": BUSY,
-    "451 4.3.0 not now": BUSY,
-    "554 5.3.2 never": REFUSED,
-    "what?": NONSENSE,
-    b"\xff\xfe": NONSENSE,
-    "354 250": NONSENSE,
-}
-
-
-@pytest.mark.parametrize("step", OPENING)
-@pytest.mark.parametrize("act", ACTS)
-async def test_host_that_does_not_let_us_in(run: Run, step: str, act: Act | str | bytes) -> None:
-    expected = ACTS[act]
-    if step == "AUTH" and act == "554 5.3.2 never":
-        expected = (Result.BROKEN, "login_refused")
-    run.host.plan = {(step, n): act for n in range(5)}
-    outcomes = await run.three()
-    assert {summary(outcome) for outcome in outcomes} == {(*expected, OPENING[step])}
-    assert (run.begun, run.host.mails) == ([], [])
-    assert run.host.counts["GREETING"] == 1, "one connection told all of them"
-
-
-@pytest.mark.parametrize("step", ["GREETING", "EHLO", "STARTTLS", "INSIDE", "AUTH"])
-@pytest.mark.parametrize("act", [Act.BYTES, "several"])
-async def test_host_that_lets_us_in_oddly(run: Run, step: str, act: Act | str) -> None:
-    lines = {"GREETING": "220-a\r\n220 b", "STARTTLS": "220-a\r\n220 b", "AUTH": "235-a\r\n235 b"}
-    run.host.plan[step, 0] = Act.BYTES if act is Act.BYTES else lines.get(step, Act.BYTES)
-    outcomes = await run.three()
-    assert {outcome.result for outcome in outcomes} == {Result.ACCEPTED}
-
-
-async def test_host_without_starttls_or_login_gets_no_password(run: Run) -> None:
-    run.host.plan["EHLO", 0] = "250 mx1-2.acme.example"
-    assert summary(await run.hand_over(FIRST)) == (*NONSENSE, Stage.STARTTLS)
-    other = Run(Egress(ONE), run.host)
-    run.host.plan["INSIDE", 0] = "250 mx1-2.acme.example"
-    assert summary(await other.hand_over(FIRST)) == (*NONSENSE, Stage.AUTH)
-    assert not any(line.startswith("AUTH") for line in run.host.lines)
-
-
-@pytest.mark.parametrize(
-    ("change", "reason", "stage"),
-    [
-        ({"helo": "mx9-9.acme.example"}, "certificate_refused", Stage.STARTTLS),
-        ({"port": 1}, "unreachable", Stage.CONNECT),
-    ],
-)
-async def test_host_that_is_not_ours(
-    run: Run, change: dict[str, object], reason: str, stage: Stage
-) -> None:
-    assert summary(await run.hand_over(FIRST, **change)) == (Result.BROKEN, reason, stage)
-
+__all__ = ["host", "run"]
 
 ENVELOPE = {"MAIL": Stage.MAIL, "RCPT": Stage.RCPT, "DATA": Stage.DATA}
 
@@ -345,31 +231,6 @@ async def test_host_that_closes_in_mid_pipeline(run: Run) -> None:
     assert first.result is third.result is Result.ACCEPTED
     assert summary(second) == (*BUSY, Stage.RCPT)
     assert second.reply == "421 4.3.2 the server stops"
-
-
-@pytest.mark.parametrize(
-    ("act", "reason"),
-    [
-        (Act.CLOSE, "connection_lost"),
-        ("what?", "tls_failed"),
-        (b"\x15\x03\x03\0\x02\x02\x28", "tls_failed"),
-    ],
-)
-async def test_host_that_breaks_the_handshake(
-    run: Run, act: Act | str | bytes, reason: str
-) -> None:
-    run.host.plan["TLS", 0] = act
-    assert summary(await run.hand_over(FIRST)) == (Result.BROKEN, reason, Stage.STARTTLS)
-
-
-async def test_password_that_the_host_repeats_is_not_stored(run: Run) -> None:
-    password, login = "correct horse", "AG14MS0yLmFjbWUAY29ycmVjdCBob3JzZQ=="
-    run.host.plan["AUTH", 0] = f"535 5.7.8 no {login} {password}"
-    outcome = await run.egress.hand_over(
-        run.host.address(), password, BOB, mail(FIRST), run.nothing
-    )
-    assert any(login in line for line in run.host.lines)
-    assert outcome.reply == "535 5.7.8 no [password] [password]"
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -90,3 +90,36 @@ async def test_rows_outside_the_partitions_end_as_those_in_them(settings, upgrad
         assert messages == [(OLD + "03",)]  # its record is kept: it waits
         events = admin.execute("select message_id::text from mail.events").fetchall()
         assert events == [(OLD + "02",)]
+
+
+async def test_recipient_domain_is_forgotten_90_days_after_its_last_mail(
+    settings, upgraded, submit
+) -> None:
+    """Not while a bucket is named by it: the provider of its mail is looked up there."""
+    await submit(to="bob@waits.example")
+    with psycopg.connect(upgraded, autocommit=True) as admin:
+
+        def known() -> list[str]:
+            rows = admin.execute(
+                "select domain from policy.recipient_domains where domain <> 'rcpt.example'"
+                " order by domain"
+            )
+            return [domain for (domain,) in rows.fetchall()]
+
+        def unused(days: int) -> None:
+            query = (
+                "update policy.recipient_domains set used_at = now() - make_interval(days => %s)"
+            )
+            admin.execute(query, (days,))
+
+        admin.execute("select policy.providers_of(array['new.example', 'old.example'])")
+        unused(89)
+        await kept_up(settings)
+        assert known() == ["new.example", "old.example", "waits.example"]
+        unused(91)
+        admin.execute("select policy.providers_of(array['NEW.example'])")
+        await kept_up(settings)
+        assert known() == ["new.example", "waits.example"]
+        admin.execute("delete from queue.buckets")
+        await kept_up(settings)
+        assert known() == ["new.example"]

@@ -156,8 +156,12 @@ async def test_message_to_a_suppressed_recipient_is_cancelled_and_takes_no_place
     message_id = await submit()
     async with sending(settings):
         explanation = await reaches(sender_engine, message_id, State.CANCELLED)
+        next_one = await reaches(sender_engine, await submit(), State.CANCELLED)
         await reaches(sender_engine, await submit(to="carol@rcpt.example"), State.ACCEPTED)
-    assert explanation.message.reason == "suppressed"
+    for one in (explanation, next_one):
+        assert one.message.reason == "suppressed"
+        assert one.decisions[-1].message == "the recipient is suppressed: unsubscribed"
+    assert sink.offered == ["bob@rcpt.example", "carol@rcpt.example"], "the second was not"
     assert [mail.rcpt_tos for mail in sink.mails] == [["carol@rcpt.example"]]
 
 

@@ -64,32 +64,44 @@ async def suppressed(sender_engine: AsyncEngine) -> list[tuple[UUID, bytes]]:
         return [(row.tenant_id, bytes(row.recipient)) for row in rows]
 
 
-async def test_get_shows_a_button_and_changes_nothing(client, link, sender_engine):
-    answer = await client.get(link)
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_head_answers_like_get_and_changes_nothing(client, link, sender_engine, slash):
+    shown = await client.get(link)
+    answer = await client.head(link + slash)
+    assert (answer.status_code, answer.headers) == (200, shown.headers)
+    assert (await client.head(f"{link[:-4]}2222{slash}")).status_code == 404
+    assert await suppressed(sender_engine) == []
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_get_shows_a_button_and_changes_nothing(client, link, sender_engine, slash):
+    answer = await client.get(link + slash)
     assert answer.status_code == 200
     assert '<form method="post">' in answer.text
     assert await suppressed(sender_engine) == []
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
 @pytest.mark.parametrize("how", ["data", "files"])
 async def test_post_suppresses_without_cookie_or_redirect(
-    client, link, sender_engine, tenant_id, how
+    client, link, sender_engine, tenant_id, how, slash
 ):
     body = {"List-Unsubscribe": "One-Click" if how == "data" else (None, "One-Click")}
     for _ in range(2):
-        answer = await client.post(link, **{how: body})
+        answer = await client.post(link + slash, **{how: body})
         assert answer.status_code == 200
         assert "set-cookie" not in answer.headers
     assert await suppressed(sender_engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
 
 
+@pytest.mark.parametrize("path", ["/u", "/u/"])
 @pytest.mark.parametrize("word", ["unsubscribe ", "Re: Unsubscribe\r\n ", ""])
 async def test_mail_with_a_token_in_its_subject_suppresses(
-    client, link, sender_engine, tenant_id, word
+    client, link, sender_engine, tenant_id, word, path
 ):
     token = link.removeprefix("/u/")
     mail = f"From: Bob <x@y.example>\r\nSubject: {word}{token}\r\n\r\nplease\r\n"
-    answer = await client.post("/u", content=mail)
+    answer = await client.post(path, content=mail)
     assert answer.status_code == 204
     assert await suppressed(sender_engine) == [(tenant_id, recipient_hash("bob@rcpt.example"))]
 

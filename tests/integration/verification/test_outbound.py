@@ -19,7 +19,9 @@ from controlplane.reconciler.ports import (
     ObservedAddress,
     ObservedHost,
 )
-from controlplane.verification import InternetVerifier, faults
+from controlplane.verification import InternetVerifier
+from controlplane.verification import faults as verification
+from controlplane.verification.outbound import faults
 from kit.faults import Code
 from tests.support.tenants import rendered, tenant
 
@@ -337,9 +339,9 @@ async def test_without_an_echo_mx_there_is_a_remark(two: Two) -> None:
 
 
 SEEN = {(TWO, "smtp.banner", True, None), (TWO, "smtp.relay", True, None)}
-ITSELF = {(TWO, "smtp.banner", True, faults.SEEN_BY_ITSELF)}
-UNSEEN = {(TWO, "smtp.banner", None, faults.UNSEEN)}
-NO_BANNER = {(TWO, "smtp.banner", False, faults.NO_BANNER)}
+ITSELF = {(TWO, "smtp.banner", True, verification.SEEN_BY_ITSELF)}
+UNSEEN = {(TWO, "smtp.banner", None, verification.UNSEEN)}
+NO_BANNER = {(TWO, "smtp.banner", False, verification.NO_BANNER)}
 BLIND = {"source": "203.0.113.9"}
 """A control plane that can open no connection: the address is not its own."""
 

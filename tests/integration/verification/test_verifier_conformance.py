@@ -22,12 +22,12 @@ from controlplane.verification.faults import (
     INBOUND_REFUSED,
     MISSING,
     OPEN_RELAY,
-    OUTBOUND_CLOSED,
     PTR_DIFFERENT,
     SERVER_FAILED,
     TLS_FAILED,
     UNCLEAR,
 )
+from controlplane.verification.outbound.faults import OUTBOUND_CLOSED
 from controlplane.verification.submission import OTHER_DOMAIN
 from tests.support.memory_internet import MemoryInternet
 from tests.support.verifier_conformance import (

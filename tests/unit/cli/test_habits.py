@@ -22,6 +22,7 @@ from tests.support.command_line import run
         ("rollout status tenant/acme", "penguin wait NAME"),
         ("kustomize build .", "kustomize build DIRECTORY | penguin apply -f -"),
         ("plan", "penguin diff -f"),
+        ("suppressions show bob@rcpt.example", "penguin suppressions --help"),
         ("template .", "penguin render -f"),
         ("config use-context eu", "PENGUIN_API_URL"),
         ("get tenants -n acme", "--tenant NAME"),

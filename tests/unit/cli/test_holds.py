@@ -6,51 +6,34 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx2
 import pytest
 
-from cli.environment import Environment
 from cli.faults import USAGE
 from cli.holds import FORMS
 from controlplane.holds.schemas import EXAMPLE_RESPONSE
-from tests.support.command_line import run
 from tests.support.faults import assert_shows
+from tests.support.recording_api import RecordingApi
 
 WHY = ("--reason", "421 to every mail")
 
 
-class Api:
-    """Answers with one hold."""
-
-    def __init__(self) -> None:
-        self.query: dict[str, str] = {}
-        self.body: dict[str, Any] = {}
-
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
-        self.query = dict(request.url.params)
-        shown: dict[str, Any] = {"items": [EXAMPLE_RESPONSE], "next": None}
-        if request.method == "POST":
-            self.body = json.loads(request.content)
-            is_end = request.url.path.endswith("/end")
-            shown = (
-                {"changed": "google" in request.content.decode()} if is_end else EXAMPLE_RESPONSE
-            )
-        return httpx2.Response(200, json=shown, request=request)
+def answer(method: str, path: str, body: dict[str, Any]) -> object:
+    """Answer with one hold; only that of Google can be ended."""
+    if method == "GET":
+        return {"items": [EXAMPLE_RESPONSE], "next": None}
+    return {"changed": body["name"] == "google"} if path == "/holds/end" else EXAMPLE_RESPONSE
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setenv("PENGUIN_API_URL", "http://api.example")
-    monkeypatch.setenv("PENGUIN_API_KEY", "key")
-    return Api()
+def api(configured: None) -> RecordingApi:
+    return RecordingApi(answer)
 
 
-def penguin(api: Api, *arguments: str) -> int:
-    transport = httpx2.MockTransport(api.answer)
-    return run("holds", *arguments, environment=Environment(lambda _: None, transport))
+def penguin(api: RecordingApi, *arguments: str) -> int:
+    return api.penguin("holds", *arguments)
 
 
-def test_list_shows_what_is_held_until_when_and_by_whom(api: Api, capsys):
+def test_list_shows_what_is_held_until_when_and_by_whom(api: RecordingApi, capsys):
     assert penguin(api, "list", "--tenant", "acme") == 0
     assert api.query["tenant"] == "acme"
     heading, row = capsys.readouterr().out.splitlines()
@@ -61,7 +44,7 @@ def test_list_shows_what_is_held_until_when_and_by_whom(api: Api, capsys):
     assert json.loads(capsys.readouterr().out) == [EXAMPLE_RESPONSE]
 
 
-def test_add_takes_a_time_or_a_duration_or_neither(api: Api, capsys):
+def test_add_takes_a_time_or_a_duration_or_neither(api: RecordingApi, capsys):
     assert penguin(api, "add", "provider/198.18.1.2/google", *WHY) == 0
     assert api.body == {"kind": "provider", "name": "198.18.1.2/google", "reason": WHY[1]}
     assert capsys.readouterr().out.startswith("provider/google is held until 2126-11-24 ")
@@ -72,7 +55,7 @@ def test_add_takes_a_time_or_a_duration_or_neither(api: Api, capsys):
     assert timedelta(hours=1, minutes=59) < ahead <= timedelta(hours=2)
 
 
-def test_end_says_whether_anything_was_held(api: Api, capsys):
+def test_end_says_whether_anything_was_held(api: RecordingApi, capsys):
     assert penguin(api, "end", "provider/google", *WHY) == 0
     assert penguin(api, "end", "domain/acme.example", *WHY) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -82,7 +65,7 @@ def test_end_says_whether_anything_was_held(api: Api, capsys):
 
 
 @pytest.mark.parametrize("subject", ["google", "campaign/autumn", "address/"])
-def test_subject_that_cannot_be_held_is_refused(api: Api, subject: str, capsys):
+def test_subject_that_cannot_be_held_is_refused(api: RecordingApi, subject: str, capsys):
     for command in ("add", "end"):
         assert penguin(api, command, subject, *WHY) == 1
         shown = capsys.readouterr().err

@@ -11,6 +11,7 @@ import pytest
 
 from cli.environment import Environment
 from cli.faults import HEADER_REFUSED, NOT_ACCEPTED
+from cli.times import moment
 from controlplane.messages.schemas import EXAMPLE_RESPONSE, ID
 from sender.schemas import OutgoingMessage
 from tests.support.command_line import run
@@ -86,6 +87,32 @@ def test_send_with_wait_fails_when_the_message_is_not_accepted(capsys):
         reason="the sender has not taken it yet",
         id=ID,
     )
+
+
+def test_send_with_wait_says_why_a_message_is_held_and_what_releases_it(capsys):
+    words = "the tenant is held: complaints"
+    decision = {"kind": "held", "state": "held", "reason": "held", "message": words}
+    api = Api("held", reason="held", decision=DECISION | decision)
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait", "--timeout", "0s") == 1
+    why = f"{words}; what releases it: its time is over, or `penguin holds end`; "
+    at = moment(datetime(2026, 11, 24, 12, 10, tzinfo=UTC))
+    shown = capsys.readouterr().err
+    assert_shows(shown, NOT_ACCEPTED, state="held", reason=f"{why}looked at again at {at}", id=ID)
+
+
+def test_send_with_wait_says_that_no_sender_has_taken_a_message(capsys):
+    enqueued = {"kind": "enqueued", "state": "queued", "reason": None, "message": "queued for bob"}
+    api = Api("queued", decision=DECISION | enqueued)
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait", "--timeout", "0s") == 1
+    reason = "the sender has not taken it yet"
+    assert_shows(capsys.readouterr().err, NOT_ACCEPTED, state="queued", reason=reason, id=ID)
+
+
+def test_send_with_wait_says_what_a_reason_means_where_no_decision_does(capsys):
+    api = Api("unknown", reason="worker_lost")
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait") == 1
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "the process that handed it over ended; what releases it: `penguin mailq" in shown
 
 
 def test_send_of_a_mail_file_sends_its_attachment_and_names_what_is_rewritten(tmp_path, capsys):

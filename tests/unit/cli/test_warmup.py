@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import httpx2
 import pytest
 
-from cli.environment import Environment
 from cli.faults import USAGE
 from cli.warmup import FORMS
 from controlplane.holds.schemas import EXAMPLE_RESPONSE as HOLD_RESPONSE
 from controlplane.tenants.schemas import EXAMPLE_RESPONSE as TENANT
 from controlplane.warmup.schemas import ALL_SET, EXAMPLE_RESPONSE
-from tests.support.command_line import run
 from tests.support.faults import assert_shows
+from tests.support.recording_api import RecordingApi
 
 HOLD = HOLD_RESPONSE | {"words": "its host refuses", "until": "2026-11-24T18:00:00Z"}
 MAILBOX = EXAMPLE_RESPONSE | {
@@ -27,43 +25,28 @@ MAILBOX = EXAMPLE_RESPONSE | {
 }
 COLUMNS = ["TENANT", "SUBJECT", "DAY", "CAP", "TODAY", "HELD", "UNTIL", "REASON"]
 PAGES: dict[str, Any] = {
-    "/api/v1/tenants": {"items": [TENANT], "next": None},
-    "/api/v1/tenants/acme/warmup": {"items": [EXAMPLE_RESPONSE, MAILBOX], "next": None},
+    "/tenants": {"items": [TENANT], "next": None},
+    "/tenants/acme/warmup": {"items": [EXAMPLE_RESPONSE, MAILBOX], "next": None},
 }
 
 
-class Api:
-    """Answers with one warm-up, one tenant and its two."""
-
-    def __init__(self) -> None:
-        self.query: dict[str, str] = {}
-        self.path = ""
-        self.body: dict[str, Any] = {}
-
-    def answer(self, request: httpx2.Request) -> httpx2.Response:
-        self.path = request.url.path
-        self.query = dict(request.url.params)
-        if request.method == "POST":
-            self.body = json.loads(request.content)
-            shown = ALL_SET if self.path.startswith("/api/v1/tenants/") else EXAMPLE_RESPONSE
-        else:
-            shown = PAGES.get(self.path, EXAMPLE_RESPONSE)
-        return httpx2.Response(200, json=shown, request=request)
+def answer(method: str, path: str, body: dict[str, Any]) -> object:
+    """Answer with one warm-up, one tenant and its two."""
+    if method == "POST":
+        return ALL_SET if path.startswith("/tenants/") else EXAMPLE_RESPONSE
+    return PAGES.get(path, EXAMPLE_RESPONSE)
 
 
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setenv("PENGUIN_API_URL", "http://api.example")
-    monkeypatch.setenv("PENGUIN_API_KEY", "key")
-    return Api()
+def api(configured: None) -> RecordingApi:
+    return RecordingApi(answer)
 
 
-def penguin(api: Api, *arguments: str) -> int:
-    transport = httpx2.MockTransport(api.answer)
-    return run("warmup", *arguments, environment=Environment(lambda _: None, transport))
+def penguin(api: RecordingApi, *arguments: str) -> int:
+    return api.penguin("warmup", *arguments)
 
 
-def test_show_prints_day_and_what_is_left(api: Api, capsys):
+def test_show_prints_day_and_what_is_left(api: RecordingApi, capsys):
     assert penguin(api, "show", "provider/198.18.1.2/google") == 0
     assert api.query == {"kind": "provider", "name": "198.18.1.2/google"}
     shown = capsys.readouterr().out
@@ -75,7 +58,9 @@ def test_show_prints_day_and_what_is_left(api: Api, capsys):
 @pytest.mark.parametrize(
     "arguments", [(), ("--tenant", "acme"), ("tenant/acme",), ("--kind", "mailbox")], ids=str
 )
-def test_show_without_a_subject_lists_those_of_a_tenant_or_of_all(api: Api, arguments, capsys):
+def test_show_without_a_subject_lists_those_of_a_tenant_or_of_all(
+    api: RecordingApi, arguments, capsys
+):
     assert penguin(api, "show", *arguments) == 0
     heading, address, mailbox = capsys.readouterr().out.splitlines()
     assert heading.split() == COLUMNS
@@ -97,23 +82,23 @@ def test_show_without_a_subject_lists_those_of_a_tenant_or_of_all(api: Api, argu
     ],
     ids=str,
 )
-def test_show_of_contradicting_options_is_refused(api: Api, arguments, mistake, capsys):
+def test_show_of_contradicting_options_is_refused(api: RecordingApi, arguments, mistake, capsys):
     assert penguin(api, "show", *arguments) == 1
     assert mistake in capsys.readouterr().err
     assert api.path == ""
 
 
-def test_set_of_a_tenant_sets_everything_of_it(api: Api, capsys):
+def test_set_of_a_tenant_sets_everything_of_it(api: RecordingApi, capsys):
     arguments = ("set", "tenant/acme", "--day", "1000", "--reason", "moved here")
     assert penguin(api, *arguments) == 0
-    assert api.path == "/api/v1/tenants/acme/warmup"
+    assert api.path == "/tenants/acme/warmup"
     assert api.body == {"day": 1000, "reason": "moved here"}
     assert capsys.readouterr().out == (
         "tenant/acme is on day 1000: 2 addresses at 26 providers, 1 domains, 1 mailboxes\n"
     )
 
 
-def test_set_sends_day_and_reason(api: Api, capsys):
+def test_set_sends_day_and_reason(api: RecordingApi, capsys):
     arguments = ("set", "address/198.18.1.2", "--day", "12", "--reason", "moved here")
     assert penguin(api, *arguments) == 0
     assert api.body == {
@@ -126,7 +111,7 @@ def test_set_sends_day_and_reason(api: Api, capsys):
 
 
 @pytest.mark.parametrize("subject", ["mx1-2", "host/mx1", "address/"])
-def test_subject_without_a_warm_up_is_refused(api: Api, subject: str, capsys):
+def test_subject_without_a_warm_up_is_refused(api: RecordingApi, subject: str, capsys):
     assert penguin(api, "show", subject) == 1
     assert_shows(
         capsys.readouterr().err,

@@ -22,7 +22,7 @@ def after(done: Outcome, most_attempts: int = 3) -> queue.Outcome:
     clock: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
     url = "https://app.example"
     sending = Sending(
-        nothing, nothing, nothing, nothing, nothing, url, clock, most_attempts, nothing
+        nothing, nothing, nothing, nothing, nothing, url, clock, most_attempts, nothing, nothing
     )
     route: Any = SimpleNamespace()
     route.address = SimpleNamespace(name="mx1-2", ip="127.0.0.1", helo="mx1-2.acme.example")

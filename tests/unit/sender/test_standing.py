@@ -129,6 +129,7 @@ def test_hold_of_a_subject_holds_its_buckets(subject: Subject) -> None:
     found = credit_of(standing(holds={subject: held}))
     assert (found.count, found.reason) == (0, reasons.HELD)
     assert "complaints" in found.words
+    assert str(TENANT) not in found.words
 
 
 @pytest.mark.parametrize(

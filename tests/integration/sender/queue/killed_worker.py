@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 
 import structlog
 
@@ -42,7 +43,9 @@ async def main(dsn: str, mode: str, redis_url: str) -> None:
         asyncio.get_running_loop().call_later(0.05, answered.set)
         await answered.wait()
 
-    settings = Settings(poll=0.01, lease=1, concurrency=1, at_risk=5)
+    settings = Settings(poll=0.01, concurrency=1, at_risk=5)
+    if mode in ("before", "after"):
+        settings = replace(settings, lease=1)
     if mode == "load":
         settings = Settings(poll=0.01)
     async with worker_pool(dsn) as pool:

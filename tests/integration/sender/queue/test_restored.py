@@ -112,6 +112,23 @@ async def test_jobs_are_sent_again_after_a_restore_if_people_say_so(queue: Queue
     assert {await queue.state(job) for job in ids} == {("done", None, 1)}
 
 
+async def test_worker_from_after_the_backup_shares_its_id_with_no_later_one(queue: Queue) -> None:
+    """What each holds is lost with its own lease."""
+
+    async def workers() -> int:
+        rows = await queue.connection.execute("select count(*) from queue.workers")
+        return int((await rows.fetchone() or (0,))[0])
+
+    settings = Settings(poll=0.01, lease=10)
+    async with queue.working(Seen(), settings):
+        await reached(workers, lambda count: count == 1)
+        await queue.connection.execute(
+            "alter table queue.workers alter id restart; delete from queue.workers"
+        )
+        async with queue.working(Seen(), settings):
+            await reached(workers, lambda count: count == 2)
+
+
 async def test_first_jobs_whose_hold_may_have_ended_since_a_restore_wait_for_people(
     queue: Queue,
 ) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import psycopg
 from psycopg import sql
 
-from sender.queue import NewJob, Outcome, Settings, State, operations, worker_pool
+from sender.queue import Handler, NewJob, Outcome, Settings, State, enqueue, operations, worker_pool
 from sender.queue.upkeep import Upkeep
 from tests.support.waiting import reached
 
-from .conftest import ACME, QUICK, Queue, Seen
+from .conftest import ACME, GLOBEX, QUICK, Queue, Seen
 
 OLD = "2020-01-01"
 
@@ -209,3 +211,104 @@ async def test_bodies_of_a_day_of_which_many_jobs_wait_stay(queue: Queue) -> Non
     await keep_up(queue)
     assert "queue.bodies_20200101" not in await partitions(queue)
     assert await count(queue, "carried_bodies") == 1
+
+
+async def empty(queue: Queue, handler: Handler) -> None:
+    """Work off what is due, until every bucket is known to be empty."""
+
+    async def filled() -> bool:
+        query = "select from queue.buckets where filled union all select from queue.arrivals"
+        return await (await queue.connection.execute(query)).fetchone() is not None
+
+    async with queue.working(handler):
+        await reached(filled, lambda found: not found)
+        await reached(queue.stats, lambda now: not now.claimed)
+
+
+async def bucket_names(queue: Queue) -> list[str]:
+    rows = await queue.connection.execute("select name from queue.buckets order by id")
+    return [name for (name,) in await rows.fetchall()]
+
+
+async def not_used_for_long(queue: Queue) -> None:
+    """Let every bucket be empty since before the oldest record."""
+    await queue.connection.execute("delete from queue.records")
+    await queue.connection.execute(
+        "update queue.buckets set emptied_at = now() - interval '2 days'"
+    )
+
+
+async def test_buckets_are_dropped_when_no_record_is_older_than_their_last_job(
+    queue: Queue,
+) -> None:
+    await queue.put(NewJob("unused", b"1"))
+    await empty(queue, Seen())
+    await queue.connection.execute(
+        "update queue.buckets set emptied_at = now() - interval '1 year'"
+    )
+    await make_old(queue, (await queue.put(NewJob("held", b"1")))[0])
+    await operations.hold(queue.connection, ACME, ["held"], None, "stopped")
+    await keep_up(queue)
+    assert await bucket_names(queue) == ["unused", "held"], "a record may name it"
+    await not_used_for_long(queue)
+    await keep_up(queue)
+    assert await bucket_names(queue) == ["held"]
+    (again,) = await queue.put(NewJob("unused", b"2"))
+    await operations.release(queue.connection, ACME, ["held"])
+    await empty(queue, Seen())
+    assert (await queue.state(again))[0] == "done"
+    await keep_up(queue)
+    assert await bucket_names(queue) == ["held", "unused"], "they have just been used"
+
+
+async def test_buckets_of_jobs_that_are_anywhere_are_kept(queue: Queue) -> None:
+    await queue.put(NewJob("unknown", b"1"))
+    await empty(queue, Seen(Outcome(State.UNKNOWN, "lost")))
+    await queue.put(NewJob("dead", b"1"))
+    await empty(queue, Seen(Outcome(State.DEAD, "refused")))
+    await queue.put(NewJob("unread", b"1"), NewJob("later", b"1", delay=timedelta(days=200)))
+    await not_used_for_long(queue)
+    await keep_up(queue)
+    assert await bucket_names(queue) == ["unknown", "dead", "later", "unread"]
+    await empty(queue, Seen())
+    await not_used_for_long(queue)
+    await keep_up(queue)
+    assert await bucket_names(queue) == ["unknown", "dead", "later"]
+
+
+async def test_bucket_that_is_being_enqueued_into_is_kept(queue: Queue) -> None:
+    await queue.put(NewJob("b", b"1"))
+    await empty(queue, Seen())
+    await not_used_for_long(queue)
+    async with await psycopg.AsyncConnection.connect(queue.dsn) as other:
+        await enqueue(other, ACME, [NewJob("b", b"2")])
+        await keep_up(queue)
+        assert await bucket_names(queue) == ["b"]
+        await other.commit()
+    await keep_up(queue)
+    seen = Seen()
+    await empty(queue, seen)
+    assert seen.bodies == [b"2"]
+
+
+async def test_who_enqueues_while_a_bucket_is_dropped_makes_another(queue: Queue) -> None:
+    await queue.put(NewJob("b", b"1"))
+    await queue.put(NewJob("b", b"1"), tenant=GLOBEX)
+    await empty(queue, Seen())
+    await not_used_for_long(queue)
+    async with await psycopg.AsyncConnection.connect(queue.dsn) as other:
+        async with await psycopg.AsyncConnection.connect(queue.dsn) as dropping:
+            rows = await dropping.execute("select queue.drop_buckets(1000)")
+            assert await rows.fetchone() == (2,)
+            enqueuing = asyncio.create_task(enqueue(other, ACME, [NewJob("b", b"2")]))
+            await reached(partial(waiting_for_a_lock, dropping), bool)
+            await dropping.commit()
+        (job,) = await enqueuing
+        await other.commit()
+    await empty(queue, Seen())
+    assert (await queue.state(job.id))[0] == "done"
+
+
+async def waiting_for_a_lock(connection: psycopg.AsyncConnection[object]) -> bool:
+    rows = await connection.execute("select from pg_locks where not granted")
+    return await rows.fetchone() is not None

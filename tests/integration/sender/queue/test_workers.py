@@ -235,6 +235,7 @@ async def test_worker_that_was_suspended_past_its_lease_cannot_begin(queue: Queu
     with process(queue, "try") as worker:
         await said(worker, "try")
         worker.send_signal(signal.SIGSTOP)
+        await queue.connection.execute("update queue.workers set lease_until = now()")
         seen = Seen()
         await queue.work_off(seen)
         worker.send_signal(signal.SIGCONT)

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from controlplane.reconciler.ports import Finding, ObservedAddress
-from controlplane.verification import faults
+from controlplane.verification.outbound import faults
 
 CHECK = "smtp.outbound"
 COMMAND = "/usr/local/sbin/penguin-outbound"

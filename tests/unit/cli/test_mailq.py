@@ -1,0 +1,49 @@
+"""`penguin mailq` against a fake API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from controlplane.messages.schemas import ID
+from tests.support.recording_api import RecordingApi
+
+pytestmark = pytest.mark.usefixtures("configured")
+TO_DOMAIN = ("--to-domain", "rcpt.example", "--reason", "called off")
+
+
+@pytest.mark.parametrize("command", [("withdraw", "--yes"), ("retry",)])
+def test_mail_to_a_domain_is_changed_page_by_page(command: tuple[str, ...], capsys) -> None:
+    pages = {
+        None: {"changed": 2, "is_all": False, "next": "a/1"},
+        "a/1": {"changed": 0, "is_all": False, "next": "b/2"},
+        "b/2": {"changed": 3, "is_all": True, "next": None},
+    }
+
+    def answer(_method: str, _path: str, body: dict[str, Any]) -> object:
+        assert body["recipient_domain"] == "rcpt.example"
+        return pages[body.get("after")]
+
+    assert RecordingApi(answer).penguin("mailq", *command, *TO_DOMAIN) == 0
+    assert capsys.readouterr().out.endswith(": 5\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("withdraw", "--yes"), ("release",), ("retry",), ("resolve", "--delivered")],
+)
+def test_mail_may_be_named_as_a_resource(command: tuple[str, ...]) -> None:
+    done: dict[str, object] = {"changed": 1, "is_all": True, "next": None, "ended": [], "kept": []}
+    api = RecordingApi(lambda *_: done)
+    assert api.penguin("mailq", *command, f"message/{ID}", "--reason", "called off") == 0
+    assert api.body["ids"] == [ID]
+
+
+def test_moment_of_a_backup_that_cannot_be_read_is_refused_before_anything_is_asked(capsys) -> None:
+    def answer(*_: object) -> object:
+        raise AssertionError
+
+    given = ("--since", "yesterday", "--as", "unknown", "--reason", "restored")
+    assert RecordingApi(answer).penguin("queue", "recover", *given) == 1
+    assert "yesterday is neither a time nor a duration" in capsys.readouterr().err
