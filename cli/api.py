@@ -23,7 +23,7 @@ from kit.faults import Fault, Violation
 from sender.schemas import Explanation
 
 TIMEOUT = 30
-MINUTES = 600
+PATIENCE = 600
 """Seconds."""
 PAGE = 100
 """Items per page: the maximum of the API."""
@@ -73,7 +73,7 @@ class Api:
 
     def post_patiently(self, path: str, model: type[M], body: object) -> M:
         """POST a document; the answer may take minutes."""
-        timeout = httpx2.Timeout(TIMEOUT, read=MINUTES)
+        timeout = httpx2.Timeout(TIMEOUT, read=PATIENCE)
         return _read(self._request("POST", path, timeout, json=body), model)
 
     def delete(self, path: str) -> None:
