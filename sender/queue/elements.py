@@ -12,7 +12,7 @@ LOW = f"{NORMAL}:low"
 ORDER = (HIGH, NORMAL, LOW)
 LARGEST = 50
 """Jobs of one element."""
-FORM = re.compile(rb"[0-9a-f]{1,15}:[0-9a-f]{32}(?:,[0-9a-f]{32}){0,%d}" % (LARGEST - 1))
+FORM = re.compile(rb"[0-7]?[0-9a-f]{1,15}:[0-9a-f]{32}(?:,[0-9a-f]{32}){0,%d}" % (LARGEST - 1))
 
 
 @dataclass(frozen=True, slots=True)

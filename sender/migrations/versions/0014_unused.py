@@ -14,10 +14,10 @@ down_revision = "0013"
 
 
 def upgrade() -> None:
-    """Add when buckets and domains were used last, then what drops those that are not."""
-    run(__file__)
+    """Add what drops buckets that are not used, and when buckets and domains were used last."""
     driver: Any = op.get_bind().connection.driver_connection  # several statements, no parameters
     driver.execute(BUCKETS)
+    run(__file__)
 
 
 def downgrade() -> None:

@@ -1,6 +1,7 @@
 -- When buckets and recipients' domains were used last; of those that exist, it counts from now on.
 alter table queue.buckets add column if not exists emptied_at timestamptz not null default now();
 comment on column queue.buckets.emptied_at is 'while not filled: no job was due here since';
+grant execute on function queue.drop_buckets to {sender};
 alter table policy.recipient_domains add column used_at timestamptz not null default now();
 comment on column policy.recipient_domains.used_at is 'when mail to it was enqueued last; to 30 days';
 

@@ -14,11 +14,15 @@ from kit.queries import Queries
 from tests.support.queries import FILES
 
 PARAMETER = re.compile(r"%\((\w+)\)[sb]")
+PLACE = re.compile(r"(?<![%'])%b\b")
 ENGINE_TABLE = "create temporary table pulumi_state (key text primary key, data json)"
 
 
 def prepared(query: str) -> str:
     """Return a query with numbered parameters."""
+    if PLACE.search(query):
+        places = count(1)
+        return PLACE.sub(lambda _: f"${next(places)}", query)
     if not PARAMETER.search(query):
         query = str(text(query).compile(dialect=postgresql.dialect(paramstyle="pyformat")))
     numbers = dict(zip(dict.fromkeys(PARAMETER.findall(query)), count(1), strict=False))

@@ -9,7 +9,7 @@ from sender.queue.elements import LARGEST, Element
 
 ELEMENTS = st.builds(
     Element,
-    st.integers(0, 2**60 - 1),
+    st.integers(0, 2**63 - 1),
     st.lists(st.uuids(), min_size=1, max_size=LARGEST).map(tuple),
 )
 
@@ -34,3 +34,7 @@ def test_anything_else_is_no_element(raw: bytes) -> None:
 def test_element_with_too_many_jobs_is_none() -> None:
     ids = b",".join([b"0" * 32] * (LARGEST + 1))
     assert Element.read(b"1:" + ids) is None
+
+
+def test_element_with_a_token_that_no_claim_has_is_none() -> None:
+    assert Element.read(f"{2**63:x}:{'0' * 32}".encode()) is None
