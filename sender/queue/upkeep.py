@@ -17,7 +17,7 @@ AHEAD = 3
 BATCH = 5_000
 """Rows of one transaction."""
 BUCKETS = 1_000
-"""Buckets of one transaction, while which nobody else reads any."""
+"""Buckets of one transaction, which locks their table for so long."""
 log = structlog.get_logger(__name__)
 
 
