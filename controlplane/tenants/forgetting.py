@@ -12,6 +12,7 @@ from blueprint.tenant import DomainName
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, OperatorWriter
 from controlplane.problems import responses
+from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import repository
 from controlplane.tenants.changing import Done, change
 from controlplane.tenants.endpoints import Name
@@ -38,7 +39,8 @@ async def forget_zones(
 
     async def act(connection: AsyncConnection, row: TenantRow) -> Done | None:
         added = set(body.zones) - set(row.forgotten_zones)
-        if not added:
+        if not added:  # asked again: a pass looks again
+            await request_pass(connection, row.id, Priority.USER, now=request.app.state.clock())
             return None
         await repository.set_forgotten_zones(connection, row, added.union(row.forgotten_zones))
         names = ", ".join(sorted(added))
