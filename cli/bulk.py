@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -34,7 +34,7 @@ def selected(
         "tenant": tenant_option(tenant),
         "code": code,
         "recipient_domain": domain and domain.lower(),
-        "ids": [id_.removeprefix("message/") for id_ in ids] if ids else None,
+        "ids": plain_ids(ids) if ids else None,
     }
     return {name: value for name, value in fields.items() if value is not None}
 
@@ -48,6 +48,11 @@ def in_words(selection: dict[str, Any]) -> str:
         f"with {len(selection['ids'])} ids" if "ids" in selection else "",
     ]
     return ", ".join(part for part in parts if part)
+
+
+def plain_ids(ids: Iterable[str]) -> list[str]:
+    """Return ids of messages that may be given as `message/ID`, as `penguin get` shows them."""
+    return [id_.removeprefix("message/") for id_ in ids]
 
 
 def requests(selection: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]:

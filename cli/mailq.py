@@ -15,6 +15,7 @@ from cli.bulk import (
     YesOption,
     change,
     in_words,
+    plain_ids,
     requests,
     selected,
 )
@@ -138,8 +139,7 @@ def resolve(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Say what became of mail of unknown outcome."""
-    plain_ids = [id_.removeprefix("message/") for id_ in ids]
-    body = {"ids": plain_ids, "delivered": delivered, "reason": reason}
+    body = {"ids": plain_ids(ids), "delivered": delivered, "reason": reason}
     done = connect().post("/mailq/resolve", Changed, body)
     line = f"{done.changed} mails {'delivered' if delivered else 'sent again'}"
     print_result(line, {"resolved": done.changed, "delivered": delivered}, output)

@@ -12,6 +12,7 @@ import typer
 from blueprint.mail_address import folded, is_mail_address, remedy_of
 from cli import explain, lists
 from cli.api import Api, connect, path_of
+from cli.bulk import plain_ids
 from cli.consent import require_consent
 from cli.environment import environment
 from cli.events import FollowOption
@@ -202,7 +203,7 @@ def _cancel_named(api: Api, ids: list[str], output: Format) -> None:
     try:
         done.extend(
             api.post(f"{path_of('messages', id_)}/cancel", MessageView, None)
-            for id_ in (given.removeprefix("message/") for given in ids)
+            for id_ in plain_ids(ids)
         )
     finally:
         if output is not Format.TABLE:
