@@ -38,11 +38,11 @@ class DatabaseClock:
         cursor = await connection.execute(SQL.time)
         row = await cursor.fetchone()
         if row is not None:
-            self._at, self._since = row[0], time.monotonic()
+            self._at, self._since = row[0].astimezone(UTC), time.monotonic()
 
     def now(self) -> datetime:
         """Return the moment, in UTC."""
-        return (self._at + timedelta(seconds=time.monotonic() - self._since)).astimezone(UTC)
+        return self._at + timedelta(seconds=time.monotonic() - self._since)
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -34,8 +34,9 @@ REMEMBERED = 10_000
 """Buckets and paces above which old ones are forgotten."""
 RESOLVED = 100_000
 """Recipients' domains, all of which are forgotten above it."""
-VALID = 1.0
+VALID = 3.0
 """Seconds for which a decision is not made again, unless all of it is used."""
+MINUTE = 60
 FORGOTTEN_AFTER = 60.0
 """Seconds after which a bucket without jobs in work is forgotten."""
 DAY = timedelta(days=1)
@@ -93,6 +94,7 @@ class Known:
     rate: float | None = None
     """Mails a second of the tenant's hours, as last decided; None: they are not spread."""
     decided_at: float = 0.0
+    valid_until: float = 0.0
 
 
 @dataclass
@@ -122,6 +124,7 @@ class Tenants:
     """Tenants whose held buckets may go on: something changed, or was given back."""
     wake: Callable[[], None] = lambda: None
     """Looks at these sets now."""
+    monotonic: Callable[[], float] = time.monotonic
     _buckets: dict[int, Known] = field(default_factory=dict)
     _in_work: Counter[int] = field(default_factory=Counter)
     """Jobs in work of buckets that are not known."""
@@ -236,14 +239,15 @@ class Tenants:
         tenant = self.known.get(known.key[0])
         if tenant is None:
             return None
-        now = time.monotonic()
-        is_fresh = known.tenant is tenant and now - known.decided_at < VALID
-        if known.credit is not None and known.left > 0 and is_fresh:
+        now = self.monotonic()
+        is_valid = known.tenant is tenant and now < known.valid_until
+        if known.credit is not None and known.left > 0 and is_valid:
             return known.credit
         at = self.clock.now()
         known.credit = found = self._decide(tenant, known.name, at, urgent=known.urgent)
         known.route = _route(tenant.standing, known, found, at)
         known.tenant, known.left, known.decided_at = tenant, found.count, now
+        known.valid_until = now + min(VALID, _left_of_minute(at))
         known.rate = known.rate if found.rate is None else found.rate
         return found
 
@@ -353,7 +357,7 @@ class Tenants:
         while len(self.known) > KEPT:
             self.known.popitem(last=False)
         if len(self._buckets) > REMEMBERED:
-            before = time.monotonic() - FORGOTTEN_AFTER
+            before = self.monotonic() - FORGOTTEN_AFTER
             self._buckets = {
                 id_: one
                 for id_, one in self._buckets.items()
@@ -381,6 +385,11 @@ def _route(standing: Standing, known: Known, found: Credit, at: datetime) -> Rou
         takes=found.hand_over(at).written(),
         homely=standing.homely if found.settles_home else None,
     )
+
+
+def _left_of_minute(now: datetime) -> float:
+    """Return the seconds after which a day, an hour, or the tenant's sending hours may end."""
+    return MINUTE - now.second - now.microsecond / 1_000_000
 
 
 def _pace_key(tenant: Tenant, name: BucketName) -> tuple[UUID, str, str]:

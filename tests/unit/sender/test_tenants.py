@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from blueprint.tenant import SendingHours
 from sender.directory import SendingMailbox
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenant, Tenants
@@ -135,6 +137,27 @@ def test_tenant_that_is_not_known_is_read_first(tenants: Tenants) -> None:
     other = UUID(int=8)
     assert tenants.credit(bucket(1, GOOGLE, other)) == 0
     assert (tenants.wanted, asked) == ({other}, [1])
+
+
+def test_decision_does_not_outlive_the_minute_in_which_sending_hours_may_end() -> None:
+    hours = SendingHours(timezone="UTC", hours="08:00-17:00")
+    entry = ENTRY.model_copy(update={"addresses": ENTRY.addresses[:1], "hours": hours})
+    passed = 0.0
+    closes = datetime(2026, 11, 24, 17, tzinfo=UTC)
+
+    class Clock(DatabaseClock):
+        def now(self) -> datetime:
+            return closes - timedelta(seconds=0.5 - passed)
+
+    tenants = Tenants(Clock(), lambda _: 4, monotonic=lambda: passed)
+    tenants.known[TENANT] = Tenant(TENANT, 1, Standing(TENANT, entry))
+    google = bucket(1, GOOGLE)
+    assert tenants.credit(google) == 3
+    passed = 0.4
+    assert tenants.credit(google) == 3
+    passed = 0.6
+    assert tenants.credit(google) == 0
+    assert tenants.route(1) is None
 
 
 def _owned(taken: HandOver) -> dict[Any, UUID]:
