@@ -1,15 +1,15 @@
-"""Files and pictures of a message: their schema, and their place in the mail."""
+"""Files and pictures of a message: their schema, and how each is written."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable
-from email.message import EmailMessage
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from blueprint.fields import NOT_BLANK, Matching
+from sender.headers import parameter
+from sender.transfer import in_base64
 
 MOST_CONTENT = 15_000_000
 """Octets of a message: its text, its HTML and its attachments in base64. In whatever encoding the
@@ -63,20 +63,16 @@ class Attachment(BaseModel):
         return base64.b64decode(self.content)
 
 
-def attach(mail: EmailMessage, attachments: Iterable[Attachment]) -> None:
-    """Add pictures beside the HTML that shows them, and files at the end."""
-    html = mail.get_body(("html",))
-    for item in attachments:
-        media = EmailMessage()
-        media["Content-Type"] = item.content_type
-        content: dict[str, Any] = {
-            "maintype": media.get_content_maintype(),
-            "subtype": media.get_content_subtype(),
-            "params": dict(media["Content-Type"].params),
-            "filename": item.filename,
-        }
-        if item.content_id is None or html is None:
-            mail.add_attachment(item.data, disposition="attachment", **content)
-        else:
-            cid = f"<{item.content_id}>"
-            html.add_related(item.data, disposition="inline", cid=cid, **content)
+def written(item: Attachment, *, is_shown: bool) -> tuple[str, bytes]:
+    """Return the fields and the body of a part: of a file, or of a picture that the HTML shows."""
+    # No parameter holds a semicolon.
+    content_type = ";\r\n ".join(part.strip(" ") for part in item.content_type.split(";"))
+    filename = "" if item.filename is None else parameter("filename", item.filename)
+    fields = (
+        f"Content-Type: {content_type}\r\n"
+        "Content-Transfer-Encoding: base64\r\n"
+        f"Content-Disposition: {'inline' if is_shown else 'attachment'}{filename}\r\n"
+    )
+    if is_shown:
+        fields += f"Content-ID: <{item.content_id}>\r\n"
+    return fields, in_base64(item.data)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
 LINE = 76
 """Columns of a folded line; an encoded word is no longer than 75 (RFC 2047 section 2)."""
@@ -17,6 +18,8 @@ LONGEST_WORD = 400
 """A word that cannot be folded; far below the 998 octets of a line (RFC 5322 2.1.1)."""
 ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 WORD = re.compile(r" *[^ ]+")
+PIECE = 50
+"""Octets of a percent-encoded value in one line."""
 
 
 def unstructured(name: str, text: str) -> str:
@@ -48,7 +51,7 @@ def mailbox(name: str, address: str, display: str = "") -> str:
     elif ATOMS.fullmatch(display):
         phrase = display
     else:
-        phrase = '"' + re.sub(r'(["\\])', r"\\\1", display) + '"'
+        phrase = _quoted(display)
     separator = " " if len(name) + len(phrase) + len(address) < LINE - 5 else "\r\n "
     return f"{name}: {phrase}{separator}<{address}>\r\n"
 
@@ -56,6 +59,36 @@ def mailbox(name: str, address: str, display: str = "") -> str:
 def identifiers(name: str, ids: Sequence[str]) -> str:
     """Return one field with Message-IDs, each on a line of its own; empty without any."""
     return f"{name}: " + "\r\n ".join(ids) + "\r\n" if ids else ""
+
+
+def parameter(name: str, value: str) -> str:
+    """Return a parameter of a field, such as the name of a file, with the end of the line before.
+
+    `value` is no longer than a name; what is not plain is percent-encoded, in lines (RFC 2231).
+    """
+    if _plain(value):
+        return f";\r\n {name}={_quoted(value)}"
+    pieces = list(_percent_encoded(value))
+    if len(pieces) == 1:
+        return f";\r\n {name}*=utf-8''{pieces[0]}"
+    lines = [f"{name}*{number}*={piece}" for number, piece in enumerate(["utf-8''", *pieces])]
+    return "".join(f";\r\n {line}" for line in lines)
+
+
+def _percent_encoded(text: str) -> Iterator[str]:
+    """Cut between characters."""
+    piece = ""
+    for character in text:
+        octets = quote(character, safe="")
+        if len(piece) + len(octets) > PIECE:
+            yield piece
+            piece = ""
+        piece += octets
+    yield piece
+
+
+def _quoted(text: str) -> str:
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
 def _plain(text: str) -> bool:

@@ -65,7 +65,8 @@ class SenderSettings(BaseSettings):
     """How long a stop waits for the answers to mails that hosts have completely; everything else is
     given back at once."""
     outcomes_file: Path | None = None
-    """Of this process alone: keeps outcomes that a stop cannot write, until the next start."""
+    """Begins the names of files with outcomes that a stop could not write, until the next start.
+    Several senders of a machine may share it."""
     last_writes: Real = Field(default=5, ge=0)
     """How long a stop tries to write outcomes, if there is a file for them."""
     expiry: Real = Field(default=600, gt=0)

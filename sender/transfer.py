@@ -34,7 +34,14 @@ def encoded(text: str) -> tuple[str, bytes]:
         quoted = _quoted(data)
         if len(quoted) < len(data) * 4 / 3:
             return "quoted-printable", quoted
-    return "base64", _base64(data)
+    return "base64", in_base64(data)
+
+
+def in_base64(data: bytes) -> bytes:
+    """Return octets in base64, with CRLF behind every line."""
+    written = binascii.b2a_base64(data, newline=False)
+    lines = [written[start : start + LINE] for start in range(0, len(written), LINE)]
+    return b"\r\n".join(lines) + b"\r\n"
 
 
 def _stands_as_it_is(data: bytes) -> bool:
@@ -52,9 +59,3 @@ def _quoted(data: bytes) -> bytes:
     while b"\r\n." in quoted:  # a line of dots has more than one
         quoted = quoted.replace(b"\r\n.", b"\r\n=2E=\r\n")
     return quoted.replace(b"\r\nFrom ", b"\r\n=46=\r\nrom ")[2:]
-
-
-def _base64(data: bytes) -> bytes:
-    written = binascii.b2a_base64(data, newline=False)
-    lines = [written[start : start + LINE] for start in range(0, len(written), LINE)]
-    return b"\r\n".join(lines) + b"\r\n"

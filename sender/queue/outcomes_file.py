@@ -1,48 +1,85 @@
-"""Outcomes that a worker had in hand when it had to end without a database, one a line."""
+"""Outcomes that workers had in hand when they had to end without a database, one a line.
+
+Each stop writes a file of its own beside the path of the setting, whole or not at all, so that
+several workers may share the path.
+"""
 
 from __future__ import annotations
 
+import glob
 import json
-import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 
+from kit import files
 from sender.queue.model import Intent, Job, Outcome, Result, State
 
+DAMAGED = ".damaged"
+"""Ends the name of a file with lines that could not be read; it is left to people."""
 log = structlog.get_logger(__name__)
 
 
-def save(path: Path, results: Sequence[Result]) -> None:
-    """Add results to the file; when this returns, they survive a power cut."""
-    with path.open("a", encoding="utf-8") as file:
-        file.writelines(f"{json.dumps(_row(one), default=str)}\n" for one in results)
-        file.flush()
-        os.fsync(file.fileno())
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+@dataclass(frozen=True)
+class Kept:
+    """What was found at a start."""
+
+    results: list[Result] = field(default_factory=list)
+    whole: list[Path] = field(default_factory=list)
+    damaged: list[Path] = field(default_factory=list)
+    """Some of their lines could not be read."""
+
+    def settle(self) -> None:
+        """Read these files no more: the results are in the database."""
+        for file in self.whole:
+            file.unlink(missing_ok=True)
+        for file in self.damaged:
+            with suppress(FileNotFoundError):  # another worker has read it, too
+                file.rename(file.with_name(file.name + DAMAGED))
 
 
-def load(path: Path) -> list[Result]:
-    """Return the results of the file, if there is one; a line that was cut off is left out."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return []
-    results = []
+def save(path: Path, results: Sequence[Result]) -> Path:
+    """Write results into a new file; when this returns, they survive a power cut."""
+    file = path.with_name(f"{path.name}.{uuid4().hex}")
+    lines = "".join(f"{json.dumps(_row(one), default=str)}\n" for one in results)
+    files.create(file, lines, mode=files.PRIVATE)
+    return file
+
+
+def load(path: Path) -> Kept:
+    """Return the results of all files; what cannot be read is left out."""
+    kept, found = Kept(), {}
+    for file in _files(path):
+        try:
+            lines = file.read_bytes().splitlines()
+        except OSError:
+            log.exception("queue.outcomes_unreadable", file=str(file))
+            continue
+        results = list(_results(file, lines))
+        found.update({(one.job.id, one.job.token): one for one in results})
+        (kept.whole if len(results) == len(lines) else kept.damaged).append(file)
+    kept.results.extend(found.values())
+    return kept
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files of all stops, and the one that versions before wrote."""
+    every = path.parent.glob(f"{glob.escape(path.name)}.*")
+    return [path] * path.exists() + sorted(file for file in every if file.suffix != DAMAGED)
+
+
+def _results(file: Path, lines: Sequence[bytes]) -> Iterator[Result]:
     for number, line in enumerate(lines, 1):
         try:
-            results.append(_result(json.loads(line)))
-        except (ValueError, KeyError, TypeError):
-            log.exception("queue.outcome_unreadable", file=str(path), line=number)
-    return results
+            yield _result(json.loads(line))
+        except Exception:  # whatever is in it, the others are read
+            log.exception("queue.outcome_unreadable", file=str(file), line=number)
 
 
 def _row(result: Result) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Settings:
     grace_begun: float = 0.0
     """How long, if longer, for those that have begun: their outcome would be unknown."""
     outcomes_file: Path | None = None
-    """Of this worker alone: keeps outcomes that a stop cannot write, until the next start."""
+    """Begins the names of files with outcomes that a stop could not write, until the next start."""
     expiry: float = 600.0
     """Between two searches for jobs whose life ended while they waited; each reads all of them."""
     upkeep: float = 600.0

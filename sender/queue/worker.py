@@ -75,7 +75,8 @@ class Worker:
     """Tokens of claims whose answer was lost."""
     _look: asyncio.Event = field(default_factory=asyncio.Event)
     _kept: set[UUID] = field(default_factory=set)
-    """Jobs whose outcomes are in the `outcomes_file`."""
+    """Jobs whose outcomes are in files that an earlier stop has written."""
+    _kept_files: outcomes_file.Kept = field(default_factory=outcomes_file.Kept)
     _draining: bool = False
     _expired: float = 0.0
     """When jobs were last searched whose life has ended."""
@@ -165,22 +166,32 @@ class Worker:
         kept = [
             one for one in self._exchanges.unwritten() if one.outcome.state is not State.RELEASED
         ]
-        if kept and path:
-            outcomes_file.save(path, kept)
-            log.warning("queue.outcomes_kept", file=str(path), count=len(kept))
+        if not kept or path is None:
+            return
+        try:
+            file = outcomes_file.save(path, kept)
+        except OSError:  # what has an intent becomes `unknown`: this says what people may resolve
+            outcomes = {str(one.job.id): one.outcome.state.value for one in kept}
+            log.exception("queue.outcomes_not_kept", file=str(path), outcomes=outcomes)
+        else:
+            log.warning("queue.outcomes_kept", file=str(file), count=len(kept))
 
     def _take_kept(self) -> None:
-        path = self.settings.outcomes_file
-        for result in outcomes_file.load(path) if path else ():
+        if self.settings.outcomes_file is None:
+            return
+        self._kept_files = outcomes_file.load(self.settings.outcomes_file)
+        for result in self._kept_files.results:
             self._kept.add(result.job.id)
             self._held[result.job.slot] += 1
             self._buckets.hold(result.job.bucket_id)
             self._exchanges.finish(result)
+        if not self._kept:
+            self._kept_files.settle()
 
     def _written(self, result: Result) -> None:
         self._kept.discard(result.job.id)
-        if not self._kept and self.settings.outcomes_file:
-            self.settings.outcomes_file.unlink(missing_ok=True)
+        if not self._kept:
+            self._kept_files.settle()
 
     # The lease and the slots
 

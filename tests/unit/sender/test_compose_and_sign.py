@@ -15,7 +15,7 @@ import yaml
 from aiosmtplib.protocol import normalize_message_line_endings
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -60,6 +60,7 @@ def parsed(raw: bytes) -> EmailMessage:
 
 NAME = st.text(st.characters(categories=("L", "N"), max_codepoint=0x3000), min_size=1, max_size=10)
 """Fits into one encoded word: of several, Python 3.11 reads or writes other blanks."""
+FILE_NAME = TEXT.filter(lambda name: name.strip(" ") != "").map(lambda name: name[:200])
 BODY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
 
 
@@ -271,10 +272,42 @@ class TestCompose:
     ) -> None:
         changes = {"text": text, "html": html, "transactional": True, "subject": subject}
         named = {"from_name": name, "to_name": reply, "reply_to": "r@x.example"}
-        file = {"content": "AAAA", "content_type": "image/png", "filename": "a.png"}
+        file = {"content": "AAAA", "content_type": "image/png", "filename": f"{subject}.png"}
         for attachments in ([], [file]):
             outgoing = message(**changes, **named, reply_to_name=reply, attachments=attachments)
             assert read(parsed(written(outgoing))) == read(by_the_library(outgoing))
+
+    @given(name=FILE_NAME)
+    @example(name="=?utf-8?q?a=0D=0ABcc:_all=40rcpt.example?=.pdf")
+    @example(name='a"b\\c;d*1=e%41.pdf')
+    @example(name="ü" * 200)
+    def test_name_of_a_file_is_read_back_and_adds_no_field(self, name: str) -> None:
+        file = {"content": "AAAA", "filename": name}
+        raw = SIGNER.sign(written(message(attachments=[file])), NOW)
+        [part] = parsed(raw).iter_attachments()
+        assert part.keys() == ["Content-Type", "Content-Transfer-Encoding", "Content-Disposition"]
+        read_back = part["Content-Disposition"].params["filename"]
+        assert read_back.strip() == name.strip()  # Python reads no blanks at its ends
+        assert max(map(len, raw.split(b"\r\n"))) <= LONGEST_LINE
+        assert raw.isascii()
+        assert verifies(raw)
+
+    def test_picture_is_beside_the_html_that_shows_it(self) -> None:
+        picture = {"content": "AAAA", "content_type": "image/png", "content_id": "x" * 120}
+        file = {"content": "AAAA", "content_type": 'text/csv; charset=utf-8;header="a, b"'}
+        outgoing = message(html="<p>Hello</p>", attachments=[file, picture])
+        mail = parsed(written(outgoing))
+        assert [part.get_content_type() for part in mail.walk()] == [
+            "multipart/mixed", "multipart/alternative", "text/plain", "multipart/related",
+            "text/html", "image/png", "text/csv",
+        ]  # fmt: skip
+        shown, csv = list(mail.walk())[-2:]
+        assert (shown["Content-ID"], shown.get_content_disposition()) == (
+            f"<{'x' * 120}>",
+            "inline",
+        )
+        assert csv.get_params() == [("text/csv", ""), ("charset", "utf-8"), ("header", "a, b")]
+        assert written(outgoing) == written(outgoing)
 
     def test_boundary_in_the_text_ends_no_part(self) -> None:
         plain = {"transactional": True, "html": "<p>Hello</p>"}

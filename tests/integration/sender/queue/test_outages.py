@@ -250,31 +250,72 @@ async def test_news_whose_answer_was_lost_are_read_again(
     assert sorted(seen.bodies) == [b"1", b"2", b"3"]
 
 
-async def test_outcomes_that_a_stop_cannot_write_are_written_by_the_next_start(
-    queue: Queue, tmp_path: Path
-) -> None:
-    settings = replace(QUICK, outcomes_file=tmp_path / "outcomes", last_writes=0.3, grace=0.3)
-    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(20)))
+async def stopped(queue: Queue, path: Path, count: int = 20) -> list[UUID]:
+    """Let a worker stop while the database is away, with outcomes in hand; return their jobs."""
+    settings = replace(QUICK, outcomes_file=path, last_writes=0.3, grace=0.3)
+    ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(count)))
     handler = Begun(Outcome(State.DEAD, "content", "554 no"))
     async with worker_pool(queue.dsn) as pool:
         stop = asyncio.Event()
         running = asyncio.create_task(Worker(pool, "worker", handler, settings).run(stop))
-        await handler.all_begun(20)
+        await handler.all_begun(count)
         async with away(queue):
             handler.go_on.set()
             stop.set()
             await running
-    assert (await queue.stats()).begun == 20
-    with (tmp_path / "outcomes").open("a") as file:
-        file.write('{"id": "0199')  # a line that was cut off
     await queue.connection.execute("update queue.workers set lease_until = now()")
+    return ids
+
+
+def files_of(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
+
+
+async def test_outcomes_that_stops_cannot_write_are_written_by_the_next_start(
+    queue: Queue, tmp_path: Path
+) -> None:
+    path, other = tmp_path / "outcomes", tmp_path / "other"
+    ids = [*await stopped(queue, path), *await stopped(queue, other, 3)]
+    [kept] = (file for file in files_of(tmp_path) if file.name.startswith("other."))
+    kept.rename(path.with_suffix(kept.suffix))
     seen = Seen()
-    async with queue.working(seen, settings):
-        await reached(queue.stats, lambda now: now.dead == 20)
+    async with queue.working(seen, replace(QUICK, outcomes_file=path)):
+        await reached(queue.stats, lambda now: now.dead == 23)
     assert {await queue.state(job) for job in ids} == {("dead", "content", 1)}
-    assert not (tmp_path / "outcomes").exists()
-    assert (await queue.stats()).unknown == 0
+    assert files_of(tmp_path) == []
     assert seen.bodies == []
+
+
+async def test_outcomes_beside_damaged_ones_are_written_and_the_rest_is_left_to_people(
+    queue: Queue, tmp_path: Path
+) -> None:
+    path = tmp_path / "outcomes"
+    await stopped(queue, path, 5)
+    [file] = files_of(tmp_path)
+    damage = b'\xff\0\n[]\nnull\n{"id": 7}\n\n'
+    file.write_bytes(damage + file.read_bytes() + b'{"id": "0199')  # a line that was cut off
+    (tmp_path / "outcomes.directory").mkdir()  # it cannot be read, either
+    async with queue.working(Seen(), replace(QUICK, outcomes_file=path)):
+        await reached(queue.stats, lambda now: now.dead == 5)
+    left = {one.name for one in files_of(tmp_path)}
+    assert left == {f"{file.name}.damaged", "outcomes.directory"}
+
+
+async def test_outcomes_of_versions_before_are_written(queue: Queue, tmp_path: Path) -> None:
+    path = tmp_path / "outcomes"
+    await stopped(queue, path, 5)
+    [file] = files_of(tmp_path)
+    path.write_bytes(file.read_bytes())  # as well: each is written once
+    async with queue.working(Seen(), replace(QUICK, outcomes_file=path)):
+        await reached(queue.stats, lambda now: now.dead == 5)
+    assert files_of(tmp_path) == []
+
+
+async def test_outcomes_that_no_disk_takes_are_unknown(queue: Queue, tmp_path: Path) -> None:
+    ids = await stopped(queue, tmp_path / "missing" / "outcomes", 5)
+    async with queue.working(Seen()):
+        await reached(queue.stats, lambda now: now.unknown == 5)
+    assert {await queue.state(job) for job in ids} == {("unknown", "worker_lost", 0)}
 
 
 async def test_worker_that_is_stopped_before_it_reached_the_database_ends(queue: Queue) -> None:
