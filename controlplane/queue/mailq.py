@@ -93,7 +93,7 @@ async def release_mail(
     done = await service.change(
         access,
         body,
-        mailq.release,
+        partial(mailq.release, most=service.STEP),
         reason="Released",
         what="buckets released",
         now=request.app.state.clock(),
@@ -102,7 +102,7 @@ async def release_mail(
         names = await tenant_rows.names(connection, done.ended)
     return Released(
         changed=done.count,
-        is_all=done.is_all,
+        next=service.written(done.next),
         ended=[
             f"tenant {names[id_]}" if subject.kind is Kind.TENANT and id_ in names else str(subject)
             for id_, subjects in done.ended.items()
@@ -207,4 +207,4 @@ async def resolve_mail(body: ResolveRequest, request: Request, access: OperatorW
             why=body.reason,
             now=request.app.state.clock(),
         )
-    return Changed(changed=len(done), is_all=True)
+    return Changed(changed=len(done))

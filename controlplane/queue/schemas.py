@@ -50,9 +50,9 @@ HELD: dict[str, Any] = {
     "until": "2026-11-25T00:00:00Z",
     "oldest_due_at": "2026-11-24T09:00:00Z",
 }
+CHANGED: dict[str, Any] = {"changed": 1200, "next": f"{ID}/{ID}/1796000000000000"}
 RELEASED: dict[str, Any] = {
     "changed": 3,
-    "is_all": True,
     "next": None,
     "ended": ["address 198.18.1.2", "provider 198.18.1.2/google"],
     "kept": [
@@ -158,7 +158,9 @@ RecipientDomain = Annotated[
 
 Place = Annotated[
     str,
-    Matching(f"{ID_PATTERN[:-1]}/{ID_PATTERN[1:]}", "give `next` of the answer before"),
+    Matching(
+        f"{ID_PATTERN[:-1]}/{ID_PATTERN[1:-1]}/[0-9]{{16}}$", "give `next` of the answer before"
+    ),
 ]
 
 
@@ -179,7 +181,7 @@ class SelectionRequest(BaseModel):
     reason: Reason
     """Recorded with the event."""
     after: Place | None = None
-    """`next` of the answer before; of the same request to withdraw or retry mail to a domain."""
+    """`next` of the answer to the same request before."""
 
     @model_validator(mode="after")
     def _selects(self) -> SelectionRequest:
@@ -191,16 +193,12 @@ class SelectionRequest(BaseModel):
 class Changed(BaseModel):
     """The result of one step of a change in bulk."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"changed": 1200, "is_all": True, "next": None}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [CHANGED]})
 
     changed: int
-    """Mails; with `release` buckets."""
-    is_all: bool
-    """False: there are more; repeat the request, with `next` as `after` where it is given."""
+    """Mails; with `release` buckets. May be 0 while there are more."""
     next: str | None = None
-    """Where a search by domain goes on; such an answer may have changed nothing."""
+    """Not null: there may be more; repeat the request with this as `after`."""
 
 
 class KeptView(BaseModel):
