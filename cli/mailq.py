@@ -23,7 +23,7 @@ from cli.consent import require_consent
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
-from cli.times import age, moment
+from cli.times import age, end
 from controlplane.queue.schemas import Changed, HeldPage, KeptView, Released, UnknownPage
 
 app = typer.Typer(help="Mail that waits for something, for operators.")
@@ -47,7 +47,7 @@ def held(
     for bucket in connect().pages("/mailq", HeldPage, **given):
         row = plain(bucket)
         if output is Format.TABLE:
-            row["until"] = moment(bucket.until) if bucket.until else "it changes"
+            row["until"] = end(bucket.until)
             row["mails"] = counts.in_words(bucket)
         rows.append(row)
     print_rows(rows, HELD, output)

@@ -32,7 +32,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "code": "held",
     "words": "Google answers every mail with 421 4.7.28",
     "acts": "operator",
-    "release": "its time is over, or `penguin holds end`",
+    "release": "`penguin holds end`, or its end, if it has one",
     "since": "2026-11-24T12:10:00Z",
     "until": "2126-11-24T18:00:00Z",
     "actor": "pm_live_3fK9aQ2z",
@@ -73,7 +73,7 @@ class HoldRequest(BaseModel):
     name: Name
     """IP of the address, From domain, mailbox, provider, `198.18.1.2/google`, or tenant."""
     until: Time | None = None
-    """Null: until it is ended."""
+    """Null: without an end, until `penguin holds end`."""
     reason: Reason
 
 
@@ -110,7 +110,7 @@ class HoldView(BaseModel):
     """What ends it."""
     since: datetime
     until: datetime | None
-    """Null: until it is ended."""
+    """Null: it has no end; `release` says what ends it."""
     actor: str | None
     """Prefix of the API key of the request; null: the sender."""
 

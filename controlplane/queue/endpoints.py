@@ -39,7 +39,7 @@ from kit.metrics import CONTENT_TYPE
 from sender import mailq
 from sender.live import LiveBucket
 from sender.queue import operations
-from sender.reasons import MAY_END_AT_ANY_MOMENT
+from sender.reasons import MAY_END_AT_ANY_MOMENT, REASONS
 
 router = APIRouter(tags=["queue"], route_class=GuardedRoute)
 METRICS = 'penguin_queue_mails{state="held",reason="warmup_cap_reached"} 1200'
@@ -111,6 +111,7 @@ async def show_traffic(request: Request, access: OperatorReader, limit: Limit = 
 def _bucket(
     bucket: operations.BusyBucket, tenant: str | None, live: LiveBucket | None
 ) -> BucketView:
+    reason = REASONS.get(bucket.reason)
     return BucketView(
         tenant=tenant,
         bucket=bucket.name,
@@ -120,6 +121,7 @@ def _bucket(
         is_held=bucket.is_held,
         code=bucket.reason,
         until=bucket.until,
+        release=reason and reason.release,
         per_hour=live and live.per_hour,
         in_work=live and live.in_work,
     )

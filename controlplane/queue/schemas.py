@@ -113,6 +113,7 @@ TOP: dict[str, Any] = QUEUE | {
             "is_held": False,
             "code": None,
             "until": None,
+            "release": None,
             "per_hour": 6.25,
             "in_work": 2,
         }
@@ -323,6 +324,9 @@ class BucketView(BaseModel):
     is_held: bool
     code: str | None
     until: datetime | None
+    """Null where it is held: it has no end of its own; `release` says what releases it."""
+    release: str | None
+    """Null: it is not held, or for a reason that this version does not know."""
     per_hour: float | None
     """Mails that leave in an hour, where a day's mail is spread; null: not spread, or not shown."""
     in_work: int | None
@@ -397,7 +401,7 @@ class HeldView(BaseModel):
     """What releases it."""
     since: datetime
     until: datetime | None
-    """Null: until what holds it changes."""
+    """Null: it has no end of its own; `release` says what releases it."""
     oldest_due_at: datetime
 
 
