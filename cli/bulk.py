@@ -12,7 +12,7 @@ from cli.api import connect
 from cli.names import tenant_option
 from cli.output import Format, print_result
 from cli.progress import ProgressLine
-from controlplane.queue.schemas import MOST_IDS, Changed
+from controlplane.queue.schemas.changes import MOST_IDS, Changed
 
 C = TypeVar("C", bound=Changed)
 IdsArgument = Annotated[

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.api import connect
-from cli.faults import USAGE
-from cli.names import TenantOption, tenant_option
+from cli.names import TenantOption, subject_fields, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
 from cli.times import end as end_of
@@ -62,11 +61,7 @@ def end(
 
 
 def _read(subject: str) -> dict[str, str]:
-    """Return a subject as fields of the API's requests."""
-    kind, _, name = subject.partition("/")
-    if kind not in set(HoldKind) or not name:
-        raise USAGE(mistake=f"{subject} cannot be held", remedy=f"give {FORMS}")
-    return {"kind": kind, "name": name}
+    return subject_fields(subject, HoldKind, mistake="cannot be held", forms=FORMS)
 
 
 def _row(hold: HoldView) -> dict[str, object]:

@@ -24,7 +24,8 @@ from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
 from cli.times import age, end
-from controlplane.queue.schemas import Changed, HeldPage, KeptView, Released, UnknownPage
+from controlplane.queue.schemas.changes import Changed, KeptView, Released
+from controlplane.queue.schemas.lists import HeldPage, UnknownPage
 
 app = typer.Typer(help="Mail that waits for something, for operators.")
 HELD = ("tenant", "bucket", "mails", "code", "until", "release?", "words?")

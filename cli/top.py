@@ -19,12 +19,7 @@ from cli.states import reason_in_words
 from cli.table import Table
 from cli.terminal import is_terminal, terminal_width
 from cli.times import end, lasting
-from controlplane.queue.schemas import (
-    AddressTrafficView,
-    BucketView,
-    TopView,
-    TrafficView,
-)
+from controlplane.queue.schemas.figures import AddressTrafficView, BucketView, TopView, TrafficView
 
 app = typer.Typer()
 PAUSE = 2.0

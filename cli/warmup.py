@@ -10,7 +10,7 @@ import typer
 from cli.api import Api, connect, tenant_path
 from cli.faults import USAGE
 from cli.kinds import TENANT
-from cli.names import TenantOption, tenant_name, tenant_option
+from cli.names import TenantOption, subject_fields, tenant_name, tenant_option
 from cli.options import whole_number
 from cli.output import Format, OutputOption, plain, print_document, print_result, print_rows
 from cli.pause import ReasonOption
@@ -125,11 +125,7 @@ def _kind_of(subject: str) -> str:
 
 
 def _read(subject: str) -> dict[str, str]:
-    """Return a subject as fields of the API's requests."""
-    kind, _, name = subject.partition("/")
-    if kind not in set(WarmUpKind) or not name:
-        raise USAGE(mistake=f"{subject} has no warm-up", remedy=f"give {FORMS}")
-    return {"kind": kind, "name": name}
+    return subject_fields(subject, WarmUpKind, mistake="has no warm-up", forms=FORMS)
 
 
 def _lines(found: WarmUpView) -> dict[str, str]:

@@ -62,21 +62,6 @@ Name = Annotated[
 ]
 
 
-class HoldRequest(BaseModel):
-    """What sends nothing until a moment, and why."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [EXAMPLE]}, use_attribute_docstrings=True
-    )
-
-    kind: HoldKind
-    name: Name
-    """IP of the address, From domain, mailbox, provider, `198.18.1.2/google`, or tenant."""
-    until: Time | None = None
-    """Null: without an end, until `penguin holds end`."""
-    reason: Reason
-
-
 class EndRequest(BaseModel):
     """Whose hold ends, and why."""
 
@@ -86,7 +71,17 @@ class EndRequest(BaseModel):
 
     kind: HoldKind
     name: Name
+    """IP of the address, From domain, mailbox, provider, `198.18.1.2/google`, or tenant."""
     reason: Reason
+
+
+class HoldRequest(EndRequest):
+    """What sends nothing until a moment, and why."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    until: Time | None = None
+    """Null: without an end, until `penguin holds end`."""
 
 
 class HoldView(BaseModel):

@@ -18,22 +18,23 @@ from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.queue import service
 from controlplane.queue.measuring import Figures, Measuring, metrics
-from controlplane.queue.schemas import (
-    AddressTrafficView,
-    BucketView,
+from controlplane.queue.schemas.changes import (
     Changed,
     Code,
-    DeadPage,
-    DeadView,
-    DepthView,
-    QueueView,
-    RateView,
     Recovered,
     RecoverRequest,
     SelectionRequest,
+)
+from controlplane.queue.schemas.figures import (
+    AddressTrafficView,
+    BucketView,
+    DepthView,
+    QueueView,
+    RateView,
     TopView,
     TrafficView,
 )
+from controlplane.queue.schemas.lists import DeadPage, DeadView
 from controlplane.tenants import repository as tenant_rows
 from kit.metrics import CONTENT_TYPE
 from sender import mailq

@@ -17,17 +17,14 @@ from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.queue import service
 from controlplane.queue.endpoints import CodeQuery, TenantQuery
-from controlplane.queue.schemas import (
+from controlplane.queue.schemas.changes import (
     Changed,
-    HeldPage,
-    HeldView,
     KeptView,
     Released,
     ResolveRequest,
     SelectionRequest,
-    UnknownPage,
-    UnknownView,
 )
+from controlplane.queue.schemas.lists import HeldPage, HeldView, UnknownPage, UnknownView
 from controlplane.tenants import repository as tenant_rows
 from sender import mailq
 from sender.policy.model import Kind

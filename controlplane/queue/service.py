@@ -14,7 +14,7 @@ from controlplane.conditions.model import TENANT
 from controlplane.database import Driver, driver_of
 from controlplane.events.repository import emit
 from controlplane.identity.access import Access
-from controlplane.queue.schemas import Changed, SelectionRequest
+from controlplane.queue.schemas.changes import Changed, SelectionRequest
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from sender import mailq

@@ -125,16 +125,16 @@ async def test_end_of_a_hold_is_shown_as_it_was_set_and_not_when_it_is_looked_at
             if message_id is None:
                 message_id = await submit()
                 await reaches(sender_engine, message_id, State.HELD)
-            await reached(
-                partial(explained, sender_engine, message_id),
-                lambda one, end=end: (
-                    one.decisions[-1].details == {"until": end and end.isoformat()}
-                ),
-            )
+            await reached(partial(_is_held_until, sender_engine, message_id, end))
             (bucket,) = await operations.held_buckets(admin)
             assert bucket.until == end
             (busy,) = await operations.busiest_buckets(admin, limit=1)
             assert (busy.is_held, busy.until) == (True, end)
+
+
+async def _is_held_until(engine, message_id, end: datetime | None) -> bool:
+    last = (await explained(engine, message_id)).decisions[-1]
+    return last.details == {"until": end and end.isoformat()}
 
 
 async def _submitted_and_held(submit, engine):
