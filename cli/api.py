@@ -23,7 +23,6 @@ from kit.faults import Fault, Violation
 from sender.schemas import Explanation
 
 TIMEOUT = 30
-PATIENCE = 600
 """Seconds."""
 PAGE = 100
 """Items per page: the maximum of the API."""
@@ -70,11 +69,6 @@ class Api:
     def post(self, path: str, model: type[M], body: object, **query: Any) -> M:
         """POST a document."""
         return _read(self._request("POST", path, json=body, params=query), model)
-
-    def post_patiently(self, path: str, model: type[M], body: object) -> M:
-        """POST a document; the answer may take minutes."""
-        timeout = httpx2.Timeout(TIMEOUT, read=PATIENCE)
-        return _read(self._request("POST", path, timeout, json=body), model)
 
     def delete(self, path: str) -> None:
         """DELETE."""
@@ -131,15 +125,9 @@ class Api:
         except httpx2.HTTPError as error:
             raise _unreachable(self.url, error) from None
 
-    def _request(
-        self,
-        method: str,
-        path: str,
-        timeout: float | httpx2.Timeout = TIMEOUT,
-        **content: Any,
-    ) -> httpx2.Response:
+    def _request(self, method: str, path: str, **content: Any) -> httpx2.Response:
         try:
-            with self._client(timeout) as client:
+            with self._client(TIMEOUT) as client:
                 response = client.request(method, self._address(path), **content)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise _unreachable(self.url, error) from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -11,8 +12,9 @@ from cli.api import connect
 from cli.names import tenant_option
 from cli.output import Format, print_result
 from cli.progress import ProgressLine
-from controlplane.queue.schemas import MOST_IDS, Changed
+from controlplane.queue.schemas.changes import MOST_IDS, Changed
 
+C = TypeVar("C", bound=Changed)
 IdsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[ID…]", help="ids of messages; all if left out")
 ]
@@ -65,15 +67,32 @@ def requests(selection: dict[str, Any], reason: str) -> Iterator[dict[str, Any]]
 
 
 def change(path: str, selection: dict[str, Any], reason: str, what: str, output: Format) -> None:
-    """Change all that is meant, some thousands with each request, and print how many."""
-    api = connect()
-    count = 0
-    with ProgressLine(what, log_steps=False) as line:
-        for body in requests(selection, reason):
-            done = Changed(changed=0, is_all=False)
-            while not done.is_all:
-                after = {} if done.next is None else {"after": done.next}
-                done = api.post(path, Changed, body | after)
-                count += done.changed
-                line.update(f"{count} so far")
+    """Change all that is meant, and print how many."""
+    count = sum(done.changed for done in steps(path, Changed, selection, reason, what))
     print_result(f"{what}: {count}", {"changed": count}, output)
+
+
+def steps(
+    path: str, model: type[C], selection: dict[str, Any], reason: str, what: str
+) -> Iterator[C]:
+    """Change all that is meant, and yield what each of the requests has done.
+
+    They look at some thousand mails each. If this ends before, it says how far it has come.
+    """
+    api = connect()
+    count, is_over = 0, False
+    with ProgressLine(what, log_steps=False) as line:
+        try:
+            for first in requests(selection, reason):
+                body: dict[str, Any] | None = first
+                while body is not None:
+                    line.update(f"{count} so far")
+                    done = api.post(path, model, body)
+                    count += done.changed
+                    body = None if done.next is None else body | {"after": done.next}
+                    yield done
+            is_over = True
+        finally:
+            if count and not is_over:
+                line.clear()
+                print(f"{what}: {count} so far; the same command does the rest", file=sys.stderr)

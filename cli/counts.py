@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from controlplane.queue.schemas import BucketView, DepthView, HeldView
+from controlplane.queue.schemas.figures import BucketView, DepthView
+from controlplane.queue.schemas.lists import HeldView
 
 
 def in_words(counted: DepthView | BucketView | HeldView) -> str:

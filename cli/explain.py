@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -16,9 +15,9 @@ from cli.output import Format, OutputOption, print_document
 from cli.states import in_words, reason_in_words
 from cli.stop import stop_line
 from cli.terminal import printable, wrapped
-from cli.times import moment, precise
+from cli.times import precise, until
 from kit.faults import Actor
-from sender.schemas import Decision, Explanation, MessageView
+from sender.schemas import Decision, Explanation, MessageView, State
 
 app = typer.Typer()
 FACTS = {
@@ -28,10 +27,10 @@ FACTS = {
     "queue_id": "queue id",
     "reply": "answer",
     "attempt": "attempt",
-    "until": "until",
+    "until": "",
     "return_path": "return path",
 }
-"""Details of a decision, in the order in which they are printed."""
+"""Titles of a decision's details, in the order in which they are printed."""
 
 
 @app.command()
@@ -70,7 +69,7 @@ def show(explanation: Explanation) -> None:
             before = day = at[:10]
             print(f"  {day}")
         print(wrapped(_what(decision), first=f"    {at[11:]}  "))
-        facts = _facts(decision.details)
+        facts = _facts(decision)
         if facts:
             print(wrapped(facts, first=" " * 6))
 
@@ -107,10 +106,18 @@ def _has_reason(item: MessageView | Decision) -> bool:
     return bool(item.reason) and item.reason != item.state
 
 
-def _facts(details: Mapping[str, str | int | None]) -> str:
-    shown = dict(details)
-    if shown.get("until") is not None:
-        shown["until"] = moment(datetime.fromisoformat(str(shown["until"])))
+def waits_until(decision: Decision) -> str:
+    """Return until when a message waits that a decision holds or defers."""
+    at = decision.details.get("until")
+    return until(None if at is None else datetime.fromisoformat(str(at)))
+
+
+def _facts(decision: Decision) -> str:
+    shown = dict(decision.details)
+    if decision.state is State.HELD or shown.get("until") is not None:
+        shown["until"] = waits_until(decision)
     return ", ".join(
-        f"{title} {shown[name]}" for name, title in FACTS.items() if shown.get(name) is not None
+        f"{title} {shown[name]}".strip()
+        for name, title in FACTS.items()
+        if shown.get(name) is not None
     )

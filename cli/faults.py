@@ -113,8 +113,8 @@ NOT_ACCEPTED = FAULTS.code(
     cause="The mail host did not accept the message, or not in time.",
     example={
         "state": "held",
-        "reason": "the tenant is held: complaints; what releases it: its time is over, or "
-        "`penguin holds end`; looked at again at 2026-11-24 18:00:00",
+        "reason": "the tenant is held: complaints; what releases it: `penguin holds end`, or its "
+        "end, if it has one; held until 2026-11-24 18:00:00",
         "id": "0199b1c2",
     },
 )

@@ -7,16 +7,17 @@ from typing import Annotated
 import typer
 
 from cli.api import connect
-from cli.faults import USAGE
-from cli.names import TenantOption, tenant_option
+from cli.names import TenantOption, subject_fields, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
+from cli.times import end as end_of
 from cli.times import later, moment
+from cli.times import until as lasting
 from controlplane.holds.schemas import Ended, HoldKind, HoldPage, HoldView
 
 app = typer.Typer(help="What sends nothing for now, for operators.", no_args_is_help=True)
 FORMS = "address/IP, provider/NAME, provider/IP/NAME, domain/NAME, mailbox/ADDRESS or tenant/NAME"
-COLUMNS = ("subject", "tenant", "reason", "since?", "until", "actor?")
+COLUMNS = ("subject", "tenant", "reason", "since?", "until", "actor?", "release?")
 SubjectArgument = Annotated[str, typer.Argument(metavar="SUBJECT", help=FORMS)]
 
 
@@ -35,7 +36,7 @@ def add(
     reason: ReasonOption,
     until: Annotated[
         str | None,
-        typer.Option(help="36h, 7d, or 2026-12-24T18:00:00Z; until it is ended if left out"),
+        typer.Option(help="36h, 7d, or 2026-12-24T18:00:00Z; without an end if left out"),
     ] = None,
     output: OutputOption = Format.TABLE,
 ) -> None:
@@ -45,7 +46,8 @@ def add(
     """
     body = _read(subject) | {"reason": reason} | ({"until": later(until)} if until else {})
     held = connect().post("/holds", HoldView, body)
-    print_result(f"{held.kind}/{held.name} is held until {_until(held)}", held, output)
+    line = f"{held.kind}/{held.name} is held {lasting(held.until)}"
+    print_result(f"{line}; what releases it: {held.release}", held, output)
 
 
 @app.command()
@@ -59,11 +61,7 @@ def end(
 
 
 def _read(subject: str) -> dict[str, str]:
-    """Return a subject as fields of the API's requests."""
-    kind, _, name = subject.partition("/")
-    if kind not in set(HoldKind) or not name:
-        raise USAGE(mistake=f"{subject} cannot be held", remedy=f"give {FORMS}")
-    return {"kind": kind, "name": name}
+    return subject_fields(subject, HoldKind, mistake="cannot be held", forms=FORMS)
 
 
 def _row(hold: HoldView) -> dict[str, object]:
@@ -72,10 +70,7 @@ def _row(hold: HoldView) -> dict[str, object]:
         "tenant": hold.tenant or "(all)",
         "reason": hold.words,
         "since": moment(hold.since),
-        "until": _until(hold),
+        "until": end_of(hold.until),
         "actor": hold.actor or "(sender)",
+        "release": hold.release,
     }
-
-
-def _until(hold: HoldView) -> str:
-    return moment(hold.until) if hold.until else "it is ended"

@@ -16,16 +16,16 @@ from cli.bulk import (
     change,
     in_words,
     plain_ids,
-    requests,
     selected,
+    steps,
 )
 from cli.consent import require_consent
 from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_result, print_rows
 from cli.pause import ReasonOption
-from cli.progress import ProgressLine
-from cli.times import age, moment
-from controlplane.queue.schemas import Changed, HeldPage, Released, UnknownPage
+from cli.times import age, end
+from controlplane.queue.schemas.changes import Changed, KeptView, Released
+from controlplane.queue.schemas.lists import HeldPage, UnknownPage
 
 app = typer.Typer(help="Mail that waits for something, for operators.")
 HELD = ("tenant", "bucket", "mails", "code", "until", "release?", "words?")
@@ -48,7 +48,7 @@ def held(
     for bucket in connect().pages("/mailq", HeldPage, **given):
         row = plain(bucket)
         if output is Format.TABLE:
-            row["until"] = moment(bucket.until) if bucket.until else "it changes"
+            row["until"] = end(bucket.until)
             row["mails"] = counts.in_words(bucket)
         rows.append(row)
     print_rows(rows, HELD, output)
@@ -64,20 +64,24 @@ def release(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Release buckets, with the holds that keep their mail; say what else holds them again."""
-    api = connect()
-    bodies = requests(selected(ids, tenant, code, domain), reason)
-    with ProgressLine("releasing", log_steps=False) as line:
-        line.update("looking for held mail")
-        done = [api.post_patiently("/mailq/release", Released, body) for body in bodies]
-    ended = [subject for one in done for subject in one.ended]
-    kept = [view for one in done for view in one.kept]
-    count = sum(one.changed for one in done)
+    count, ended = 0, list[str]()
+    kept: dict[str, KeptView] = {}
+    selection, what = selected(ids, tenant, code, domain), "buckets released"
+    for done in steps("/mailq/release", Released, selection, reason, what):
+        count += done.changed
+        ended += done.ended
+        for view in done.kept:
+            view.buckets += kept[view.code].buckets if view.code in kept else 0
+            kept[view.code] = view
     lines = [
-        f"buckets released: {count}",
+        f"{what}: {count}",
         *(f"hold ended: {subject}" for subject in ended),
-        *(f"held again: {v.buckets}, {v.code}; what releases it: {v.release}" for v in kept),
+        *(
+            f"held again: {v.buckets}, {v.code}; what releases it: {v.release}"
+            for v in kept.values()
+        ),
     ]
-    document = {"changed": count, "ended": ended, "kept": [plain(view) for view in kept]}
+    document = {"changed": count, "ended": ended, "kept": [plain(v) for v in kept.values()]}
     print_result("\n".join(lines), document, output)
 
 

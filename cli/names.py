@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -127,3 +127,13 @@ def tenant_of(words: Sequence[str] | None, option: str | None) -> str | None:
     if words and option is not None:
         raise USAGE(mistake="the tenant is given twice", remedy="leave out --tenant")
     return tenant_name(words) if words else tenant_option(option)
+
+
+def subject_fields(
+    subject: str, kinds: Iterable[str], *, mistake: str, forms: str
+) -> dict[str, str]:
+    """Return what is held or warmed up, such as `address/IP`, as fields of the API's requests."""
+    kind, _, name = subject.partition("/")
+    if kind not in set(kinds) or not name:
+        raise USAGE(mistake=f"{subject} {mistake}", remedy=f"give {forms}")
+    return {"kind": kind, "name": name}

@@ -22,7 +22,9 @@ from cli.names import TenantOption, tenant_option
 from cli.output import Format, OutputOption, plain, print_document, print_result, print_rows
 from cli.pause import ReasonOption
 from cli.times import ago, lasting, moment
-from controlplane.queue.schemas import DeadPage, QueueView, Recovered, TreatAs
+from controlplane.queue.schemas.changes import Recovered, TreatAs
+from controlplane.queue.schemas.figures import QueueView
+from controlplane.queue.schemas.lists import DeadPage
 
 app = typer.Typer(help="The queue of all tenants, for operators.", no_args_is_help=True)
 DEAD = ("id", "tenant", "from", "to", "code", "attempts", "died_at", "words?")

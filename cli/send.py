@@ -12,6 +12,7 @@ import typer
 
 from cli.api import Api, connect
 from cli.environment import environment
+from cli.explain import waits_until
 from cli.faults import NOT_ACCEPTED, USAGE
 from cli.mail.file import read
 from cli.names import TenantOption, tenant_option
@@ -91,7 +92,7 @@ def _from_file(path: Path, given: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def _why(explained: Explanation) -> str:
-    """Return why a message is not accepted, what releases it, and when it is looked at again."""
+    """Return why a message is not accepted, what releases it, and when it goes on by itself."""
     message, meaning, last = explained.message, explained.meaning, explained.decisions[-1]
     is_explained = last.kind != "enqueued" and last.state is message.state
     if is_explained and last.reason == message.reason and last.message:
@@ -103,8 +104,10 @@ def _why(explained: Explanation) -> str:
     parts = [words]
     if meaning is not None and meaning.release:
         parts.append(f"what releases it: {meaning.release}")
-    if message.state in (State.HELD, State.DEFERRED):
-        parts.append(f"looked at again at {moment(message.run_at)}")
+    if message.state is State.HELD:
+        parts.append(f"held {waits_until(last)}")
+    elif message.state is State.DEFERRED:
+        parts.append(f"tried again at {moment(message.run_at)}")
     return "; ".join(parts)
 
 

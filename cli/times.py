@@ -16,6 +16,16 @@ def moment(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
+def end(at: datetime | None) -> str:
+    """Return the end of a hold, in local time, for a table."""
+    return "no end" if at is None else moment(at)
+
+
+def until(at: datetime | None) -> str:
+    """Return the end of a hold, in local time, for a sentence."""
+    return "without an end" if at is None else f"until {moment(at)}"
+
+
 def precise(at: datetime) -> str:
     """Return a local time to the millisecond."""
     local = at.astimezone()

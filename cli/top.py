@@ -18,18 +18,13 @@ from cli.output import Format, OutputOption, print_document
 from cli.states import reason_in_words
 from cli.table import Table
 from cli.terminal import is_terminal, terminal_width
-from cli.times import lasting, moment
-from controlplane.queue.schemas import (
-    AddressTrafficView,
-    BucketView,
-    TopView,
-    TrafficView,
-)
+from cli.times import end, lasting
+from controlplane.queue.schemas.figures import AddressTrafficView, BucketView, TopView, TrafficView
 
 app = typer.Typer()
 PAUSE = 2.0
 """Seconds between two looks."""
-BUCKETS = ("tenant", "bucket", "mails", "oldest", "per_hour?", "state", "until")
+BUCKETS = ("tenant", "bucket", "mails", "oldest", "per_hour?", "state", "until", "release?")
 TENANTS = ("tenant", "last_minute", "per_second")
 ADDRESSES = ("tenant", "address", "ip", "in_hand", "waiting", "connections", "state")
 DEPTHS = ("state", "reason", "mails", "oldest")
@@ -127,7 +122,8 @@ def _bucket(bucket: BucketView) -> dict[str, object]:
         "oldest": lasting(bucket.oldest_seconds),
         "per_hour": None if bucket.per_hour is None else f"{bucket.per_hour:.1f}",
         "state": reason_in_words(bucket.code) if bucket.is_held else "due",
-        "until": moment(bucket.until) if bucket.until else None,
+        "until": end(bucket.until) if bucket.is_held else None,
+        "release": bucket.release,
     }
 
 

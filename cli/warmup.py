@@ -10,12 +10,12 @@ import typer
 from cli.api import Api, connect, tenant_path
 from cli.faults import USAGE
 from cli.kinds import TENANT
-from cli.names import TenantOption, tenant_name, tenant_option
+from cli.names import TenantOption, subject_fields, tenant_name, tenant_option
 from cli.options import whole_number
 from cli.output import Format, OutputOption, plain, print_document, print_result, print_rows
 from cli.pause import ReasonOption
 from cli.terminal import wrapped
-from cli.times import moment
+from cli.times import end, until
 from controlplane.tenants.schemas import TenantPage
 from controlplane.warmup.schemas import TenantWarmUp, WarmUpKind, WarmUpPage, WarmUpView
 
@@ -23,7 +23,7 @@ app = typer.Typer(
     help="Warm-up of addresses, From domains and mailboxes, for operators.", no_args_is_help=True
 )
 FORMS = "address/IP, provider/IP/PROVIDER, domain/NAME, mailbox/ADDRESS or tenant/NAME"
-COLUMNS = ("tenant", "subject", "day", "cap", "today", "held_until", "reason?")
+COLUMNS = ("tenant", "subject", "day", "cap", "today", "held_until", "reason?", "release?")
 
 
 @app.command()
@@ -109,8 +109,9 @@ def _row(found: WarmUpView) -> dict[str, object]:
         "day": found.day,
         "cap": _cap(found),
         "today": found.used_today,
-        "held_until": hold and (moment(hold.until) if hold.until else "it is ended"),
+        "held_until": hold and end(hold.until),
         "reason": hold and hold.words,
+        "release": hold and hold.release,
     }
 
 
@@ -124,11 +125,7 @@ def _kind_of(subject: str) -> str:
 
 
 def _read(subject: str) -> dict[str, str]:
-    """Return a subject as fields of the API's requests."""
-    kind, _, name = subject.partition("/")
-    if kind not in set(WarmUpKind) or not name:
-        raise USAGE(mistake=f"{subject} has no warm-up", remedy=f"give {FORMS}")
-    return {"kind": kind, "name": name}
+    return subject_fields(subject, WarmUpKind, mistake="has no warm-up", forms=FORMS)
 
 
 def _lines(found: WarmUpView) -> dict[str, str]:
@@ -146,6 +143,6 @@ def _lines(found: WarmUpView) -> dict[str, str]:
     if found.set_by is not None:
         rows["Set"] = f"by key {found.set_by}: {found.set_reason}"
     if found.hold is not None:
-        until = moment(found.hold.until) if found.hold.until else "it is ended"
-        rows["Held"] = f"until {until}: {found.hold.words}"
+        hold = found.hold
+        rows["Held"] = f"{until(hold.until)}: {hold.words}; what releases it: {hold.release}"
     return rows

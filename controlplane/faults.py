@@ -138,7 +138,7 @@ NOTHING_TO_HOLD = FAULTS.code(
 HOLD_PAST = FAULTS.code(
     "hold.past",
     message="{until} is over",
-    remedy="give a later time, or none: then the hold lasts until it is ended",
+    remedy="give a later time, or none: then only `penguin holds end` ends the hold",
     cause="A hold ends at a moment that is still to come.",
     example={"until": "2026-11-24T12:00:00Z"},
     status=422,

@@ -15,7 +15,7 @@ from typing import Any
 from cli.api import Api
 from controlplane.inventory.schemas import MailboxPage
 from controlplane.messages.schemas import QueuedBatch
-from controlplane.queue.schemas import TopView
+from controlplane.queue.schemas.figures import TopView
 from kit.waiting import wait_until
 from lab.faults import FAILED
 from sandbox.narration import heading, penguin, say

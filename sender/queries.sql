@@ -3,7 +3,7 @@
 select message.id, message.tenant_id, message.sender, message.recipient, message.subject, record.state, record.reason,
     record.priority, record.attempts, record.due_at, record.expires_at, record.changed_at, record.note, claimed.begun_at,
     claimed.note as begun_note, record.due_at <= now() and bucket.held_until > now() as is_held,
-    case when isfinite(bucket.held_until) then bucket.held_until end as held_until,
+    case when isfinite(bucket.held_until) and not bucket.endless then bucket.held_until end as held_until,
     greatest(bucket.held_at, record.due_at) as held_at, bucket.reason as hold_reason, bucket.words as hold_words,
     bucket.name as bucket, message.campaign
 from mail.messages as message

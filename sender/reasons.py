@@ -112,7 +112,7 @@ HELD = REASONS.add(
     "held",
     "a person has held what it counts against",
     OPERATOR,
-    "its time is over, or `penguin holds end`",
+    "`penguin holds end`, or its end, if it has one",
 )
 PROVIDER_UNRESOLVED = REASONS.add(
     "provider_unresolved",

@@ -80,7 +80,7 @@ async def hold_mail(body: HoldRequest, request: Request, access: OperatorWriter)
         )
         held = await service.of_subject(connection, target.subject)
         assert held is not None  # noqa: S101 - written in this transaction
-        until = f"until {_written(held.until)}" if held.until else "until it is ended"
+        until = f"until {_written(held.until)}" if held.until else "without an end"
         await _record(
             connection, target, access, reason="Held", message=f"{until}: {body.reason}", now=now
         )

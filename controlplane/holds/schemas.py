@@ -32,7 +32,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "code": "held",
     "words": "Google answers every mail with 421 4.7.28",
     "acts": "operator",
-    "release": "its time is over, or `penguin holds end`",
+    "release": "`penguin holds end`, or its end, if it has one",
     "since": "2026-11-24T12:10:00Z",
     "until": "2126-11-24T18:00:00Z",
     "actor": "pm_live_3fK9aQ2z",
@@ -62,21 +62,6 @@ Name = Annotated[
 ]
 
 
-class HoldRequest(BaseModel):
-    """What sends nothing until a moment, and why."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [EXAMPLE]}, use_attribute_docstrings=True
-    )
-
-    kind: HoldKind
-    name: Name
-    """IP of the address, From domain, mailbox, provider, `198.18.1.2/google`, or tenant."""
-    until: Time | None = None
-    """Null: until it is ended."""
-    reason: Reason
-
-
 class EndRequest(BaseModel):
     """Whose hold ends, and why."""
 
@@ -86,7 +71,17 @@ class EndRequest(BaseModel):
 
     kind: HoldKind
     name: Name
+    """IP of the address, From domain, mailbox, provider, `198.18.1.2/google`, or tenant."""
     reason: Reason
+
+
+class HoldRequest(EndRequest):
+    """What sends nothing until a moment, and why."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
+
+    until: Time | None = None
+    """Null: without an end, until `penguin holds end`."""
 
 
 class HoldView(BaseModel):
@@ -110,7 +105,7 @@ class HoldView(BaseModel):
     """What ends it."""
     since: datetime
     until: datetime | None
-    """Null: until it is ended."""
+    """Null: it has no end; `release` says what ends it."""
     actor: str | None
     """Prefix of the API key of the request; null: the sender."""
 

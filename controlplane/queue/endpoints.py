@@ -18,28 +18,29 @@ from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.queue import service
 from controlplane.queue.measuring import Figures, Measuring, metrics
-from controlplane.queue.schemas import (
-    AddressTrafficView,
-    BucketView,
+from controlplane.queue.schemas.changes import (
     Changed,
     Code,
-    DeadPage,
-    DeadView,
-    DepthView,
-    QueueView,
-    RateView,
     Recovered,
     RecoverRequest,
     SelectionRequest,
+)
+from controlplane.queue.schemas.figures import (
+    AddressTrafficView,
+    BucketView,
+    DepthView,
+    QueueView,
+    RateView,
     TopView,
     TrafficView,
 )
+from controlplane.queue.schemas.lists import DeadPage, DeadView
 from controlplane.tenants import repository as tenant_rows
 from kit.metrics import CONTENT_TYPE
 from sender import mailq
 from sender.live import LiveBucket
 from sender.queue import operations
-from sender.reasons import MAY_END_AT_ANY_MOMENT
+from sender.reasons import MAY_END_AT_ANY_MOMENT, REASONS
 
 router = APIRouter(tags=["queue"], route_class=GuardedRoute)
 METRICS = 'penguin_queue_mails{state="held",reason="warmup_cap_reached"} 1200'
@@ -111,6 +112,7 @@ async def show_traffic(request: Request, access: OperatorReader, limit: Limit = 
 def _bucket(
     bucket: operations.BusyBucket, tenant: str | None, live: LiveBucket | None
 ) -> BucketView:
+    reason = REASONS.get(bucket.reason)
     return BucketView(
         tenant=tenant,
         bucket=bucket.name,
@@ -120,6 +122,7 @@ def _bucket(
         is_held=bucket.is_held,
         code=bucket.reason,
         until=bucket.until,
+        release=reason and reason.release,
         per_hour=live and live.per_hour,
         in_work=live and live.in_work,
     )

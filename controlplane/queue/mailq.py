@@ -17,17 +17,14 @@ from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.queue import service
 from controlplane.queue.endpoints import CodeQuery, TenantQuery
-from controlplane.queue.schemas import (
+from controlplane.queue.schemas.changes import (
     Changed,
-    HeldPage,
-    HeldView,
     KeptView,
     Released,
     ResolveRequest,
     SelectionRequest,
-    UnknownPage,
-    UnknownView,
 )
+from controlplane.queue.schemas.lists import HeldPage, HeldView, UnknownPage, UnknownView
 from controlplane.tenants import repository as tenant_rows
 from sender import mailq
 from sender.policy.model import Kind
@@ -93,7 +90,7 @@ async def release_mail(
     done = await service.change(
         access,
         body,
-        mailq.release,
+        partial(mailq.release, most=service.STEP),
         reason="Released",
         what="buckets released",
         now=request.app.state.clock(),
@@ -102,7 +99,7 @@ async def release_mail(
         names = await tenant_rows.names(connection, done.ended)
     return Released(
         changed=done.count,
-        is_all=done.is_all,
+        next=service.written(done.next),
         ended=[
             f"tenant {names[id_]}" if subject.kind is Kind.TENANT and id_ in names else str(subject)
             for id_, subjects in done.ended.items()
@@ -207,4 +204,4 @@ async def resolve_mail(body: ResolveRequest, request: Request, access: OperatorW
             why=body.reason,
             now=request.app.state.clock(),
         )
-    return Changed(changed=len(done), is_all=True)
+    return Changed(changed=len(done))

@@ -14,14 +14,14 @@ from controlplane.conditions.model import TENANT
 from controlplane.database import Driver, driver_of
 from controlplane.events.repository import emit
 from controlplane.identity.access import Access
-from controlplane.queue.schemas import Changed, SelectionRequest
+from controlplane.queue.schemas.changes import Changed, SelectionRequest
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants
 from sender import mailq
 from sender.mailq import Selection
 
 STEP = 5000
-"""Mails of one request of a change in bulk."""
+"""Mails that one request of a change in bulk looks at."""
 Done = TypeVar("Done", bound=mailq.Changed)
 Act = Callable[[Driver, Selection], Awaitable[Done]]
 
@@ -42,8 +42,12 @@ async def in_bulk(
 ) -> Changed:
     """Change the mail that a request means; return how many there were."""
     done = await change(access, request, act, reason=reason, what=what, now=now)
-    following = None if done.next is None else "/".join(map(str, done.next))
-    return Changed(changed=done.count, is_all=done.is_all, next=following)
+    return Changed(changed=done.count, next=written(done.next))
+
+
+def written(place: mailq.Place | None) -> str | None:
+    """Return where a search goes on, for `after` of the next request."""
+    return None if place is None else str(place)
 
 
 async def change(
@@ -62,7 +66,7 @@ async def change(
             code=request.code,
             recipient_domain=request.recipient_domain,
             ids=None if request.ids is None else [UUID(id_) for id_ in request.ids],
-            after=_place(request.after),
+            after=None if request.after is None else mailq.Place.read(request.after),
         )
         done = await act(await driver_of(connection), selection)
         what = ", ".join([what, *_criteria(request)])
@@ -77,13 +81,6 @@ async def change(
             notes=done.notes,
         )
     return done
-
-
-def _place(after: str | None) -> mailq.Place | None:
-    if after is None:
-        return None
-    tenant, _, message = after.partition("/")
-    return UUID(tenant), UUID(message)
 
 
 def _criteria(request: SelectionRequest) -> list[str]:

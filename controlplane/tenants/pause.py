@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.events.reasons import Reason
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import Access, GuardedRoute, OperatorWriter
 from controlplane.problems import responses
@@ -16,23 +12,14 @@ from controlplane.tenants import repository
 from controlplane.tenants.changing import Done, change
 from controlplane.tenants.endpoints import Name
 from controlplane.tenants.repository import Pause, TenantRow
-from controlplane.tenants.schemas import TenantView
+from controlplane.tenants.schemas import Intervention, TenantView
 
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
-EXAMPLE: dict[str, Any] = {"reason": "the provider is being migrated"}
-
-
-class PauseRequest(BaseModel):
-    """The reason why a tenant is paused or resumed."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
-
-    reason: Reason
 
 
 @router.post("/tenants/{name}/pause", responses=responses(NOT_FOUND))
 async def pause_tenant(
-    name: Name, body: PauseRequest, request: Request, access: OperatorWriter
+    name: Name, body: Intervention, request: Request, access: OperatorWriter
 ) -> TenantView:
     """Stop changing anything for a tenant. Observation, certificate renewal and mail continue."""
     pause = Pause(body.reason, access.owner, request.app.state.clock())
@@ -41,14 +28,14 @@ async def pause_tenant(
 
 @router.post("/tenants/{name}/resume", responses=responses(NOT_FOUND))
 async def resume_tenant(
-    name: Name, body: PauseRequest, request: Request, access: OperatorWriter
+    name: Name, body: Intervention, request: Request, access: OperatorWriter
 ) -> TenantView:
     """Apply a tenant's document again."""
     return await _set(name, None, body, request, access)
 
 
 async def _set(
-    name: str, pause: Pause | None, body: PauseRequest, request: Request, access: Access
+    name: str, pause: Pause | None, body: Intervention, request: Request, access: Access
 ) -> TenantView:
     """Pause or resume; the same request again changes nothing."""
 

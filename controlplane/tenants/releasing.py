@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.events.reasons import Reason
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, OperatorWriter
 from controlplane.problems import responses
@@ -16,23 +12,14 @@ from controlplane.tenants.changing import Done, change
 from controlplane.tenants.draining import release_now
 from controlplane.tenants.endpoints import Name
 from controlplane.tenants.repository import TenantRow
-from controlplane.tenants.schemas import TenantView
+from controlplane.tenants.schemas import Intervention, TenantView
 
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
-EXAMPLE: dict[str, Any] = {"reason": "the host does not answer any more"}
-
-
-class ReleaseRequest(BaseModel):
-    """Why it is not waited."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
-
-    reason: Reason
 
 
 @router.post("/tenants/{name}/release", responses=responses(NOT_FOUND))
 async def release_addresses(
-    name: Name, body: ReleaseRequest, request: Request, access: OperatorWriter
+    name: Name, body: Intervention, request: Request, access: OperatorWriter
 ) -> TenantView:
     """Release the addresses that drain now, of a tenant that is deleted all, with the mail on them.
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from blueprint.tenant import Tenant
+from controlplane.events.reasons import Reason
 from controlplane.schemas import Page
 
 EXAMPLE = {
@@ -52,6 +53,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
         }
     ],
 }
+INTERVENTION: dict[str, Any] = {"reason": "the provider is being migrated"}
 
 
 class ConditionView(BaseModel):
@@ -92,6 +94,14 @@ class TenantView(BaseModel):
     updated_at: datetime
     document: Tenant
     conditions: list[ConditionView]
+
+
+class Intervention(BaseModel):
+    """Why an operator intervenes."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [INTERVENTION]})
+
+    reason: Reason
 
 
 class TenantPage(Page[TenantView]):

@@ -7,7 +7,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Set
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -22,10 +22,10 @@ from sender.directory import DirectoryEntry
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Key, Tenant, Tenants
 from sender.policy import LOOK_AGAIN, holds, snapshots, warmup
-from sender.policy.model import Kind, Subject
+from sender.policy.model import Credit, Kind, Subject
 from sender.policy.names import BucketName
 from sender.queue import Job, operations
-from sender.queue.operations import NewHold
+from sender.queue.operations import HeldBucket, NewHold
 from sender.queue.outages import AWAY
 from sender.reasons import PROVIDER_UNRESOLVED
 from sender.schemas import Stop
@@ -37,6 +37,7 @@ PAUSE = 0.05
 """Seconds between any two looks."""
 READ = 200
 """Tenants that are read at once; others wait for the next look."""
+SAME_END = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
 
 
@@ -269,7 +270,7 @@ class Changes:
                 released.append(bucket.name)
                 continue
             self._wait_for_resolver(key, found.reason)
-            if (found.reason, found.words) != (bucket.reason, bucket.words):
+            if not _is_as_before(found, bucket):
                 self.tenants.undecided.add(key)
         if released:
             await operations.release(connection, tenant_id, released)
@@ -301,17 +302,27 @@ class Changes:
     async def _hold(self, connection: AsyncConnection[Any], keys: Iterable[Key]) -> None:
         """Hold the buckets that have no credit."""
         held = []
-        again = self.tenants.clock.now() + LOOK_AGAIN
+        look_at = self.tenants.clock.now() + LOOK_AGAIN
         for tenant_id, name in keys:
             found = self.tenants.decide((tenant_id, name))
             if found.count:
                 continue
-            until = found.until or again
-            held.append(NewHold(tenant_id, name, until, found.reason, found.words))
+            held.append(
+                NewHold(tenant_id, name, found.until, found.reason, found.words, look_at=look_at)
+            )
             self._wait_for_resolver((tenant_id, name), found.reason)
         if held:
             await operations.hold_each(connection, held)
             self._holding |= {one.tenant_id for one in held}
+
+
+def _is_as_before(found: Credit, bucket: HeldBucket) -> bool:
+    """Tell whether a bucket is held as it was; ends that follow from a rate are never the same."""
+    if (found.reason, found.words) != (bucket.reason, bucket.words):
+        return False
+    if found.until is None or bucket.until is None:
+        return found.until == bucket.until
+    return abs(found.until - bucket.until) < SAME_END
 
 
 def _entry(tenant_id: UUID, document: object) -> DirectoryEntry | None:

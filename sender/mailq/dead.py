@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, owners
+from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, find
 from sender.queue import operations
 
 
@@ -45,12 +45,14 @@ async def dead_mails(
 
 
 async def replay(connection: Connection, selection: Selection, *, most: int) -> Changed:
-    """Send up to so many dead letters again, with a whole life and no attempt spent."""
-    found = await owners(connection, SQL.replayable_mails, selection.values(most))
-    return changed(found, await operations.replay(connection, list(found)), most)
+    """Send dead letters again, with a whole life and no attempt spent. Looks at up to so many."""
+    found, following = await find(connection, SQL.dead_mails_meant, selection, most)
+    owners = dict(found)
+    return changed(owners, await operations.replay(connection, list(owners)), following)
 
 
 async def purge(connection: Connection, selection: Selection, *, most: int) -> Changed:
-    """Delete up to so many dead letters with their content; what became of them stays known."""
-    found = await owners(connection, SQL.selected_dead, selection.values(most))
-    return changed(found, await operations.purge(connection, list(found)), most)
+    """Delete dead letters with their content; what became of them stays known."""
+    found, following = await find(connection, SQL.dead_mails_meant, selection, most)
+    owners = dict(found)
+    return changed(owners, await operations.purge(connection, list(owners)), following)

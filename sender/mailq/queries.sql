@@ -1,86 +1,66 @@
--- part: selected
-(%(tenant_id)s::uuid is null or job.tenant_id = %(tenant_id)s)
-and (%(ids)s::uuid[] is null or job.id = any(%(ids)s))
-and (%(recipient_domain)s::text is null or lower(split_part(message.recipient, '@', -1)) = %(recipient_domain)s)
+-- part: next_ones
+-- A search looks at so many mails only, in the order of tenants and ids, which nothing changes. By an index.
+tenant_id <= %(last_tenant)s and (tenant_id, id) > (%(after_tenant)s, %(after_id)s)
+    and (%(ids)s::uuid[] is null or id = any(%(ids)s))
+    order by tenant_id, id limit %(most)s
 
--- part: possible
--- Buckets whose due mail may be meant: what is held waits for the reason of the hold.
-(%(tenant_id)s::uuid is null or possible.tenant_id = %(tenant_id)s)
-and (%(code)s::text is null or possible.held_until <= now() or possible.reason = %(code)s)
+-- part: last
+-- Where the next search goes on.
+last as (
+    select tenant_id, id, coalesce(%(began)s::timestamptz, now()) as began,
+        (select count(*) from looked_at) >= %(most)s as has_more
+    from looked_at order by tenant_id desc, id desc limit 1
+)
+
+-- part: to_domain
+(%(recipient_domain)s::text is null or exists (
+        select from mail.messages as message
+        where message.id = job.id and lower(split_part(message.recipient, '@', -1)) = %(recipient_domain)s))
+
+-- part: not_done
+with looked_at as materialized (
+    select id, tenant_id, bucket_id, state, due_at, reason from queue.records
+    where state <> 'done' and {next_ones}
+), {last}
 
 -- part: waiting
 -- The reason why it waits is that of its bucket's hold, else of its last attempt.
-join queue.buckets as bucket on bucket.id = job.bucket_id
-join queue.records as record on record.id = job.id
-join mail.messages as message on message.id = job.id
-where {selected}
-  and (%(code)s::text is null or %(code)s = case
-        when bucket.held_until > now() and record.due_at <= now() then bucket.reason else record.reason end)
+looked_at as job join queue.buckets as bucket on bucket.id = job.bucket_id
+    where {to_domain}
+      and (%(code)s::text is null or %(code)s = case
+            when bucket.held_until > now() and job.due_at <= now() then bucket.reason else job.reason end)
 
 -- name: find_by_keys
 -- For the transaction: what is joined is found by keys, so that a few mails are found without reading all.
 select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 
 -- name: waiting_mails
-select job.id, job.tenant_id
-from (
-    select due.id, due.bucket_id, due.tenant_id
-    from queue.buckets as possible join queue.ready as due on due.bucket_id = possible.id
-    where {possible}
-    union all
-    select id, bucket_id, tenant_id from queue.scheduled
-) as job
-{waiting}
-limit %(most)s
-
--- name: waiting_mails_of_ids
--- By their records, which are found by id; those in work are left out when they are changed.
-select job.id, job.tenant_id from (select id, bucket_id, tenant_id, state from queue.records) as job
-{waiting} and job.state in ('queued', 'retry')
-limit %(most)s
-
--- name: deferred_mails
--- Tried before, and due later.
-select job.id, job.tenant_id from queue.scheduled as job
-{waiting} and record.state = 'retry' and job.due_at > now()
-limit %(most)s
-
--- name: mails_to_domain
--- Looks at so many mails only: what is not done, by an index, in the order of tenants and ids, which nothing
--- changes while it waits. `last` is where the next search goes on.
-with looked_at as materialized (
-    select id, tenant_id, bucket_id, state, due_at, reason from queue.records
-    where state <> 'done' and tenant_id <= %(last_tenant)s and (tenant_id, id) > (%(after_tenant)s, %(after_id)s)
-    order by tenant_id, id limit %(most)s
-), last as (
-    select tenant_id, id, (select count(*) from looked_at) = %(most)s as has_more
-    from looked_at order by tenant_id desc, id desc limit 1
-)
-select last.tenant_id, last.id, last.has_more, found.id, found.tenant_id
-from last left join lateral (
-    select job.id, job.tenant_id
-    from looked_at as job
-    join queue.buckets as bucket on bucket.id = job.bucket_id
-    join mail.messages as message on message.id = job.id
-    where job.state = any(%(states)s) and (not %(is_later)s or job.due_at > now())
-      and lower(split_part(message.recipient, '@', -1)) = %(recipient_domain)s
-      and (%(code)s::text is null or %(code)s = case
-            when bucket.held_until > now() and job.due_at <= now() then bucket.reason else job.reason end)
+-- Those in work are left out when they are changed.
+{not_done}
+select last.*, found.* from last left join lateral (
+    select job.id, job.tenant_id from {waiting}
+      and job.state = any(%(states)s) and (not %(is_later)s or job.due_at > now())
 ) as found on true
 
--- name: allow_minutes
-set local statement_timeout = '10min'
+-- name: held_buckets_of_mail
+-- Those that were not released since the search began.
+{not_done}
+select last.*, found.* from last left join lateral (
+    select distinct job.tenant_id, bucket.name, bucket.urgent, bucket.reason, now() as at from {waiting}
+      and job.state in ('queued', 'retry') and job.due_at <= now()
+      and bucket.held_until > now() and bucket.released_at < last.began
+) as found on true
 
 -- name: held_buckets
-select tenant_id, name, urgent, reason, now() as at from queue.buckets
-where held_until > now()
-  and (%(tenant_id)s::uuid is null or tenant_id = %(tenant_id)s)
-  and (%(code)s::text is null or reason = %(code)s)
-
--- name: held_buckets_of_mail
-select distinct job.tenant_id, bucket.name, bucket.urgent, bucket.reason, now() as at
-from queue.buckets as possible join queue.ready as job on job.bucket_id = possible.id
-{waiting} and {possible} and bucket.held_until > now()
+-- By whole tenants: the search goes on after the last mail of one.
+with looked_at as materialized (
+    select tenant_id, last_mail.id, name, urgent, reason
+    from queue.buckets cross join (select 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid as id) as last_mail
+    where held_until > now() and (%(code)s::text is null or reason = %(code)s)
+      and tenant_id <= %(last_tenant)s and (tenant_id, last_mail.id) > (%(after_tenant)s, %(after_id)s)
+    order by tenant_id fetch first (%(most)s) rows with ties
+), {last}
+select last.*, looked_at.tenant_id, name, urgent, reason, now() as at from last cross join looked_at
 
 -- name: entries
 select tenant.id, entry.document
@@ -112,17 +92,14 @@ where (%(tenant_id)s::uuid is null or job.tenant_id = %(tenant_id)s)
 order by job.id desc
 limit %(limit)s
 
--- name: selected_dead
-select job.id, job.tenant_id
-from queue.dead as job left join mail.messages as message on message.id = job.id
-where {selected} and (%(code)s::text is null or job.reason = %(code)s)
-limit %(most)s
-
--- name: replayable_mails
-select job.id, job.tenant_id
-from queue.dead as job left join mail.messages as message on message.id = job.id
-where {selected} and (%(code)s::text is null or job.reason = %(code)s) and job.body is not null
-limit %(most)s
+-- name: dead_mails_meant
+with looked_at as materialized (
+    select id, tenant_id, reason from queue.dead where {next_ones}
+), {last}
+select last.*, found.* from last left join lateral (
+    select job.id, job.tenant_id from looked_at as job
+    where {to_domain} and (%(code)s::text is null or job.reason = %(code)s)
+) as found on true
 
 -- name: record_events
 insert into mail.events (message_id, tenant_id, kind, state, reason, words, details)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from psycopg.rows import class_row, dict_row
+from psycopg.rows import dict_row
 from pydantic import ValidationError
 
 from sender.directory import DirectoryEntry
-from sender.mailq.selection import SQL, Changed, Connection, Selection
+from sender.mailq.selection import SQL, Changed, Connection, Place, Selection, find
 from sender.policy import holds, snapshots
 from sender.policy.buckets import credit
 from sender.policy.model import BucketSnapshot, Hold, Kind, Subject
@@ -58,13 +58,15 @@ class Held:
     """The database's time."""
 
 
-async def release(connection: Connection, selection: Selection) -> Released:
+async def release(connection: Connection, selection: Selection, *, most: int) -> Released:
     """Release the buckets that the mail is in, and end the holds that keep it.
 
     The hold of a provider for all addresses stays: it is not of this mail alone. What else is in
-    the way, such as a cap or a stop, holds the buckets again.
+    the way, such as a cap or a stop, holds the buckets again: once, since a search that goes on
+    leaves out what was released since it began. Looks at up to so many mails, or, where none is
+    meant in particular, at so many buckets.
     """
-    buckets = await _held(connection, selection)
+    buckets, following = await _held(connection, selection, most)
     cursor = connection.cursor()
     active = await holds.active(cursor)
     standings = await _standings(connection, buckets.keys(), active)
@@ -80,7 +82,7 @@ async def release(connection: Connection, selection: Selection) -> Released:
     for tenant_id, some in sorted(buckets.items()):
         await operations.release(connection, tenant_id, [one.name for one in some])
     counts = {tenant_id: len(some) for tenant_id, some in buckets.items()}
-    return Released(counts, is_all=True, ended=ended, kept=kept)
+    return Released(counts, next=following, ended=ended, kept=kept)
 
 
 def _kept(standing: Standing, bucket: Held, active: dict[Subject, Hold]) -> str | None:
@@ -106,18 +108,18 @@ def _keeping(bucket: BucketSnapshot) -> set[Subject]:
     return {one.subject for one in held} - {Subject(Kind.PROVIDER, bucket.provider or "")}
 
 
-async def _held(connection: Connection, selection: Selection) -> dict[UUID, list[Held]]:
-    query = SQL.held_buckets_of_mail
-    if selection.is_by_domain:  # reads all mail that is due and held
-        await connection.execute(SQL.allow_minutes)
-    elif selection.ids is None:
-        query = SQL.held_buckets
+async def _held(
+    connection: Connection, selection: Selection, most: int
+) -> tuple[Mapping[UUID, Sequence[Held]], Place | None]:
+    """Return held buckets by tenant, and where the search goes on."""
+    is_of_mail = selection.ids is not None or selection.recipient_domain is not None
+    query = SQL.held_buckets_of_mail if is_of_mail else SQL.held_buckets
+    found, following = await find(connection, query, selection, most)
     buckets: dict[UUID, list[Held]] = defaultdict(list)
-    async with connection.cursor(row_factory=class_row(Held)) as cursor:
-        await cursor.execute(query, selection.values(0))
-        for bucket in await cursor.fetchall():
-            buckets[bucket.tenant_id].append(bucket)
-    return buckets
+    for row in found:
+        bucket = Held(*row)
+        buckets[bucket.tenant_id].append(bucket)
+    return buckets, following
 
 
 async def _standings(

@@ -1,11 +1,12 @@
-"""Which mail is meant, and what was changed of it."""
+"""Which mail is meant, how it is found page by page, and what was changed of it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Self
 from uuid import UUID
 
 import psycopg
@@ -16,8 +17,29 @@ Connection = psycopg.AsyncConnection[Any]
 SQL: Queries[str] = Queries(__file__, str)
 Owners = Mapping[UUID, UUID]
 """Tenants by the ids of their messages."""
-Place = tuple[UUID, UUID]
-"""A tenant, and a message of it: where a search goes on."""
+FIRST, LAST = UUID(int=0), UUID(int=2**128 - 1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Place(NamedTuple):
+    """Where a search goes on: it looks at mail in the order of tenants and ids."""
+
+    tenant_id: UUID
+    message_id: UUID
+    began: datetime
+    """When the search began, by the database's time."""
+
+    def __str__(self) -> str:
+        """Return it as text, for `read`."""
+        microseconds = (self.began - EPOCH) // timedelta(microseconds=1)
+        return f"{self.tenant_id}/{self.message_id}/{microseconds}"
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Return what was written."""
+        tenant, message, microseconds = text.split("/")
+        began = EPOCH + timedelta(microseconds=int(microseconds))
+        return cls(UUID(tenant), UUID(message), began)
 
 
 @dataclass(frozen=True)
@@ -31,17 +53,17 @@ class Selection:
     """In lower case."""
     ids: Sequence[UUID] | None = None
     after: Place | None = None
-    """Of a search by domain: where the one before ended."""
-
-    @property
-    def is_by_domain(self) -> bool:
-        """Whether no index leads to the mail: it is looked for page by page."""
-        return self.ids is None and self.recipient_domain is not None
+    """Where the search goes on; None: it begins."""
 
     def values(self, most: int) -> dict[str, Any]:
-        """Return the parameters of a query."""
+        """Return the parameters of a query that looks at so many mails."""
+        tenant, (after_tenant, after_id, began) = self.tenant_id, self.after or (FIRST, FIRST, None)
         return {
-            "tenant_id": self.tenant_id,
+            "tenant_id": tenant,
+            "last_tenant": tenant or LAST,
+            "after_tenant": max(after_tenant, tenant or FIRST),
+            "after_id": after_id,
+            "began": began,
             "code": self.code,
             "recipient_domain": self.recipient_domain,
             "ids": None if self.ids is None else list(self.ids),
@@ -54,9 +76,8 @@ class Changed:
     """What was changed, by tenant."""
 
     tenants: Mapping[UUID, int]
-    is_all: bool
-    """False: the same call, after `next` where that is given, may find more."""
-    next: Place | None = field(default=None, kw_only=True)
+    next: Place | None = field(kw_only=True)
+    """Where the search goes on; None: it has ended."""
 
     @property
     def count(self) -> int:
@@ -69,12 +90,19 @@ class Changed:
         return {}
 
 
-async def owners(connection: Connection, query: str, values: dict[str, Any]) -> Owners:
-    """Run a query that returns ids of messages and of their tenants."""
-    cursor = await connection.execute(query, values)
-    return dict(await cursor.fetchall())
+async def find(
+    connection: Connection, query: str, selection: Selection, most: int, **values: object
+) -> tuple[list[tuple[Any, ...]], Place | None]:
+    """Look at up to so many mails; return what is meant of them, and where the search goes on."""
+    await connection.execute(SQL.find_by_keys)
+    cursor = await connection.execute(query, selection.values(most) | values)
+    rows = await cursor.fetchall()
+    if not rows:
+        return [], None
+    *place, has_more = rows[0][:4]
+    return [row[4:] for row in rows if row[4] is not None], Place(*place) if has_more else None
 
 
-def changed(found: Owners, done: Collection[UUID], most: int) -> Changed:
+def changed(found: Owners, done: Collection[UUID], following: Place | None) -> Changed:
     """Return what was changed of what was found."""
-    return Changed(Counter(found[id_] for id_ in done), is_all=len(found) < most or not done)
+    return Changed(Counter(found[id_] for id_ in done), next=following)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from sender.mailq.selection import SQL, Connection, Owners, owners
+from sender.mailq.selection import SQL, Connection, Owners
 from sender.queue import operations
 from sender.reasons import RESOLVED
 
@@ -47,7 +47,8 @@ async def resolve(
     connection: Connection, ids: Sequence[UUID], *, delivered: bool, words: str, actor: str
 ) -> Owners:
     """Settle outcomes; what was not delivered is sent again. Returns those that were unknown."""
-    found = await owners(connection, SQL.lock_unknown, {"ids": list(ids)})
+    cursor = await connection.execute(SQL.lock_unknown, {"ids": list(ids)})
+    found = dict(await cursor.fetchall())
     done = sorted(await operations.resolve(connection, list(found), had_effect=delivered))
     verdict = "delivered" if delivered else "not delivered, so it is sent again"
     await connection.execute(

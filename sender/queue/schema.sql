@@ -69,6 +69,7 @@ create table queue.buckets (
     filled boolean not null default false,
     held_until timestamptz not null default '-infinity',
     held_at timestamptz,
+    endless boolean not null default false,
     reason text,
     words text,
     released_at timestamptz not null default now(),
@@ -77,6 +78,7 @@ create table queue.buckets (
 ) with (fillfactor = 70);
 comment on column queue.buckets.urgent is 'served before every tenant''s share; only operators enqueue into it';
 comment on column queue.buckets.filled is 'false: certainly no row in `ready`';
+comment on column queue.buckets.endless is 'of a hold: at held_until it is only looked at again';
 comment on column queue.buckets.emptied_at is 'while not filled: no job was due here since';
 create index buckets_due on queue.buckets (slot, held_until) where filled;
 

@@ -50,9 +50,11 @@ class NewHold:
     tenant_id: UUID
     name: str
     until: datetime | None
-    """None: until it is released."""
+    """None: it has no end."""
     reason: str
     words: str | None = None
+    look_at: datetime | None = None
+    """Where it has no end: when a job is claimed nevertheless; None: none before it is released."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class HeldBucket:
     words: str | None
     since: datetime
     until: datetime | None
-    """None: until it is released."""
+    """None: it has no end."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ class BucketState:
     since: datetime | None
     """Since when it is held for this reason."""
     until: datetime | None
-    """None while it is held: until it is released."""
+    """None while it is held: it has no end."""
     reason: str | None
     words: str | None
 
@@ -183,7 +185,8 @@ async def hold_each(connection: Connection, holds: Sequence[NewHold]) -> int:
     values = {
         "tenant_ids": [one.tenant_id for one in holds],
         "names": [one.name for one in holds],
-        "untils": [one.until for one in holds],
+        "untils": [one.until or one.look_at for one in holds],
+        "endless": [one.until is None for one in holds],
         "reasons": [writable(one.reason) for one in holds],
         "words": [writable(one.words) for one in holds],
     }

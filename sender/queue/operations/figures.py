@@ -45,7 +45,7 @@ class BusyBucket:
     """At most `COUNTED` and one are counted."""
     is_held: bool
     until: datetime | None
-    """None while it is held: until it is released."""
+    """None while it is held: it has no end."""
     reason: str | None
     oldest_seconds: float
 

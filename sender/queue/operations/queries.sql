@@ -6,15 +6,16 @@ get_byte(uuid_send(tenant_id), 15)
 
 -- name: hold
 with wanted as (
-    select bucket.id, new.until, new.reason, new.words
-    from unnest(%(tenant_ids)s::uuid[], %(names)s::text[], %(untils)s::timestamptz[], %(reasons)s::text[], %(words)s::text[])
-        as new (tenant_id, name, until, reason, words)
+    select bucket.id, new.until, new.endless, new.reason, new.words
+    from unnest(%(tenant_ids)s::uuid[], %(names)s::text[], %(untils)s::timestamptz[], %(endless)s::boolean[],
+        %(reasons)s::text[], %(words)s::text[]) as new (tenant_id, name, until, endless, reason, words)
     join queue.buckets as bucket using (tenant_id, name)
     order by bucket.id
     for update of bucket
 ), held as (
     update queue.buckets as bucket
-    set held_until = coalesce(wanted.until, 'infinity'), reason = wanted.reason, words = wanted.words,
+    set held_until = coalesce(wanted.until, 'infinity'), endless = wanted.endless, reason = wanted.reason,
+        words = wanted.words,
         held_at = case when held_until > now() and bucket.reason = wanted.reason then held_at else now() end
     from wanted where bucket.id = wanted.id
     returning bucket.id, slot, tenant_id
@@ -25,7 +26,7 @@ select id from held
 
 -- name: release_buckets
 with released as (
-    update queue.buckets set held_until = '-infinity', reason = null, words = null, released_at = now()
+    update queue.buckets set held_until = '-infinity', endless = false, reason = null, words = null, released_at = now()
     where tenant_id = %(tenant_id)s and name = any(%(names)s)
     returning id, slot, tenant_id
 ), told as (
@@ -35,7 +36,7 @@ select id from released
 
 -- name: held
 select name, reason, words, held_at as since,
-    case when held_until < '9999-12-31' then held_until end as until
+    case when not endless then held_until end as until
 from queue.buckets where tenant_id = %(tenant_id)s and held_until > now()
 
 -- name: held_buckets
@@ -50,7 +51,7 @@ with page as (
     limit %(limit)s
 )
 select page.id, page.tenant_id, page.name, page.urgent, page.reason, page.words, page.held_at as since,
-    case when page.held_until < '9999-12-31' then page.held_until end as until, ready.jobs, ready.oldest_due_at
+    case when not page.endless then page.held_until end as until, ready.jobs, ready.oldest_due_at
 from page cross join lateral (
     select count(*) as jobs, min(due_at) as oldest_due_at from (
         select due_at from queue.ready where bucket_id = page.id order by priority, due_at, id limit %(counted)s + 1) as first
@@ -78,7 +79,7 @@ select bucket.id, bucket.tenant_id, bucket.name, bucket.urgent,
     ready.jobs as ready, coalesce(scheduled.jobs, 0) as scheduled, coalesce(claimed.jobs, 0) as claimed,
     ready.oldest as oldest_due_at, bucket.held_until > now() as is_held,
     case when bucket.held_until > now() then bucket.held_at end as since,
-    case when bucket.held_until between now() and '9999-12-31' then bucket.held_until end as until,
+    case when bucket.held_until > now() and not bucket.endless then bucket.held_until end as until,
     case when bucket.held_until > now() then bucket.reason end as reason,
     case when bucket.held_until > now() then bucket.words end as words
 from queue.buckets as bucket
@@ -355,7 +356,7 @@ with {shares}, sampled as (
     select *, case when is_held then due_at else greatest(due_at, released_at, held_until) end as oldest
     from placed order by is_held, oldest limit %(limit)s
 )
-select id, tenant_id, name, urgent, counted.jobs, is_held, case when is_held and held_until < '9999-12-31' then held_until end as until,
+select id, tenant_id, name, urgent, counted.jobs, is_held, case when is_held and not endless then held_until end as until,
     case when is_held then reason end as reason,
     greatest(0, extract(epoch from now() - oldest))::float8 as oldest_seconds
 from shown cross join lateral (

@@ -90,8 +90,8 @@ def _operators(connection: psycopg.AsyncConnection[Any], tenant_id: UUID) -> dic
             connection, nowhere, words="", actor="bench", most=500
         ),
         "retry, of a tenant": lambda: mailq.retry(connection, one, most=500),
-        "release, of a tenant": lambda: mailq.release(connection, one),
-        "release, by a domain": lambda: mailq.release(connection, nowhere),
+        "release, of a tenant": lambda: mailq.release(connection, one, most=500),
+        "release, by a domain": lambda: mailq.release(connection, nowhere, most=500),
     }
 
 

@@ -14,8 +14,8 @@ from tests.support.faults import assert_shows
 from tests.support.warmth import resolve_domains
 
 HOLD = """
-update queue.buckets set held_until = 'infinity', held_at = now(), reason = 'stopped',
-    words = 'mail is stopped for the tenant'
+update queue.buckets set held_until = 'infinity', endless = true, held_at = now(),
+    reason = 'stopped', words = 'mail is stopped for the tenant'
 """
 DEAD = """
 with gone as (delete from queue.ready returning *)

@@ -120,7 +120,7 @@ async def test_queue_that_is_late_unserved_restored_or_read_only_is_reported(
         assert await queue_of(database) == (
             "mail of 1 buckets is late, by up to 16 minutes: see `penguin top`"
         )
-        admin.execute("update queue.buckets set held_until = 'infinity'")
+        admin.execute("update queue.buckets set held_until = 'infinity', endless = true")
         assert await queue_of(database) == "answers the sender"
         admin.execute("update queue.buckets set held_until = now() - interval '1 minute'")
         assert await queue_of(database) == "answers the sender"  # it was released just now

@@ -33,6 +33,21 @@ async def test_zones_are_given_up_once_and_the_tenant_is_due(operator, pools, cl
     assert all(e["actor"].startswith("pm_live_") for e in forgotten)
 
 
+async def test_zones_that_are_given_up_again_request_a_pass_and_are_no_event(
+    operator, pools, clock
+):
+    await create(operator, "acme")
+    for _ in range(2):
+        async with pools.begin(CONTROLLER) as connection:
+            await connection.execute(text("update oltp.schedule set due_at = 'infinity'"))
+        assert (await operator.post(PATH, json={"zones": ["acme.example"]})).status_code == 200
+        async with pools.begin(CONTROLLER) as connection:
+            due = (await connection.execute(text("select due_at from oltp.schedule"))).scalar_one()
+        assert due == clock()
+    events = (await operator.get("/events")).json()["items"]
+    assert [e["reason"] for e in events].count("Forgotten") == 1
+
+
 async def test_only_an_operator_gives_up_zones_and_only_by_their_names(operator, client_of):
     acme = await create(operator, "acme")
     client = await client_of(acme["id"])

@@ -28,7 +28,10 @@ insert into queue.claimed (id, worker, token, begun_at, bucket_id, priority, due
 select id, 1, 1, now(), bucket_id, priority, due_at, tenant_id, expires_at, 0, 0
 from queue.records where id = %s
 """
-HOLD = "update queue.buckets set held_until = 'infinity', reason = 'stopped' where name ^@ %s"
+HOLD = """
+update queue.buckets set held_until = 'infinity', endless = true, reason = 'stopped'
+where name ^@ %s
+"""
 ENDS = {
     State.ACCEPTED: ("done", None),
     State.UNKNOWN: ("unknown", "worker_lost"),

@@ -136,31 +136,19 @@ async def test_held_mail_is_listed_released_and_withdrawn_by_what_it_is(mail: Ma
     depths = (await mail.operator.get("/queue")).json()["depths"]
     assert [(d["state"], d["code"], d["mails"]) for d in depths] == [("held", "stopped", 4)]
     wanted = {"tenant": "acme", "recipient_domain": "one.example", "code": "stopped"}
-    assert await mail.post("/mailq/withdraw", **wanted) == {
-        "changed": 2,
-        "is_all": True,
-        "next": None,
-    }
-    assert await mail.post("/mailq/withdraw", **wanted) == {
-        "changed": 0,
-        "is_all": True,
-        "next": None,
-    }
+    assert await mail.post("/mailq/withdraw", **wanted) == {"changed": 2, "next": None}
+    assert await mail.post("/mailq/withdraw", **wanted) == {"changed": 0, "next": None}
     for id_ in (first, second):
         explained = (await mail.operator.get(f"/messages/{id_}")).json()
         assert explained["message"]["state"] == "cancelled"
         last = explained["decisions"][-1]
         assert (last["reason"], last["message"]) == ("withdrawn", WHY["reason"])
-    assert await mail.post("/mailq/withdraw", ids=[third, first]) == {
-        "changed": 1,
-        "is_all": True,
-        "next": None,
-    }
+    assert await mail.post("/mailq/withdraw", ids=[third, first]) == {"changed": 1, "next": None}
     assert await mail.state(other) == "held"
     released = await mail.post("/mailq/release", recipient_domain="one.example")
     publishes = "the reconciler publishes it once its domains are verified"
     kept = {"code": "not_published", "buckets": 1, "acts": "nobody", "release": publishes}
-    assert released == {"changed": 1, "is_all": True, "next": None, "ended": [], "kept": [kept]}
+    assert released == {"changed": 1, "next": None, "ended": [], "kept": [kept]}
     assert await mail.state(other) == "queued"
     assert await mail.events() == [
         ("acme", "Withdrawn", f"mails withdrawn, of stopped, to one.example: 2; {WHY['reason']}"),
@@ -169,26 +157,102 @@ async def test_held_mail_is_listed_released_and_withdrawn_by_what_it_is(mail: Ma
     ]
 
 
-async def test_mail_to_a_domain_is_looked_for_page_by_page(mail: Mail) -> None:
+async def test_mail_is_looked_for_page_by_page(mail: Mail) -> None:
     await mail.send("acme", "a@one.example", "b@two.example", "c@two.example", "d@one.example")
     await mail.send("bob", "e@one.example")
     acme = UUID((await mail.operator.get("/tenants/acme")).json()["id"])
     every = mailq.Selection(recipient_domain="one.example")
     async with await psycopg.AsyncConnection.connect(mail.dsn) as admin:
         first = await mailq.withdraw(admin, every, words="", actor="a", most=2)
-        assert (first.tenants, first.is_all) == ({acme: 1}, False)
+        assert first.tenants == {acme: 1}
         second = await mailq.withdraw(
             admin, replace(every, after=first.next), words="", actor="a", most=2
         )
-        assert (second.tenants, second.is_all) == ({acme: 1}, False)
+        assert second.tenants == {acme: 1}
         of_acme = replace(every, tenant_id=acme, after=second.next)
         last = await mailq.withdraw(admin, of_acme, words="", actor="a", most=2)
-        assert (last.tenants, last.is_all) == ({}, True)
+        assert (last.tenants, last.next) == ({}, None)
         await admin.commit()
-    after = "/".join(map(str, second.next or ()))
-    last_page = await mail.post("/mailq/withdraw", recipient_domain="one.example", after=after)
-    assert last_page == {"changed": 1, "is_all": True, "next": None}
+    last_page = await mail.post(
+        "/mailq/withdraw", recipient_domain="one.example", after=str(second.next)
+    )
+    assert last_page == {"changed": 1, "next": None}
     assert (await mail.items("/messages", tenant="bob"))[0]["state"] == "cancelled"
+    again = await mail.post("/mailq/withdraw", recipient_domain="one.example")
+    assert again == {"changed": 0, "next": None}
+
+
+async def test_search_goes_on_only_after_what_an_answer_said(mail: Mail) -> None:
+    id_ = "0199b1c2-0000-7000-8000-000000000001"
+    for after in ("x", f"{id_}/{id_}", f"{id_}/{id_}/99999999999999999"):
+        answer = await mail.operator.post(
+            "/mailq/withdraw", json=WHY | {"code": "spread", "after": after}
+        )
+        assert answer.status_code == 422
+
+
+async def test_buckets_are_released_page_by_page_and_each_once(mail: Mail) -> None:
+    """Also where the sender holds what was released again, before the next page."""
+    await mail.send("acme", "a@one.example", "b@two.example", "c@one.example", "d@one.example")
+    await mail.send("bob", "e@one.example", "f@two.example")
+    acme, bob = [
+        UUID((await mail.operator.get(f"/tenants/{name}")).json()["id"]) for name in ("acme", "bob")
+    ]
+    selection = mailq.Selection(recipient_domain="one.example")
+    released = []
+    await hold(mail, "acme", "bob")
+    async with await psycopg.AsyncConnection.connect(mail.dsn, autocommit=True) as admin:
+        while True:
+            async with admin.transaction():
+                done = await mailq.release(admin, selection, most=2)
+            released.append((dict(done.tenants), dict(done.kept)))
+            await hold(
+                mail,
+                *(name for name, id_ in (("acme", acme), ("bob", bob)) if done.tenants.get(id_)),
+            )
+            if done.next is None:
+                break
+            selection = replace(selection, after=done.next)
+        assert released == [
+            ({acme: 1}, {"not_published": 1}),
+            ({}, {}),
+            ({bob: 1}, {"not_published": 1}),
+            ({}, {}),
+        ]
+        async with admin.transaction():
+            again = await mailq.release(admin, replace(selection, after=None), most=100)
+        assert again.tenants == {acme: 1, bob: 1}
+
+
+async def test_buckets_of_a_reason_are_released_tenant_by_tenant(mail: Mail) -> None:
+    for tenant in ("acme", "bob"):
+        await mail.send(tenant, "a@one.example", "b@gmail.com")
+    await hold(mail, "acme", "bob")
+    async with await psycopg.AsyncConnection.connect(mail.dsn, autocommit=True) as admin:
+        selection = mailq.Selection(code="stopped")
+        first = await mailq.release(admin, selection, most=1)
+        second = await mailq.release(admin, replace(selection, after=first.next), most=1)
+        assert [sum(one.tenants.values()) for one in (first, second)] == [2, 2]
+        assert first.tenants.keys() != second.tenants.keys()
+        last = await mailq.release(admin, replace(selection, after=second.next), most=1)
+        assert (last.count, last.next) == (0, None)
+
+
+async def test_dead_letters_are_replayed_once_however_soon_they_die_again(mail: Mail) -> None:
+    ids = await mail.send("acme", "refused@one.example", "refused@two.example")
+    await mail.work_off()
+    selection = mailq.Selection(code="content_refused")
+    async with await psycopg.AsyncConnection.connect(mail.dsn, autocommit=True) as admin:
+        counts = []
+        while True:
+            done = await mailq.replay(admin, selection, most=1)
+            counts.append(done.count)
+            await mail.work_off()
+            if done.next is None:
+                break
+            selection = replace(selection, after=done.next)
+    assert counts == [1, 1, 0]
+    assert {letter["id"] for letter in await mail.items("/queue/dead")} == set(ids)
 
 
 async def test_release_ends_the_holds_of_mail_and_says_what_keeps_it_else(mail: Mail) -> None:
@@ -247,7 +311,6 @@ async def test_deferred_mail_is_tried_again_and_dead_letters_are_replayed_or_pur
     await mail.work_off()
     assert await mail.post("/mailq/retry", recipient_domain="one.example") == {
         "changed": 1,
-        "is_all": True,
         "next": None,
     }
     await mail.work_off()
@@ -263,7 +326,6 @@ async def test_deferred_mail_is_tried_again_and_dead_letters_are_replayed_or_pur
     assert await mail.state(refused[0]) == "queued"
     assert (await mail.post("/queue/dead/purge", tenant="acme", code="content_refused")) == {
         "changed": 1,
-        "is_all": True,
         "next": None,
     }
     assert await mail.items("/queue/dead") == []

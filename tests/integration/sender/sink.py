@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,10 @@ class Sink:
     def bodies(self) -> list[bytes]:
         """The mails as bytes."""
         return [envelope.original_content or b"" for envelope in self.mails]
+
+    def subjects(self) -> list[str]:
+        """The subjects of the mails."""
+        return [str(message_from_bytes(body)["Subject"]) for body in self.bodies()]
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -46,5 +45,4 @@ async def test_hand_overs_continue_soon_after_an_outage(
         async with asyncio.timeout(10):
             for message_id in ids:
                 await reaches(sender_engine, message_id, State.ACCEPTED)
-    subjects = [message_from_bytes(body)["Subject"] for body in sink.bodies()]
-    assert sorted(subjects) == sorted(f"mail {n}" for n in range(12))
+    assert sorted(sink.subjects()) == sorted(f"mail {n}" for n in range(12))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from sender import mailq
 from sender.policy.holds import hold
 from sender.policy.model import Kind, Subject, at_provider
 from sender.policy.warmup import set_day
+from sender.queue import operations
 from sender.reasons import HELD
 from sender.schemas import State
 from tests.integration.verification.name_server import IP, NameServer
@@ -102,10 +104,37 @@ async def test_hold_by_people_is_followed_at_once_and_so_is_its_end(
         )
         assert "complaints" in held.decisions[-1].message
         await hold(admin.cursor(), at_provider(sink.ip, "other"), HELD, None)
-        done = await mailq.release(admin, mailq.Selection(ids=[held.message.id]))
+        done = await mailq.release(admin, mailq.Selection(ids=[held.message.id]), most=100)
         assert done.ended == {tenant_id: [SALES, at_provider(sink.ip, "other")]}
         assert done.kept == {}
         await reaches(sender_engine, held.message.id, State.ACCEPTED)
+
+
+async def test_end_of_a_hold_is_shown_as_it_was_set_and_not_when_it_is_looked_at_again(
+    settings, entry, publish, submit, sender_engine, upgraded
+):
+    await publish(entry)
+    now = datetime.now(UTC)
+    async with (
+        await psycopg.AsyncConnection.connect(upgraded, autocommit=True) as admin,
+        sending(settings),
+    ):
+        message_id = None
+        for end in (now + timedelta(hours=1), now + timedelta(hours=2), None):
+            await hold(admin.cursor(), SALES, HELD, end, words="complaints")
+            if message_id is None:
+                message_id = await submit()
+                await reaches(sender_engine, message_id, State.HELD)
+            await reached(partial(_is_held_until, sender_engine, message_id, end))
+            (bucket,) = await operations.held_buckets(admin)
+            assert bucket.until == end
+            (busy,) = await operations.busiest_buckets(admin, limit=1)
+            assert (busy.is_held, busy.until) == (True, end)
+
+
+async def _is_held_until(engine, message_id, end: datetime | None) -> bool:
+    last = (await explained(engine, message_id)).decisions[-1]
+    return last.details == {"until": end and end.isoformat()}
 
 
 async def _submitted_and_held(submit, engine):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import psycopg
 import pytest
 import uuid_utils
 from sqlalchemy import text
@@ -22,6 +23,20 @@ from .conftest import mail, tenant_transaction
 
 def test_upgrade_repeated_changes_nothing(upgraded):
     migrations.upgrade(upgraded, INSTALLATION)
+
+
+def test_upgrade_says_which_holds_have_no_end(database: str) -> None:
+    migrations.upgrade(database, INSTALLATION, "0014")
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute("alter table queue.buckets drop column endless")
+        admin.execute(
+            """insert into queue.buckets (tenant_id, name, held_until, reason)
+            select gen_random_uuid(), reason, now() + interval '15 minutes', reason
+            from unnest(array['stopped', 'warmup_cap_reached']) as reason"""
+        )
+        migrations.upgrade(database, INSTALLATION)
+        rows = admin.execute("select name, endless from queue.buckets").fetchall()
+    assert sorted(rows) == [("stopped", True), ("warmup_cap_reached", False)]
 
 
 async def test_message_of_a_rolled_back_transaction_is_not_queued(

@@ -17,8 +17,7 @@ from blueprint.loading import load
 from blueprint.tenant import Tenant
 from controlplane.keys.schemas import KeyRequest
 from controlplane.stops.schemas import StopRequest
-from controlplane.tenants.pause import PauseRequest
-from controlplane.tenants.schemas import EXAMPLE
+from controlplane.tenants.schemas import EXAMPLE, Intervention
 from kit.faults import Fault, Violation
 from sender.schemas import OutgoingMessage
 from tests.support.installation import PLATFORM
@@ -48,7 +47,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     StopRequest: {"scope": "address", "name": "mx1-2", "tenant": "acme", "reason": "complaints"},
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read"]},
-    PauseRequest: {"reason": "the provider is being migrated"},
+    Intervention: {"reason": "the provider is being migrated"},
 }
 PYTHON = re.compile(
     r"\b(None|True|False|NoneType|dict|dictionary|tuple|str|int|float|bool|Decimal|nan|"

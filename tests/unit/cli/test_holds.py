@@ -37,9 +37,9 @@ def test_list_shows_what_is_held_until_when_and_by_whom(api: RecordingApi, capsy
     assert penguin(api, "list", "--tenant", "acme") == 0
     assert api.query["tenant"] == "acme"
     heading, row = capsys.readouterr().out.splitlines()
-    assert heading.split() == ["SUBJECT", "TENANT", "REASON", "SINCE", "UNTIL", "ACTOR"]
+    assert heading.split() == ["SUBJECT", "TENANT", "REASON", "SINCE", "UNTIL", "ACTOR", "RELEASE"]
     assert row.startswith("provider/google  (all)")
-    assert row.endswith("pm_live_3fK9aQ2z")
+    assert row.endswith("pm_live_3fK9aQ2z  `penguin holds end`, or its end, if it has one")
     assert penguin(api, "list", "-o", "json") == 0
     assert json.loads(capsys.readouterr().out) == [EXAMPLE_RESPONSE]
 
@@ -53,6 +53,18 @@ def test_add_takes_a_time_or_a_duration_or_neither(api: RecordingApi, capsys):
     assert penguin(api, "add", "tenant/acme", *WHY, "--until", "2h") == 0
     ahead = datetime.fromisoformat(api.body["until"]) - datetime.now(UTC)
     assert timedelta(hours=1, minutes=59) < ahead <= timedelta(hours=2)
+
+
+def test_hold_without_an_end_says_so_and_what_ends_it(configured: None, capsys):
+    endless = EXAMPLE_RESPONSE | {"until": None}
+    api = RecordingApi(
+        lambda method, *_: {"items": [endless], "next": None} if method == "GET" else endless
+    )
+    assert penguin(api, "add", "provider/google", *WHY) == 0
+    added = "provider/google is held without an end; what releases it: `penguin holds end`, or"
+    assert capsys.readouterr().out.startswith(added)
+    assert penguin(api, "list") == 0
+    assert "  no end  " in capsys.readouterr().out
 
 
 def test_end_says_whether_anything_was_held(api: RecordingApi, capsys):

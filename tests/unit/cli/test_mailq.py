@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cli.errors import INTERRUPTED
 from controlplane.messages.schemas import ID
 from tests.support.recording_api import RecordingApi
 
@@ -16,9 +17,9 @@ TO_DOMAIN = ("--to-domain", "rcpt.example", "--reason", "called off")
 @pytest.mark.parametrize("command", [("withdraw", "--yes"), ("retry",)])
 def test_mail_to_a_domain_is_changed_page_by_page(command: tuple[str, ...], capsys) -> None:
     pages = {
-        None: {"changed": 2, "is_all": False, "next": "a/1"},
-        "a/1": {"changed": 0, "is_all": False, "next": "b/2"},
-        "b/2": {"changed": 3, "is_all": True, "next": None},
+        None: {"changed": 2, "next": "a/1"},
+        "a/1": {"changed": 0, "next": "b/2"},
+        "b/2": {"changed": 3, "next": None},
     }
 
     def answer(_method: str, _path: str, body: dict[str, Any]) -> object:
@@ -29,12 +30,47 @@ def test_mail_to_a_domain_is_changed_page_by_page(command: tuple[str, ...], caps
     assert capsys.readouterr().out.endswith(": 5\n")
 
 
+def test_buckets_are_released_page_by_page_and_what_keeps_them_is_added_up(capsys) -> None:
+    cap = {"code": "spread", "acts": "nobody", "release": "its time comes"}
+    pages = {
+        None: {
+            "changed": 2,
+            "next": "a/1",
+            "ended": ["tenant acme"],
+            "kept": [cap | {"buckets": 1}],
+        },
+        "a/1": {"changed": 3, "next": None, "ended": [], "kept": [cap | {"buckets": 3}]},
+    }
+    api = RecordingApi(lambda _method, _path, body: pages[body.get("after")])
+    assert api.penguin("mailq", "release", *TO_DOMAIN) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "buckets released: 5",
+        "hold ended: tenant acme",
+        "held again: 4, spread; what releases it: its time comes",
+    ]
+
+
+@pytest.mark.parametrize("command", [("withdraw", "--yes"), ("release",)])
+def test_change_that_is_interrupted_says_how_far_it_has_come(
+    command: tuple[str, ...], capsys
+) -> None:
+    def answer(_method: str, _path: str, body: dict[str, Any]) -> object:
+        if "after" in body:
+            raise KeyboardInterrupt
+        return {"changed": 2, "next": "a/1", "ended": [], "kept": []}
+
+    assert RecordingApi(answer).penguin("mailq", *command, *TO_DOMAIN) == INTERRUPTED
+    first, second = capsys.readouterr().err.splitlines()[-2:]
+    assert first.endswith(": 2 so far; the same command does the rest")
+    assert second == "interrupted"
+
+
 @pytest.mark.parametrize(
     "command",
     [("withdraw", "--yes"), ("release",), ("retry",), ("resolve", "--delivered")],
 )
 def test_mail_may_be_named_as_a_resource(command: tuple[str, ...]) -> None:
-    done: dict[str, object] = {"changed": 1, "is_all": True, "next": None, "ended": [], "kept": []}
+    done: dict[str, object] = {"changed": 1, "next": None, "ended": [], "kept": []}
     api = RecordingApi(lambda *_: done)
     assert api.penguin("mailq", *command, f"message/{ID}", "--reason", "called off") == 0
     assert api.body["ids"] == [ID]

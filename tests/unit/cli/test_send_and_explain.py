@@ -94,10 +94,27 @@ def test_send_with_wait_says_why_a_message_is_held_and_what_releases_it(capsys):
     decision = {"kind": "held", "state": "held", "reason": "held", "message": words}
     api = Api("held", reason="held", decision=DECISION | decision)
     assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait", "--timeout", "0s") == 1
-    why = f"{words}; what releases it: its time is over, or `penguin holds end`; "
-    at = moment(datetime(2026, 11, 24, 12, 10, tzinfo=UTC))
+    why = f"{words}; what releases it: `penguin holds end`, or its end, if it has one"
     shown = capsys.readouterr().err
-    assert_shows(shown, NOT_ACCEPTED, state="held", reason=f"{why}looked at again at {at}", id=ID)
+    assert_shows(shown, NOT_ACCEPTED, state="held", reason=f"{why}; held without an end", id=ID)
+    end = datetime(2026, 11, 24, 18, tzinfo=UTC)
+    api = Api(
+        "held", reason="held", decision=DECISION | decision | {"details": {"until": str(end)}}
+    )
+    assert penguin(api, "send", *GOOD, "--text", "Hi", "--wait", "--timeout", "0s") == 1
+    shown = capsys.readouterr().err
+    assert_shows(
+        shown, NOT_ACCEPTED, state="held", reason=f"{why}; held until {moment(end)}", id=ID
+    )
+
+
+def test_explain_says_that_a_hold_has_no_end_and_what_releases_it(capsys):
+    decision = {"kind": "held", "state": "held", "reason": "held", "message": "complaints"}
+    api = Api("held", reason="held", decision=DECISION | decision | {"details": {"until": None}})
+    assert penguin(api, "explain", ID) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert shown.endswith("complaints without an end")
+    assert "until `penguin holds end`" in shown
 
 
 def test_send_with_wait_says_that_no_sender_has_taken_a_message(capsys):

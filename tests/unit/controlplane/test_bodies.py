@@ -19,12 +19,11 @@ from controlplane import faults
 from controlplane.holds.schemas import EndRequest, HoldRequest
 from controlplane.keys.schemas import KeyRequest
 from controlplane.messages.schemas import Batch, ErasureRequest
-from controlplane.queue.schemas import RecoverRequest, ResolveRequest, SelectionRequest
+from controlplane.queue.schemas.changes import RecoverRequest, ResolveRequest, SelectionRequest
 from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
-from controlplane.tenants.pause import PauseRequest
-from controlplane.tenants.releasing import ReleaseRequest
+from controlplane.tenants.schemas import Intervention
 from controlplane.warmup.schemas import TenantWarmUpRequest, WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
@@ -64,7 +63,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ErasureRequest: {"recipient": "0f" * 32, "tenant": "acme", "reason": "a request"},
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
-    PauseRequest: {"reason": "the provider is being migrated"},
+    Intervention: {"reason": "the provider is being migrated"},
     WarmUpRequest: {
         "kind": "address",
         "name": "198.18.1.2",
@@ -80,7 +79,6 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     EndRequest: {"kind": "provider", "name": "google", "reason": "Google takes mail again"},
     ForgetRequest: {"zones": ["acme.example"]},
-    ReleaseRequest: {"reason": "the host does not answer any more"},
     SelectionRequest: {
         "tenant": "acme",
         "code": "warmup_cap_reached",
@@ -197,10 +195,10 @@ def test_message_at_a_limit_is_accepted_and_one_beyond_refused(
     ("good", "bad"), [("x" * 500, "x" * 501), (" moved ", " "), ("moved", "moved\n"), ("Ä", "\0")]
 )
 def test_reason_at_a_limit_is_accepted_and_one_beyond_refused(good: str, bad: str) -> None:
-    schema = schema_of(PauseRequest)
+    schema = schema_of(Intervention)
     for value, expected in ((good, True), (bad, False)):
         body = {"reason": value}
-        assert (schema.is_valid(body), accepts(PauseRequest, body)) == (expected, expected)
+        assert (schema.is_valid(body), accepts(Intervention, body)) == (expected, expected)
 
 
 @pytest.mark.parametrize("model", BODIES, ids=lambda model: model.__name__)

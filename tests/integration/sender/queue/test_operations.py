@@ -116,6 +116,27 @@ async def test_buckets_say_what_waits_in_them_and_why(queue: Queue) -> None:
     assert (a.is_held, a.until, a.reason, a.words, c.tenant_id) == (False, None, None, None, GLOBEX)
 
 
+async def test_hold_without_an_end_may_be_looked_at_again(queue: Queue) -> None:
+    await queue.put(NewJob("later", b"1"), NewJob("now", b"2"))
+    at = datetime.now(UTC)
+    await operations.hold_each(
+        queue.connection,
+        [
+            operations.NewHold(ACME, "later", None, "stopped", look_at=at + HOUR),
+            operations.NewHold(ACME, "now", None, "stopped", look_at=at),
+        ],
+    )
+    (held,) = await operations.held(queue.connection, ACME)
+    (listed,) = await operations.held_buckets(queue.connection)
+    (_, busy) = await operations.busiest_buckets(queue.connection)
+    (state, _) = await operations.buckets(queue.connection, ACME)
+    assert {(one.name, one.until) for one in (held, listed, busy, state)} == {("later", None)}
+    seen = Seen()
+    async with queue.working(seen):
+        await reached(queue.stats, lambda now: (now.ready, now.claimed) == (1, 0))
+    assert seen.bodies == [b"2"]
+
+
 async def test_jobs_are_listed_where_they_are(queue: Queue) -> None:
     first, second = await queue.put(NewJob("a", b"1"), NewJob("b", b"2"))
     (later,) = await queue.put(NewJob("a", b"3", delay=HOUR))
