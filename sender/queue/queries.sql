@@ -347,7 +347,7 @@ returning id
 -- its bucket not held. Of each priority the jobs that were due first are looked at: it costs the same,
 -- however many wait.
 with recursive level (bucket_id, released_at, priority) as (
-    select bucket.id, released_at, first.priority
+    select bucket.id, greatest(released_at, held_until), first.priority
     from queue.buckets as bucket cross join lateral (
         select priority from queue.ready where bucket_id = bucket.id and priority > 1 order by priority limit 1
     ) as first
