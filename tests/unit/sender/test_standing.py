@@ -169,7 +169,7 @@ def test_hours_hold_neither_replies_nor_operators_mail() -> None:
     known = standing(changed(hours=closed))
     assert credit_of(known).reason == reasons.OUTSIDE_HOURS
     assert credit_of(known, BucketName("sales@acme.example", "google", is_reply=True)).count
-    assert credit_of(known, urgent=True).count
+    assert credit_of(known, BucketName("sales@acme.example", "google", is_operators=True)).count
 
 
 def test_pace_holds_until_the_next_mail_is_due() -> None:
