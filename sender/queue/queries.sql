@@ -455,10 +455,12 @@ delete from queue.records_default where ctid = any(array(
     order by id limit %(most)s))
 
 -- name: drop_dead
--- With their records.
+-- With their records: what is replayed has one.
 delete from queue.dead where ctid = any(array(
     select ctid from queue.dead
-    where id < queue.least_id(now() - make_interval(days => %(records)s + 7)) order by id limit %(most)s))
+    where id < queue.least_id(now() - make_interval(days => %(records)s))
+      and not exists (select from queue.records where records.id = dead.id)
+    order by id limit %(most)s))
 
 -- name: drop_buckets
 select queue.drop_buckets(%(buckets)s)
