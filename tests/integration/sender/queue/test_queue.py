@@ -205,6 +205,21 @@ async def test_large_tenant_does_not_delay_a_small_one(queue: Queue) -> None:
     assert last < 60
 
 
+async def test_priority_of_a_large_tenant_does_not_delay_a_small_one(queue: Queue) -> None:
+    """Not even the least urgent jobs of that one: priorities order the jobs of one tenant."""
+    await queue.put(*(NewJob("b", b"large", priority=1) for _ in range(1000)))
+    await queue.put(*(NewJob("b", b"small", priority=1000) for _ in range(10)), tenant=GLOBEX)
+    seen = Seen()
+
+    async def handler(attempt: Attempt) -> None:
+        await attempt.begin()  # more is claimed meanwhile
+        await seen(attempt)
+
+    await queue.work_off(handler, Settings(concurrency=4, at_risk=100, poll=0.01))
+    last = max(n for n, body in enumerate(seen.bodies) if body == b"small")
+    assert last < 200
+
+
 async def test_tenants_share_by_weight(queue: Queue) -> None:
     for tenant, body in ((ACME, b"a"), (GLOBEX, b"g")):
         await queue.put(*(NewJob("b", body) for _ in range(1000)), tenant=tenant)
