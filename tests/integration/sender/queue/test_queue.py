@@ -125,6 +125,21 @@ async def test_handler_that_is_broken_off_after_its_intent_is_not_called_again(
     assert await operations.resolve(queue.connection, [job], had_effect=True) == {job}
 
 
+async def test_handler_that_begins_again_is_not_called_again(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("b", b"1"))
+    calls = 0
+
+    async def handler(attempt: Attempt) -> None:
+        nonlocal calls
+        calls += 1
+        await attempt.begin()
+        await attempt.begin()
+
+    async with queue.working(handler):
+        await reached(queue.stats, lambda now: not (now.ready or now.claimed))
+    assert (calls, await queue.state(job)) == (1, ("unknown", "handler_failed", 1))
+
+
 async def test_dead_letter_is_listed_with_its_reason_and_can_be_replayed(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     await queue.work_off(Seen(Outcome(State.DEAD, "content", "554 no")))
