@@ -140,7 +140,7 @@ MAILS_PER_MONTH = FAULTS.code(
 MAILS_QUEUED = FAULTS.code(
     "quota.mails_queued",
     message="{waiting} mails of the tenant are queued, and at most {most} may be",
-    remedy="wait until some are sent, or ask an operator for more",
+    remedy="wait until some are sent, or choose a larger plan",
     cause="Mail of a tenant that waits to be sent is limited, whatever it waits for.",
     example={"waiting": 100_000, "most": 100_000},
     status=409,

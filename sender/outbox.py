@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -20,7 +21,7 @@ from sender.faults import IDEMPOTENCY_MISMATCH, MAILS_PER_MONTH, MAILS_QUEUED
 from sender.policy.names import BucketName
 from sender.policy.providers import own_provider
 from sender.queue.enqueue import key_of
-from sender.schemas import OutgoingMessage
+from sender.schemas import OutgoingMessage, QueueName
 from sender.suppression import recipient_hash
 
 OWN_ID = r"<[0-9a-f]{{32}}@{domain}>"
@@ -77,8 +78,11 @@ async def enqueue_all(
     messages: Sequence[OutgoingMessage],
     idempotency_key: str | None,
     quotas: Quotas = NO_QUOTAS,
+    by_operator: bool = False,
 ) -> list[UUID]:
     """Queue messages, all or none, in the caller's transaction; return their ids in this order.
+
+    Of operators, those of the class `high` come before the mail of all tenants.
 
     The same key with the same messages returns the ids of the first request and queues nothing;
     with others it raises IDEMPOTENCY_MISMATCH. Raises TimesRefused, and above the
@@ -87,31 +91,67 @@ async def enqueue_all(
     """
     if not messages:
         return []
-    values = {
-        "tenant_id": tenant_id,
-        "buckets": await buckets_of(connection, messages),
+    columns = await _columns(connection, messages, idempotency_key, by_operator=by_operator)
+    urgent = [by_operator and message.queue is QueueName.HIGH for message in messages]
+    ids: dict[int, UUID] = {}
+    for is_urgent in set(urgent):
+        numbers = [number for number, one in enumerate(urgent) if one is is_urgent]
+        values = {name: [column[n] for n in numbers] for name, column in columns.items()}
+        found = await _enqueue(connection, values, tenant_id, quotas, numbers, is_urgent=is_urgent)
+        ids |= zip(numbers, found, strict=True)
+    return [ids[number] for number in range(len(messages))]
+
+
+async def _columns(
+    connection: Connection,
+    messages: Sequence[OutgoingMessage],
+    idempotency_key: str | None,
+    *,
+    by_operator: bool,
+) -> dict[str, list[Any]]:
+    """Return what is written of messages, each column in their order."""
+    columns: dict[str, list[Any]] = {
+        "buckets": await buckets_of(connection, messages, by_operator=by_operator),
         "priorities": [message.priority for message in messages],
         "run_ats": [_in_utc(message.run_at) for message in messages],
         "expiries": [_in_utc(message.expires_at) for message in messages],
         "bodies": [encoded(message) for message in messages],
-        "keys": None,
-        "digests": None,
         "senders": [message.from_address for message in messages],
         "recipients": [message.to for message in messages],
         "hashes": [recipient_hash(message.to) for message in messages],
         "subjects": [message.subject for message in messages],
         "campaigns": [message.campaign for message in messages],
-        "mails_per_month": quotas.mails_per_month,
-        "mails_queued": quotas.mails_queued,
     }
     if idempotency_key is not None:
-        values |= _idempotency(idempotency_key, messages)
+        columns |= _idempotency(idempotency_key, messages)
+    return columns
+
+
+async def _enqueue(
+    connection: Connection,
+    columns: Mapping[str, list[Any]],
+    tenant_id: UUID,
+    quotas: Quotas,
+    numbers: Sequence[int],
+    *,
+    is_urgent: bool,
+) -> list[UUID]:
+    """Queue messages of one kind; `numbers` are their indexes for the caller."""
+    values = {
+        "tenant_id": tenant_id,
+        "is_urgent": is_urgent,
+        "keys": None,
+        "digests": None,
+        "mails_per_month": quotas.mails_per_month,
+        "mails_queued": quotas.mails_queued,
+        **columns,
+    }
     try:
         if isinstance(connection, AsyncSession):
             connection = await connection.connection()
         rows = (await connection.exec_driver_sql(SQL.enqueue.text, values)).all()
     except DBAPIError as error:
-        _raise_refusal(error)
+        _raise_refusal(error, numbers)
         raise
     if not all(row.is_same for row in rows):
         raise IDEMPOTENCY_MISMATCH()
@@ -134,25 +174,31 @@ def _idempotency(key: str, messages: Sequence[OutgoingMessage]) -> dict[str, lis
     return {"keys": [key_of(name) for name in names], "digests": [whole] * len(messages)}
 
 
-def _raise_refusal(error: DBAPIError) -> None:
+def _raise_refusal(error: DBAPIError, numbers: Sequence[int]) -> None:
     """Raise what a refusal of the database's function means."""
     cause = error.orig
     if not isinstance(cause, psycopg.Error):
         return
-    numbers = json.loads(cause.diag.message_detail or "{}") if cause.sqlstate in REFUSALS else {}
+    detail = json.loads(cause.diag.message_detail or "{}") if cause.sqlstate in REFUSALS else {}
     match cause.sqlstate:
         case "QU422":
-            raise TimesRefused(**numbers) from error
+            refused = {why: [numbers[n] for n in places] for why, places in detail.items()}
+            raise TimesRefused(**refused) from error
         case "QU410":
-            raise MAILS_PER_MONTH(**numbers) from error
+            raise MAILS_PER_MONTH(**detail) from error
         case "QU409":
-            raise MAILS_QUEUED(waiting=numbers["waiting"], most=numbers["most"]) from error
+            raise MAILS_QUEUED(waiting=detail["waiting"], most=detail["most"]) from error
 
 
-async def buckets_of(connection: Connection, messages: Sequence[OutgoingMessage]) -> list[str]:
+async def buckets_of(
+    connection: Connection, messages: Sequence[OutgoingMessage], *, by_operator: bool = False
+) -> list[str]:
     """Return the buckets of messages; domains of recipients that are new are looked up later."""
     providers = await _providers_of(connection, {domain_of(message.to) for message in messages})
-    return [bucket_of(message, providers[domain_of(message.to)]) for message in messages]
+    return [
+        bucket_of(message, providers[domain_of(message.to)], by_operator=by_operator)
+        for message in messages
+    ]
 
 
 async def provider_of(connection: Connection, bucket: str) -> str | None:
@@ -172,7 +218,7 @@ async def _providers_of(connection: Connection, domains: Set[str]) -> dict[str, 
     return found
 
 
-def bucket_of(message: OutgoingMessage, provider: str | None) -> str:
+def bucket_of(message: OutgoingMessage, provider: str | None, *, by_operator: bool = False) -> str:
     """Return the bucket of a message: those of a From address to a provider wait together.
 
     Without a provider, it is named by the recipient's domain.
@@ -184,6 +230,7 @@ def bucket_of(message: OutgoingMessage, provider: str | None) -> str:
             recipient_domain=None if provider else domain_of(message.to),
             is_reply=_is_reply(message),
             is_transactional=message.transactional,
+            is_operators=by_operator,
         )
     )
 

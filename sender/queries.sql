@@ -17,7 +17,7 @@ select id, is_new, is_same from mail.enqueue(
     %(tenant_id)s, %(buckets)s::text[], %(priorities)s::smallint[], %(run_ats)s::timestamptz[],
     %(expiries)s::timestamptz[], %(bodies)b::bytea[], %(keys)b::bytea[], %(digests)b::bytea[],
     %(senders)s::text[], %(recipients)s::text[], %(hashes)b::bytea[], %(subjects)s::text[],
-    %(campaigns)s::text[], %(mails_per_month)s::bigint, %(mails_queued)s::bigint)
+    %(campaigns)s::text[], %(mails_per_month)s::bigint, %(mails_queued)s::bigint, %(is_urgent)s)
 
 -- name: providers_of
 select domain, provider from policy.providers_of(cast(:domains as text[]))

@@ -122,7 +122,8 @@ class OutgoingMessage(BaseModel):
     """True for mail that its recipient has asked for, such as a receipt: sent without footer and
     unsubscribe link. Needs a key with the scope `messages:transactional`."""
     priority: Annotated[int, Field(ge=1, le=1000, strict=True), Whole] = 100
-    """Low is urgent: up to 50 overtakes, above 150 waits for everything else."""
+    """Low is urgent: up to 50 overtakes the tenant's other mail, or with an operator's key the mail
+    of all tenants; above 150 waits for everything else of the tenant."""
     run_at: Time | None = None
     """Not before this moment, at most 30 days ahead; at once when null."""
     expires_at: Time | None = None

@@ -141,6 +141,7 @@ async def _queue(
                 messages=messages,
                 idempotency_key=idempotency_key,
                 quotas=_quotas(row.document.spec.plan),
+                by_operator=access.is_operator,
             )
         except TimesRefused as refused:
             raise untimely(refused, in_batch=in_batch) from None

@@ -78,13 +78,13 @@ class Changes:
                 return  # before the first look, holds and stops are not known
             async with self.pool.connection() as connection:
                 cursor = await connection.execute(SQL.bucket, {"id": job.bucket_id})
-                name, urgent = await cursor.fetchone() or ("", False)
+                (name,) = await cursor.fetchone() or ("",)
                 found = await snapshots.resolved_of(connection.cursor(), [name])
                 if job.tenant_id not in self.tenants.known:
                     await self._load(connection, [job.tenant_id])
             self.tenants.resolved.update(found)
             if name and not self.tenants.knows(job.bucket_id):
-                self.tenants.learn(job.bucket_id, (job.tenant_id, name), urgent=urgent)
+                self.tenants.learn(job.bucket_id, (job.tenant_id, name))
 
     async def follow(
         self, slots: Callable[[], frozenset[int]], wake: Callable[[], None], stop: asyncio.Event

@@ -9,7 +9,7 @@ select tenant.id as tenant_id, entry.document, entry.revision
 from unnest(%(ids)s::uuid[]) as tenant (id) left join directory.entries as entry on entry.tenant_id = tenant.id
 
 -- name: bucket
-select name, urgent from queue.buckets where id = %(id)s
+select name from queue.buckets where id = %(id)s
 
 -- name: revisions
 select tenant_id, revision from directory.entries where tenant_id = any(%(ids)s)

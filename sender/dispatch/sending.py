@@ -81,9 +81,9 @@ class Sending:
             return await self._carry(attempt)
         except Lost:
             raise
-        except AWAY:
-            return RELEASED
-        except Exception:  # one message must not go round for ever without a reason
+        except Exception as error:  # one message must not go round for ever without a reason
+            if isinstance(error, AWAY) and not attempt.has_begun:
+                return RELEASED
             log.exception("sender.failed", job=str(attempt.job.id))
             words = "internal error of the sender; its log holds the traceback"
             if attempt.has_begun:

@@ -80,7 +80,6 @@ class Known:
 
     key: Key
     name: BucketName
-    urgent: bool
     in_work: int = 0
     ip: str | None = None
     """Of the address that its jobs in work are for."""
@@ -128,7 +127,6 @@ class Tenants:
     _buckets: dict[int, Known] = field(default_factory=dict)
     _in_work: Counter[int] = field(default_factory=Counter)
     """Jobs in work of buckets that are not known."""
-    _urgent: set[Key] = field(default_factory=set)
     _paces: dict[tuple[UUID, str, str], Pace] = field(default_factory=dict)
     """By mailbox and provider."""
     _at_address: Counter[str] = field(default_factory=Counter)
@@ -139,7 +137,7 @@ class Tenants:
         """Return how many jobs of a bucket may be in work."""
         known = self._buckets.get(bucket.id)
         if known is None:
-            known = self.learn(bucket.id, (bucket.tenant.id, bucket.name), urgent=bucket.urgent)
+            known = self.learn(bucket.id, (bucket.tenant.id, bucket.name))
         if self.undecided and known.key in self.undecided:
             return 0
         if self._current(known) is None:
@@ -159,13 +157,10 @@ class Tenants:
         known = self._buckets.get(bucket_id)
         return known is not None and known.key[0] in self.known
 
-    def learn(self, bucket_id: int, key: Key, *, urgent: bool) -> Known:
+    def learn(self, bucket_id: int, key: Key) -> Known:
         """Know a bucket from now on, with its jobs that are in work already."""
         in_work = self._in_work.pop(bucket_id, 0)
-        known = Known(key, BucketName.parse(key[1]), urgent, in_work)
-        self._buckets[bucket_id] = known
-        if urgent:
-            self._urgent.add(key)
+        known = self._buckets[bucket_id] = Known(key, BucketName.parse(key[1]), in_work)
         return known
 
     def route(self, bucket_id: int) -> Route | None:
@@ -200,8 +195,7 @@ class Tenants:
 
     def decide(self, key: Key) -> Credit:
         """Return the credit of a bucket of a tenant that is known."""
-        name, now = BucketName.parse(key[1]), self.clock.now()
-        return self._decide(self.known[key[0]], name, now, urgent=key in self._urgent)
+        return self._decide(self.known[key[0]], BucketName.parse(key[1]), self.clock.now())
 
     def on_in_work(self, bucket_id: int, jobs: int) -> None:
         """Take note of jobs of a bucket that are in work, or no longer."""
@@ -244,16 +238,16 @@ class Tenants:
         if known.credit is not None and known.left > 0 and is_valid:
             return known.credit
         at = self.clock.now()
-        known.credit = found = self._decide(tenant, known.name, at, urgent=known.urgent)
+        known.credit = found = self._decide(tenant, known.name, at)
         known.route = _route(tenant.standing, known, found, at)
         known.tenant, known.left, known.decided_at = tenant, found.count, now
         known.valid_until = now + min(VALID, _left_of_minute(at))
         known.rate = known.rate if found.rate is None else found.rate
         return found
 
-    def _decide(self, tenant: Tenant, name: BucketName, now: datetime, *, urgent: bool) -> Credit:
+    def _decide(self, tenant: Tenant, name: BucketName, now: datetime) -> Credit:
         pace = self._paces.get(_pace_key(tenant, name))
-        snapshot = tenant.standing.bucket(name, now, pace=pace, urgent=urgent)
+        snapshot = tenant.standing.bucket(name, now, pace=pace)
         found = buckets.credit(snapshot)
         if found.settles_home and found.egress is not None:
             tenant.standing.expect_home(name, found.egress.name)

@@ -46,7 +46,7 @@ select last.*, found.* from last left join lateral (
 -- Those that were not released since the search began.
 {not_done}
 select last.*, found.* from last left join lateral (
-    select distinct job.tenant_id, bucket.name, bucket.urgent, bucket.reason, now() as at from {waiting}
+    select distinct job.tenant_id, bucket.name, bucket.reason, now() as at from {waiting}
       and job.state in ('queued', 'retry') and job.due_at <= now()
       and bucket.held_until > now() and bucket.released_at < last.began
 ) as found on true
@@ -54,13 +54,13 @@ select last.*, found.* from last left join lateral (
 -- name: held_buckets
 -- By whole tenants: the search goes on after the last mail of one.
 with looked_at as materialized (
-    select tenant_id, last_mail.id, name, urgent, reason
+    select tenant_id, last_mail.id, name, reason
     from queue.buckets cross join (select 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid as id) as last_mail
     where held_until > now() and (%(code)s::text is null or reason = %(code)s)
       and tenant_id <= %(last_tenant)s and (tenant_id, last_mail.id) > (%(after_tenant)s, %(after_id)s)
     order by tenant_id fetch first (%(most)s) rows with ties
 ), {last}
-select last.*, looked_at.tenant_id, name, urgent, reason, now() as at from last cross join looked_at
+select last.*, looked_at.tenant_id, name, reason, now() as at from last cross join looked_at
 
 -- name: entries
 select tenant.id, entry.document

@@ -52,7 +52,6 @@ class Held:
 
     tenant_id: UUID
     name: str
-    urgent: bool
     reason: str
     at: datetime
     """The database's time."""
@@ -89,7 +88,7 @@ def _kept(standing: Standing, bucket: Held, active: dict[Subject, Hold]) -> str 
     """Remove the holds that keep a bucket; return the reason that keeps it then, if any."""
 
     def snapshot() -> BucketSnapshot:
-        return standing.bucket(BucketName.parse(bucket.name), bucket.at, urgent=bucket.urgent)
+        return standing.bucket(BucketName.parse(bucket.name), bucket.at)
 
     while over := _keeping(snapshot()):
         for subject in over:

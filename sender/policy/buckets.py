@@ -172,7 +172,7 @@ def _limited(
         speed = _rate(snapshot, caps)
         saved = snapshot.pace.now(speed, snapshot.hours, snapshot.now)
         count = min(count, int(saved + ALMOST))
-        if not count:
+        if count <= 0:  # less where several buckets have used what one mailbox had saved
             words = f"{speed * 3600:.1f} mails an hour leave in the tenant's sending hours"
             until = snapshot.hours.after(snapshot.now, (1 - saved) / speed)
             return _none(reasons.SPREAD, words, until)

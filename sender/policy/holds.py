@@ -1,7 +1,8 @@
 """Holds: a subject that sends nothing until a moment, or until somebody releases it.
 
 Every hold comes through `hold`: from refusals of our own host and from people. A day with a hold is
-no good day of a warm-up; two holds in a week take it one day back.
+no good day of a warm-up, of an address or a provider also none of the address there; two holds in a
+week take it one day back.
 """
 
 from __future__ import annotations

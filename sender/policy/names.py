@@ -14,6 +14,7 @@ from sender.policy.providers import OTHER
 
 REPLY = "reply"
 TRANSACTIONAL = "transactional"
+OPERATOR = "operator"
 CAMPAIGN = "campaign:"
 QUEUE = "queue:"
 UNRESOLVED = "@"
@@ -32,10 +33,17 @@ class BucketName:
     """Replies have buckets of their own: they do not wait for the tenant's hours."""
     is_transactional: bool = False
     """So has what a recipient asked for: a campaign may wait for what it does not need."""
+    is_operators: bool = False
+    """So has what operators send: it does not wait for the tenant's hours either."""
     queue: str | None = None
     """The class of their priorities, where they wait apart from others."""
     campaign: str | None = None
     """Likewise."""
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether its mail is spread over the tenant's hours."""
+        return not (self.is_reply or self.is_transactional or self.is_operators)
 
     @property
     def domain(self) -> str:
@@ -46,6 +54,7 @@ class BucketName:
         """Return the name: `sales@acme.example google`."""
         parts = [self.sender, self.provider or f"{UNRESOLVED}{self.recipient_domain}"]
         parts += [REPLY] * self.is_reply + [TRANSACTIONAL] * self.is_transactional
+        parts += [OPERATOR] * self.is_operators
         parts += [] if self.queue is None else [f"{QUEUE}{self.queue}"]
         parts += [] if self.campaign is None else [f"{CAMPAIGN}{self.campaign}"]
         return " ".join(parts)
@@ -62,7 +71,7 @@ class BucketName:
         """Return the parts of a name; one without a provider is of before there were any."""
         sender, *parts = name.split(" ")
         labels = {label: _labelled(parts, label) for label in (QUEUE, CAMPAIGN)}
-        others = (REPLY, TRANSACTIONAL)
+        others = (REPLY, TRANSACTIONAL, OPERATOR)
         is_label = (part in others or part.startswith((QUEUE, CAMPAIGN)) for part in parts)
         where = next((p for p, is_one in zip(parts, is_label, strict=True) if not is_one), OTHER)
         recipients = where.removeprefix(UNRESOLVED) if where.startswith(UNRESOLVED) else None
@@ -72,6 +81,7 @@ class BucketName:
             recipient_domain=recipients,
             is_reply=REPLY in parts,
             is_transactional=TRANSACTIONAL in parts,
+            is_operators=OPERATOR in parts,
             queue=labels[QUEUE],
             campaign=labels[CAMPAIGN],
         )

@@ -74,9 +74,9 @@ class Standing:
     """Those that have mail, and share the caps."""
 
     def bucket(
-        self, bucket: BucketName, now: datetime, *, pace: Pace | None = None, urgent: bool = False
+        self, bucket: BucketName, now: datetime, *, pace: Pace | None = None
     ) -> BucketSnapshot:
-        """Return the snapshot of a bucket; an `urgent` one is operators'."""
+        """Return the snapshot of a bucket."""
         self._begin_hour(now)
         provider = self.provider(bucket)
         domain = self.domains.get(bucket.domain)
@@ -90,8 +90,7 @@ class Standing:
         )
         pair = (bucket.domain, provider or "")
         mail = Mail(bucket.domain, own[2].name, bucket.campaign, bucket.queue, provider)
-        is_spread = not (urgent or bucket.is_reply or bucket.is_transactional)
-        if is_spread:
+        if bucket.is_spread:
             self.has_mail(bucket)
         return BucketSnapshot(
             now=now,
@@ -109,7 +108,7 @@ class Standing:
             home=self.homes.get(pair),
             stops=tuple(filter(mail.is_held_by, self.stops)),
             holds=tuple(self.holds[subject] for subject in own if subject in self.holds),
-            hours=self.hours if is_spread else None,
+            hours=self.hours if bucket.is_spread else None,
             pace=pace or Pace.idle(now, self.burst),
             unresolved=self.resolved.get(bucket.recipient_domain or "", (None, None))[1],
         )
@@ -294,7 +293,7 @@ async def load(
     resolved.update(await resolved_of(cursor, (name for _, name in names)))
     for tenant_id, name in names:
         bucket = BucketName.parse(name)
-        if not (bucket.is_reply or bucket.is_transactional):
+        if bucket.is_spread:
             found[tenant_id].has_mail(bucket)
     return found
 

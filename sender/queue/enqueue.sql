@@ -87,14 +87,14 @@ begin
         where job.id = known_id;
     end if;
     if quota.most_waiting is not null and new_ids is not null then
-        if quota.waiting + cardinality(own_ids) > quota.most_waiting - uncounted
+        if quota.waiting + cardinality(new_ids) > quota.most_waiting - uncounted
             or not exists (select from queue.workers where lease_until > now())  -- nobody counts
         then
             perform queue.count_alone(tenant);
             select waiting + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant)
             into quota.waiting from queue.tenants where tenant_id = tenant;
         end if;
-        if quota.waiting + cardinality(own_ids) > quota.most_waiting then
+        if quota.waiting + cardinality(new_ids) > quota.most_waiting then
             raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
                 detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
         end if;

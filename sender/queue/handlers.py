@@ -73,9 +73,10 @@ class Handlers:
         try:
             outcome = await self._handler(attempt) or DONE
         except Lost:
-            outcome = Outcome(State.RETRY, "intent_lost", delay=delay(1), spent=0)
+            untried = Outcome(State.RETRY, "intent_lost", delay=delay(1), spent=0)
+            outcome = _unless_begun(attempt, untried)
         except Refused as refused:
-            outcome = refused.outcome
+            outcome = _unless_begun(attempt, refused.outcome)
         except asyncio.CancelledError:
             is_untried = self._ending and not attempt.has_begun
             outcome = RELEASED if is_untried else attempt.broken_off("time_limit")
@@ -89,3 +90,8 @@ class Handlers:
         self.start()
         if not self._running or self._exchanges.waiting * 2 >= self._settings.at_risk:
             self._exchanges.work.set()
+
+
+def _unless_begun(attempt: Attempt, outcome: Outcome) -> Outcome:
+    """Return an outcome of `begin`, which is none of a handler that had begun before."""
+    return attempt.broken_off("handler_failed") if attempt.has_begun else outcome

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 from uuid import UUID
@@ -37,6 +37,9 @@ LATE = 1.0
 """Seconds after which jobs that somebody popped and nobody took are taken by who pushed them."""
 RETRY = 1.0
 """Seconds before Redis is tried again."""
+PATIENCE = 5
+"""Times that more urgent lists are popped before one comes first in which own jobs wait: what is
+urgent for one tenant must not keep those of others waiting, which were claimed by their shares."""
 AWAY = (RedisError, OSError)
 log = structlog.get_logger(__name__)
 
@@ -98,6 +101,8 @@ class Lists:
         self._others: list[Element] = []
         """Popped, to be taken: jobs that other workers claimed."""
         self._popped: deque[Job] = deque()
+        self._passed_over: Counter[str] = Counter()
+        """By list: how often more urgent ones were popped since, while own jobs waited there."""
         self._free = 0
         """Handlers without a job."""
         self._is_empty = True
@@ -193,7 +198,8 @@ class Lists:
                 pipe.lpush(name, bytes(element))
             if wanted > 0:
                 count = -(-wanted // LARGEST)
-                pipe.lmpop(len(ORDER), *ORDER, direction="RIGHT", count=count)
+                order = sorted(ORDER, key=lambda name: self._passed_over[name] < PATIENCE)
+                pipe.lmpop(len(ORDER), *order, direction="RIGHT", count=count)
             answers: list[Any] = await pipe.execute()
         if wanted > 0:
             self._note_popped(answers[-1])
@@ -204,6 +210,9 @@ class Lists:
             self._lose_all()
             return
         name = answer[0].decode()
+        self._passed_over[name] = 0
+        for less_urgent in ORDER[ORDER.index(name) + 1 :]:
+            self._passed_over[less_urgent] += bool(self._pushed[less_urgent])
         for raw in answer[1]:
             element = Element.read(raw)
             if element is None:

@@ -347,7 +347,7 @@ returning id
 -- its bucket not held. Of each priority the jobs that were due first are looked at: it costs the same,
 -- however many wait.
 with recursive level (bucket_id, released_at, priority) as (
-    select bucket.id, released_at, first.priority
+    select bucket.id, greatest(released_at, held_until), first.priority
     from queue.buckets as bucket cross join lateral (
         select priority from queue.ready where bucket_id = bucket.id and priority > 1 order by priority limit 1
     ) as first
@@ -455,10 +455,12 @@ delete from queue.records_default where ctid = any(array(
     order by id limit %(most)s))
 
 -- name: drop_dead
--- With their records.
+-- With their records: what is replayed has one.
 delete from queue.dead where ctid = any(array(
     select ctid from queue.dead
-    where id < queue.least_id(now() - make_interval(days => %(records)s + 7)) order by id limit %(most)s))
+    where id < queue.least_id(now() - make_interval(days => %(records)s))
+      and not exists (select from queue.records where records.id = dead.id)
+    order by id limit %(most)s))
 
 -- name: drop_buckets
 select queue.drop_buckets(%(buckets)s)

@@ -19,7 +19,7 @@ with wanted as (
         held_at = case when held_until > now() and bucket.reason = wanted.reason then held_at else now() end
     from wanted where bucket.id = wanted.id
     returning bucket.id, slot, tenant_id
-), told as (
+), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, jobs) select slot, tenant_id, id, 0 from held
 )
 select id from held
@@ -29,7 +29,7 @@ with released as (
     update queue.buckets set held_until = '-infinity', endless = false, reason = null, words = null, released_at = now()
     where tenant_id = %(tenant_id)s and name = any(%(names)s)
     returning id, slot, tenant_id
-), told as (
+), arrival as (
     insert into queue.arrivals (slot, tenant_id, bucket_id, jobs) select slot, tenant_id, id, 0 from released
 )
 select id from released

@@ -54,6 +54,44 @@ async def test_message_sent_by_an_operator_is_shown_to_its_tenant(
     assert explained["message"]["to"] == "bob@rcpt.example"
 
 
+BUCKETS = """
+    select record.priority, bucket.urgent, bucket.name
+    from queue.records as record join queue.buckets as bucket on bucket.id = record.bucket_id
+    where record.id = %s"""
+
+
+async def test_priority_up_to_50_comes_before_all_tenants_for_operators_alone(
+    acme, operator, client_of, upgraded
+) -> None:
+    """In one request, too; and none of operators' mail waits for the tenant's hours."""
+    messages = [MESSAGE | {"priority": priority} for priority in (51, 50, 1000, 1)]
+    found: list[list[tuple[Any, ...] | None]] = []
+    for client in (operator, await client_of(acme["id"])):
+        answer = await client.post(
+            "/messages/batch",
+            params={"tenant": "acme"},
+            json={"messages": messages},
+            headers={"Idempotency-Key": f"of {len(found)}"},
+        )
+        with psycopg.connect(upgraded) as admin:
+            rows = (admin.execute(BUCKETS, [item["id"]]) for item in answer.json()["items"])
+            found.append([row.fetchone() for row in rows])
+    name = "sales@acme.example @rcpt.example"
+    assert found == [
+        [(priority, priority <= 50, f"{name} operator") for priority in (51, 50, 1000, 1)],
+        [(priority, False, name) for priority in (51, 50, 1000, 1)],
+    ]
+
+
+async def test_mistakes_of_operators_are_found_whatever_is_urgent(acme, operator) -> None:
+    late = {"run_at": "9999-12-31T23:59:59Z"}
+    first, second = MESSAGE | {"priority": 1}, MESSAGE | late
+    for wrong in (second, second | {"priority": 1}):
+        body = {"messages": [first, wrong]}
+        answer = await operator.post("/messages/batch", params={"tenant": "acme"}, json=body)
+        assert [one["path"] for one in answer.json()["violations"]] == ["messages[1].run_at"]
+
+
 async def test_message_of_another_tenant_is_not_found(acme, operator, client_of) -> None:
     bob = (await operator.post("/tenants", json=document("bob"))).json()
     id_ = (await operator.post("/messages", params={"tenant": "acme"}, json=MESSAGE)).json()["id"]

@@ -389,7 +389,7 @@ async def test_traffic_shows_connections_and_rates_that_senders_show(
     await mail.send("acme", "held@one.example")
     await hold(mail, "acme")
     bucket = LiveBucket(
-        tenant_id=tenant_id, name=f"{SALES} other", ip=None, in_work=2, per_hour=6.25
+        tenant_id=tenant_id, name=f"{SALES} other operator", ip=None, in_work=2, per_hour=6.25
     )
     address = {"name": "mx1-2", "ip": "198.18.1.2", "in_hand": 2, "waiting": 1, "connections": 1}
     address |= {"limit": 8, "breaker": "open", "reason": "host_busy"}

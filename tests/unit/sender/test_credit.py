@@ -363,6 +363,7 @@ def test_credit_never_exceeds_a_cap_and_waiting_always_ends(
         BucketName("sales@acme.example", "google"),
         BucketName("sales@acme.example", None, "rcpt.example", is_reply=True),
         BucketName("sales@acme.example", "other", is_reply=True, is_transactional=True),
+        BucketName("sales@acme.example", "other", is_operators=True),
         BucketName("sales@acme.example", "google").apart("low", "Transactional"),
         BucketName("sales@acme.example", None, "queue.example").apart("high", None),
     ],

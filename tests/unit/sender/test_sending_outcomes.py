@@ -9,24 +9,29 @@ import pytest
 
 from sender import queue
 from sender.dispatch.sending import Sending
-from sender.queue import Job, State
+from sender.queue import Attempt, Job, State
+from sender.queue.model import Intent
 from sender.schemas import State as Shown
 from sender.smtp import Outcome, Result, Stage
 
 JOB = Job(UUID(int=1), UUID(int=2), 1, 1, 0, b"")
 
 
-def after(done: Outcome, most_attempts: int = 3) -> queue.Outcome:
-    """Return the outcome of a job whose hand-over ended so."""
+def sending(most_attempts: int = 3) -> Sending:
+    """Return a handler without anything that it works with."""
     nothing: Any = None
     clock: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
     url = "https://app.example"
-    sending = Sending(
+    return Sending(
         nothing, nothing, nothing, nothing, nothing, url, clock, most_attempts, nothing, nothing
     )
+
+
+def after(done: Outcome, most_attempts: int = 3) -> queue.Outcome:
+    """Return the outcome of a job whose hand-over ended so."""
     route: Any = SimpleNamespace()
     route.address = SimpleNamespace(name="mx1-2", ip="127.0.0.1", helo="mx1-2.acme.example")
-    return sending._handed_over(JOB, route, done)
+    return sending(most_attempts)._handed_over(JOB, route, done)
 
 
 @pytest.mark.parametrize("result", [Result.BUSY, Result.BROKEN, Result.REFUSED, Result.UNKNOWN])
@@ -60,3 +65,20 @@ def test_state_of_a_mail_says_whether_it_is_tried_again(
     assert report["details"]["reply"] == "421 4.3.2 reply"
     assert (outcome.delay.total_seconds() > 1) == (state is State.RETRY)
     assert (report["held_ip"] == "127.0.0.1") == (result is Result.REFUSED)
+
+
+@pytest.mark.parametrize(("begins", "state"), [(False, State.RELEASED), (True, State.UNKNOWN)])
+async def test_mail_that_has_begun_is_not_given_back_whatever_breaks(
+    monkeypatch: pytest.MonkeyPatch, begins: bool, state: State
+) -> None:
+    async def begin(_intent: Intent) -> None:
+        """Commit nothing."""
+
+    async def breaks(attempt: Attempt) -> None:
+        if begins:
+            await attempt.begin()
+        raise OSError("broken pipe")
+
+    handler = sending()
+    monkeypatch.setattr(handler, "_carry", breaks)
+    assert (await handler(Attempt(JOB, begin))).state is state

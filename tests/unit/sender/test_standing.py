@@ -169,14 +169,17 @@ def test_hours_hold_neither_replies_nor_operators_mail() -> None:
     known = standing(changed(hours=closed))
     assert credit_of(known).reason == reasons.OUTSIDE_HOURS
     assert credit_of(known, BucketName("sales@acme.example", "google", is_reply=True)).count
-    assert credit_of(known, urgent=True).count
+    assert credit_of(known, BucketName("sales@acme.example", "google", is_operators=True)).count
 
 
-def test_pace_holds_until_the_next_mail_is_due() -> None:
-    found = credit_of(standing(), pace=Pace(0, NOW))
-    assert found.reason == reasons.SPREAD
+@pytest.mark.parametrize("saved", [0.9, 0, -0.5, -1, -17])
+def test_pace_holds_until_the_next_mail_is_due(saved: float) -> None:
+    """Also when buckets that share it have used more than was saved."""
+    pace = Pace(saved, NOW)
+    found = credit_of(standing(), pace=pace)
+    assert (found.count, found.reason) == (0, reasons.SPREAD)
     assert found.until is not None
-    assert credit_of(standing(), now=found.until, pace=Pace(0, NOW)).count == 1
+    assert credit_of(standing(), now=found.until, pace=pace).count == 1
 
 
 def test_addresses_of_one_mailbox_and_provider_are_spread_together() -> None:

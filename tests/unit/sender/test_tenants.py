@@ -94,7 +94,7 @@ def test_jobs_that_others_have_claimed_count_from_when_their_bucket_is_known(
 ) -> None:
     tenants.on_in_work(1, 2)
     assert tenants.route(1) is None
-    tenants.learn(1, (TENANT, GOOGLE), urgent=False)
+    tenants.learn(1, (TENANT, GOOGLE))
     assert tenants.route(1) is not None
     assert tenants.credit(bucket(1, GOOGLE)) == 3
     assert tenants.credit(bucket(2, YAHOO)) == 2

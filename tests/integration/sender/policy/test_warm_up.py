@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -14,8 +15,8 @@ from kit.database import Role, connection_options
 from sender import reasons
 from sender.policy.counters import reserve
 from sender.policy.database import SQL
-from sender.policy.holds import active, hold, release
-from sender.policy.model import HandOver, Kind, Place, Subject, Warm
+from sender.policy.holds import active, hold, list_holds, release
+from sender.policy.model import HandOver, Kind, Place, Subject, Warm, at_provider
 from sender.policy.warmup import advance, set_day, show, warm
 from sender.queue.install import OPTIONS
 from tests.support.installation import login
@@ -35,13 +36,15 @@ PASSING = (
 )
 
 
-async def day_of(connection: Connection) -> int:
-    found = await warm(connection.cursor(), [SUBJECT])
-    return found.get(SUBJECT, Warm(SUBJECT)).day
+async def day_of(connection: Connection, subject: Subject = SUBJECT) -> int:
+    found = await warm(connection.cursor(), [subject])
+    return found.get(subject, Warm(subject)).day
 
 
-async def sends(connection: Connection, count: int, curve: int = 50) -> None:
-    one = HandOver((Place(SUBJECT, 5000, 5000, curve),), now())
+async def sends(
+    connection: Connection, count: int, curve: int = 50, *, also: Collection[Subject] = ()
+) -> None:
+    one = HandOver(tuple(Place(each, 5000, 5000, curve) for each in (SUBJECT, *also)), now())
     done = await reserve(connection.cursor(), {uuid4(): one for _ in range(count)})
     assert done.refused == {}
     await connection.commit()
@@ -144,6 +147,28 @@ async def test_day_with_a_hold_is_no_good_day(connection: Connection, admin: Con
     assert await counts(connection) == 1
 
 
+@pytest.mark.parametrize(
+    ("held", "days"),
+    [
+        (SUBJECT, (1, 1, 1)),
+        (Subject(Kind.PROVIDER, "google"), (2, 1, 2)),
+        (at_provider(SUBJECT.name, "google"), (2, 1, 2)),
+        (Subject(Kind.PROVIDER, "apple"), (2, 2, 2)),
+    ],
+    ids=str,
+)
+async def test_day_with_a_hold_is_none_of_an_address_at_its_provider(
+    connection: Connection, admin: Connection, held: Subject, days: tuple[int, ...]
+):
+    there = [at_provider(SUBJECT.name, name) for name in ("google", "yahoo")]
+    await sends(connection, 50, also=there)
+    await hold(connection.cursor(), held, reasons.HELD, timedelta(minutes=1))
+    await connection.commit()
+    await passes(admin)
+    await counts(connection)
+    assert tuple([await day_of(connection, each) for each in (SUBJECT, *there)]) == days
+
+
 async def test_two_holds_in_a_week_step_back_one_day_once(
     connection: Connection, admin: Connection
 ):
@@ -204,6 +229,25 @@ class TestHolds:
         await connection.commit()
         assert await active(cursor) == {}
         assert not await release(cursor, SUBJECT)
+
+    async def test_hold_says_since_when_it_is_however_long(
+        self, connection: Connection, admin: Connection
+    ):
+        cursor = connection.cursor()
+        await hold(cursor, SUBJECT, reasons.HELD, timedelta(hours=1))
+        await connection.commit()
+        await passes(admin)
+        await hold(cursor, SUBJECT, reasons.HELD, None)
+        await connection.commit()
+        for _ in range(5):
+            await passes(admin, 10)
+            await counts(connection)
+        rows = await connection.execute(
+            "select lower(period) from policy.holds, unnest(periods) as period"
+        )
+        since = [row[0] for row in await rows.fetchall()]
+        assert [round((datetime.now(UTC) - one) / timedelta(days=1)) for one in since] == [50]
+        assert [one.since for one in await list_holds(connection.cursor())] == since
 
     async def test_hold_ends_by_itself(self, connection: Connection, admin: Connection):
         await hold(connection.cursor(), SUBJECT, reasons.HELD, timedelta(hours=30))

@@ -95,6 +95,17 @@ async def test_quota_counts_jobs_that_come_alone(queue: Queue) -> None:
     await queue.put(NewJob("b", b"3"), tenant=GLOBEX)
 
 
+async def test_repeated_jobs_need_no_quota(queue: Queue) -> None:
+    await operations.set_tenant(queue.connection, ACME, most_waiting=2)
+    first = NewJob("b", b"1", key="first")
+    await queue.put(first)
+    new = NewJob("b", b"2", key="new")
+    found = await enqueue(queue.connection, ACME, [first, new, new])
+    assert [one.is_new for one in found] == [False, True, False]
+    with pytest.raises(TooManyJobs, match="2 of at most 2 jobs wait"):
+        await queue.put(first, NewJob("b", b"3", key="third"))
+
+
 async def test_connection_may_have_any_row_factory(queue: Queue) -> None:
     async with await psycopg.AsyncConnection.connect(queue.dsn, row_factory=dict_row) as connection:
         for jobs in ([NewJob("b", b"1")], [NewJob("b", b"2")] * 2, [NewJob("b", b"3", key="k")]):

@@ -335,6 +335,33 @@ async def test_tenants_of_workers_that_are_lost_are_shown_as_unserved(queue: Que
             assert await unserved() == 256
 
 
+async def age(queue: Queue, looks: int) -> None:
+    """Look so often for jobs that have waited for ten minutes."""
+    rows = await queue.connection.execute("select id from queue.buckets")
+    buckets = [row[0] for row in await rows.fetchall()]
+    async with worker_pool(queue.dsn, 1) as pool:
+        store = Store(pool, HOUR, None)
+        for _ in range(looks):
+            await store.age(buckets, HOUR / 6)
+
+
+@pytest.mark.parametrize(("minutes", "priority"), [(9, 500), (11, 150), (25, 50)])
+async def test_time_in_a_hold_that_has_ended_by_itself_makes_no_job_older(
+    queue: Queue, minutes: int, priority: int
+) -> None:
+    await queue.put(NewJob("b", b"", priority=500))
+    await operations.hold(queue.connection, ACME, ["b"], datetime.now(UTC) + HOUR, "cap_reached")
+    await queue.connection.execute("update queue.ready set due_at = now() - interval '1 day'")
+    await queue.connection.execute(
+        "update queue.buckets set released_at = now() - interval '1 day',"
+        " held_until = now() - %s * interval '1 minute'",
+        (minutes,),
+    )
+    await age(queue, looks=3)
+    rows = await queue.connection.execute("select priority from queue.ready")
+    assert await rows.fetchall() == [(priority,)]
+
+
 async def test_job_that_waits_for_long_is_found_behind_any_number_of_more_urgent_ones(
     queue: Queue,
 ) -> None:
@@ -344,13 +371,9 @@ async def test_job_that_waits_for_long_is_found_behind_any_number_of_more_urgent
     await queue.connection.execute(
         "update queue.ready set due_at = now() - interval '1 hour' where id = %s", (old,)
     )
-    rows = await queue.connection.execute(
-        "update queue.buckets set released_at = now() - interval '1 hour' returning id"
+    await queue.connection.execute(
+        "update queue.buckets set released_at = now() - interval '1 hour'"
     )
-    buckets = [row[0] for row in await rows.fetchall()]
-    async with worker_pool(queue.dsn, 1) as pool:
-        store = Store(pool, HOUR, None)
-        for _ in range(2):
-            await store.age(buckets, HOUR / 6)
+    await age(queue, looks=2)
     rows = await queue.connection.execute("select priority, id from queue.ready where aged > 0")
     assert await rows.fetchall() == [(1, old)]

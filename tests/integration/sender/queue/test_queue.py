@@ -125,6 +125,21 @@ async def test_handler_that_is_broken_off_after_its_intent_is_not_called_again(
     assert await operations.resolve(queue.connection, [job], had_effect=True) == {job}
 
 
+async def test_handler_that_begins_again_is_not_called_again(queue: Queue) -> None:
+    (job,) = await queue.put(NewJob("b", b"1"))
+    calls = 0
+
+    async def handler(attempt: Attempt) -> None:
+        nonlocal calls
+        calls += 1
+        await attempt.begin()
+        await attempt.begin()
+
+    async with queue.working(handler):
+        await reached(queue.stats, lambda now: not (now.ready or now.claimed))
+    assert (calls, await queue.state(job)) == (1, ("unknown", "handler_failed", 1))
+
+
 async def test_dead_letter_is_listed_with_its_reason_and_can_be_replayed(queue: Queue) -> None:
     (job,) = await queue.put(NewJob("b", b"1"))
     await queue.work_off(Seen(Outcome(State.DEAD, "content", "554 no")))
@@ -203,6 +218,21 @@ async def test_large_tenant_does_not_delay_a_small_one(queue: Queue) -> None:
     await queue.work_off(seen, Settings(concurrency=1, at_risk=20, poll=0.01))
     last = max(n for n, body in enumerate(seen.bodies) if body == b"small")
     assert last < 60
+
+
+async def test_priority_of_a_large_tenant_does_not_delay_a_small_one(queue: Queue) -> None:
+    """Not even the least urgent jobs of that one: priorities order the jobs of one tenant."""
+    await queue.put(*(NewJob("b", b"large", priority=1) for _ in range(1000)))
+    await queue.put(*(NewJob("b", b"small", priority=1000) for _ in range(10)), tenant=GLOBEX)
+    seen = Seen()
+
+    async def handler(attempt: Attempt) -> None:
+        await attempt.begin()  # more is claimed meanwhile
+        await seen(attempt)
+
+    await queue.work_off(handler, Settings(concurrency=4, at_risk=100, poll=0.01))
+    last = max(n for n, body in enumerate(seen.bodies) if body == b"small")
+    assert last < 200
 
 
 async def test_tenants_share_by_weight(queue: Queue) -> None:

@@ -191,6 +191,28 @@ async def test_dead_letters_end_with_their_records(queue: Queue) -> None:
     assert (await queue.state(job))[0] == "dead"
 
 
+async def test_no_dead_letter_outlives_its_record(queue: Queue) -> None:
+    await queue.connection.execute("select queue.make_partitions(3, 120)")
+    await queue.connection.execute(
+        "insert into queue.records (id, tenant_id, bucket_id, priority, state, due_at, expires_at)"
+        " select queue.least_id(now() - days * interval '1 day'), %s, 1, 100, 'dead', now(), now()"
+        " from generate_series(80, 110) as days",
+        (ACME,),
+    )
+    await queue.connection.execute(
+        "insert into queue.dead (id, tenant_id, bucket_id, priority, due_at, expires_at, attempts)"
+        " select id, tenant_id, bucket_id, priority, due_at, expires_at, 1 from queue.records"
+    )
+    await keep_up(queue)
+    rows = await queue.connection.execute(
+        "select record.id is not null, dead.id is not null, count(*)"
+        " from queue.records as record full join queue.dead as dead using (id) group by 1, 2"
+    )
+    [(*both, left)] = await rows.fetchall()
+    assert both == [True, True]
+    assert 10 < left <= 18
+
+
 async def test_bodies_of_a_day_of_which_many_jobs_wait_stay(queue: Queue) -> None:
     (waiting,) = await queue.put(NewJob("b", b"1"))
     await make_old(queue, waiting)
