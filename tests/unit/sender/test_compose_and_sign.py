@@ -61,7 +61,7 @@ def parsed(raw: bytes) -> EmailMessage:
 
 NAME = st.text(st.characters(categories=("L", "N"), max_codepoint=0x3000), min_size=1, max_size=10)
 """Fits into one encoded word: of several, Python 3.11 reads or writes other blanks."""
-FILE_NAME = TEXT.filter(re.compile(NOT_BLANK).match)
+FILE_NAME = TEXT.filter(lambda name: re.match(NOT_BLANK, name) is not None)
 BODY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
 
 
