@@ -21,15 +21,17 @@ from kit.numbers import number
 
 CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029"
 """Control characters and line ends, for a character class of a pattern."""
+BLANKS = " \\u00a0\\u00ad\\u1680\\u2000-\\u200f\\u202a-\\u202f\\u205f-\\u206f\\u2800\\u3000\\ufeff"
+"""Characters that show nothing, likewise."""
 ONE_LINE = rf"^[^{CONTROLS}]*$"
 MAX_DIGITS = 12
 DURATION = re.compile(
     r"P(?!\Z)([0-9]+D)?(T(?!\Z)([0-9]+H)?([0-9]+M)?([0-9]+(\.[0-9]+)?S)?)?", re.ASCII
 )
 FLAGS = {"true": True, "false": False}
-NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS} ][^{CONTROLS}]*$"
+NOT_BLANK = rf"^[^{CONTROLS}]*[^{CONTROLS}{BLANKS}][^{CONTROLS}]*$"
 NO_CONTROLS_BUT_LINE_ENDS = "[^\\u0000-\\u0009\\u000b-\\u001f\\u007f-\\u009f\\u2028\\u2029]*"
-SEVERAL_LINES = rf"^{NO_CONTROLS_BUT_LINE_ENDS}[^{CONTROLS} ]{NO_CONTROLS_BUT_LINE_ENDS}$"
+SEVERAL_LINES = rf"^{NO_CONTROLS_BUT_LINE_ENDS}[^{CONTROLS}{BLANKS}]{NO_CONTROLS_BUT_LINE_ENDS}$"
 NO_NUL = r"^[^\u0000]*$"
 
 

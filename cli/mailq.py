@@ -97,7 +97,7 @@ def withdraw(
 ) -> None:
     """Cancel mail that waits; what is being handed over is not touched."""
     selection = selected(ids, tenant, code, domain)
-    if not yes:
+    if selection and not yes:  # without one the API refuses
         question = f"Withdraw all mail that waits {in_words(selection)}?"
         require_consent(question, "penguin mailq withdraw …")
     change("/mailq/withdraw", selection, reason, "mails withdrawn", output)

@@ -88,7 +88,7 @@ def purge(
 ) -> None:
     """Delete dead letters with their content; what became of them stays known."""
     selection = selected(ids, tenant, code, domain)
-    if not yes:
+    if selection and not yes:  # without one the API refuses
         question = f"Delete dead letters {in_words(selection)} for good?"
         require_consent(question, "penguin queue purge …")
     change("/queue/dead/purge", selection, reason, "dead letters deleted", output)

@@ -17,7 +17,7 @@ class Metric:
 
     name: str
     """`penguin_queue_mails`; a counter ends in `_total`."""
-    kind: Literal["gauge", "counter"]
+    kind: Literal["gauge", "counter", "summary"]
     about: str
     """One line."""
     labels: Labels

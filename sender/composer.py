@@ -84,7 +84,7 @@ class Composer:
         self._waiting: deque[_Mail] = deque()
         """While there are any, the next round of the loop writes some."""
         self._apart = ThreadPoolExecutor(1, "compose-large")
-        """So that nobody waits behind a mail of many megabytes."""
+        """So that no other mail waits behind one of many megabytes."""
 
     async def write(
         self,
@@ -121,7 +121,7 @@ class Composer:
         return await mail.written
 
     def close(self) -> None:
-        """End the thread, once nobody waits for a mail."""
+        """End the thread, once no mail is awaited."""
         self._apart.shutdown(wait=False, cancel_futures=True)
 
     def _write_some(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -117,7 +117,7 @@ class OutgoingMessage(BaseModel):
     references: Annotated[tuple[MessageId, ...], Field(max_length=100)] = ()
     """The thread, oldest first; ends with the message that this one follows."""
     campaign: Annotated[str, Matching(CAMPAIGN, CAMPAIGN_REMEDY)] | None = None
-    """Groups messages in Feedback-ID, so that a receiver's complaint figures can be told apart."""
+    """Groups messages in Feedback-ID, so that a receiver counts complaints for each."""
     transactional: Annotated[bool, Field(strict=True)] = False
     """True for mail that its recipient has asked for, such as a receipt: sent without footer and
     unsubscribe link. Needs a key with the scope `messages:transactional`."""

@@ -116,7 +116,7 @@ def metrics(figures: Figures) -> str:
             ),
             Metric(
                 "penguin_queue_wait_seconds",
-                "gauge",
+                "summary",
                 "From due, and not held, to handed over, in the last minute.",
                 ("quantile",),
                 {

@@ -21,6 +21,7 @@ import structlog
 from kit import files
 from sender.queue.model import Intent, Job, Outcome, Result, State
 
+SUFFIX = "." + 32 * "[0-9a-f]"
 DAMAGED = ".damaged"
 """Ends the name of a file with lines that could not be read; it is left to people."""
 log = structlog.get_logger(__name__)
@@ -70,8 +71,7 @@ def load(path: Path) -> Kept:
 
 def _files(path: Path) -> list[Path]:
     """Return the files of all stops, and the one that versions before wrote."""
-    every = path.parent.glob(f"{glob.escape(path.name)}.*")
-    return [path] * path.exists() + sorted(file for file in every if file.suffix != DAMAGED)
+    return [path] * path.exists() + sorted(path.parent.glob(glob.escape(path.name) + SUFFIX))
 
 
 def _results(file: Path, lines: Sequence[bytes]) -> Iterator[Result]:

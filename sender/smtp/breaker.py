@@ -1,4 +1,4 @@
-"""Lets an address be that failed, then tries it with one mail."""
+"""Pauses an address that failed, then tries it with one mail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sender.smtp.limits import Limits
 from sender.smtp.outcomes import Outcome, Result, Stage
 
 FORGOTTEN_AFTER = 3600.0
-"""Seconds after which a failed address that nobody tried again counts as a new one."""
+"""Seconds after which a failed address that was not tried again counts as a new one."""
 
 
 class BreakerState(StrEnum):

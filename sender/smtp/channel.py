@@ -88,7 +88,7 @@ class Channel(asyncio.Protocol):
     ) -> asyncio.Future[list[Reply]]:
         """Send commands; the future has a reply for each, or fewer when the connection broke.
 
-        Nobody has to wait for it. `limit` is how long the host may take once it is their turn. A
+        It need not be awaited. `limit` is how long the host may take once it is their turn. A
         reply that is neither positive nor a refusal breaks the connection, and is the last one.
         """
         future: asyncio.Future[list[Reply]] = self._loop.create_future()
@@ -166,7 +166,7 @@ class Channel(asyncio.Protocol):
         self.leave()
 
     def fail(self, reason: str, words: object) -> None:
-        """End at once: whoever waits gets what came until now."""
+        """End at once: those who wait get what came until now."""
         if self.broken is not None:
             return
         self.broken = Broken(reason, words)
@@ -258,4 +258,4 @@ class Channel(asyncio.Protocol):
 
 
 def _ignore(_: list[Reply]) -> None:
-    """Nobody waits for these replies any more."""
+    """These replies are not awaited any more."""

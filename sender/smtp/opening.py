@@ -30,7 +30,7 @@ class Failed(Exception):
     """No connection."""
 
     def __init__(self, outcome: Outcome) -> None:
-        """Keep what the mails that wait for it are told."""
+        """Keep the outcome of the mails that wait for it."""
         super().__init__(outcome.reply)
         self.outcome = outcome
 

@@ -120,7 +120,7 @@ class AddressPool:
         for connection in list(self._connections):
             if connection.since <= now - self._limits.behind:
                 connection.withdraw()
-        self._let_be_unopened(now)
+        self._pause_unopened(now)
         self._open_more()
 
     def retire(self, connection: Connection) -> asyncio.Future[Any]:
@@ -272,8 +272,8 @@ class AddressPool:
             self._breaker.failed(outcome, self._now())
             self._fail_waiting(outcome)
 
-    def _let_be_unopened(self, now: float) -> None:
-        """Let the address be when its host keeps everybody waiting, whatever that ends with.
+    def _pause_unopened(self, now: float) -> None:
+        """Pause the address when its host has accepted no login for a while, however that ends.
 
         Many hosts that are silent must not hold all mails that a sender may have in hand.
         """

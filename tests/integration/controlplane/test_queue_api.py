@@ -377,6 +377,7 @@ async def test_traffic_and_metrics_show_what_waits_and_for_how_long(mail: Mail) 
         'penguin_queue_mails{state="due",reason=""} 1',
         'penguin_queue_mails{state="held",reason="stopped"} 1',
     ]
+    assert "# TYPE penguin_queue_wait_seconds summary" in answer.text  # with the label `quantile`
 
 
 async def test_traffic_shows_connections_and_rates_that_senders_show(

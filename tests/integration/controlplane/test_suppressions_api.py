@@ -163,6 +163,8 @@ async def test_wish_of_the_recipient_is_removed_only_with_a_recorded_justificati
     answer = await tenant.post("/suppressions/remove", json={"address": BOB})
     assert_shows(answer.json(), NOT_JUSTIFIED, reason=wish)
     assert answer.status_code == 409
+    blank = {"address": BOB, "justification": "\u200b"}
+    assert (await tenant.post("/suppressions/remove", json=blank)).status_code == 422
     assert await reasons_of(tenant, BOB) == [wish, "bounced"]  # nothing was removed by half
     body = {"address": "BOB@rcpt.example", "justification": "asked again, ticket 4711"}
     removed = (await tenant.post("/suppressions/remove", json=body)).json()["items"]

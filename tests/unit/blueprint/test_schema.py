@@ -109,6 +109,7 @@ def document_with(path: tuple[str | int, ...], value: Any) -> dict[str, Any]:
 
 LABELS = ("metadata", "labels")
 MAILBOX = ("spec", "mailboxes", 0, "address")
+POSTAL = ("spec", "sending", "postal_address")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +125,7 @@ MAILBOX = ("spec", "mailboxes", 0, "address")
         ((*LABELS, "team"), "", "a b"),
         ((*LABELS, "team"), "a" * 63, "a" * 64),
         ((*LABELS, "a" * 63), "x", ["x"]),
+        (POSTAL, "\u00a0\nSpringfield", "\u00a0\n\u200b"),
         (LABELS, None, "x"),
         (LABELS, {f"{'a' * 253}/b": "x"}, {f"{'a' * 254}/b": "x"}),
         (LABELS, {"Team_1.x": "x"}, {"-team": "x"}),

@@ -76,6 +76,15 @@ def test_mail_may_be_named_as_a_resource(command: tuple[str, ...]) -> None:
     assert api.body["ids"] == [ID]
 
 
+@pytest.mark.parametrize("command", [("mailq", "withdraw"), ("queue", "purge")])
+def test_selection_of_nothing_is_asked_of_the_api_and_not_to_be_confirmed(
+    command: tuple[str, str],
+) -> None:
+    api = RecordingApi(lambda *_: {"changed": 0, "is_all": True, "next": None})
+    assert api.penguin(*command, "--reason", "called off") == 0
+    assert api.body == {"reason": "called off"}
+
+
 def test_moment_of_a_backup_that_cannot_be_read_is_refused_before_anything_is_asked(capsys) -> None:
     def answer(*_: object) -> object:
         raise AssertionError

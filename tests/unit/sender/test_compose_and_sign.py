@@ -19,6 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from blueprint.fields import NOT_BLANK
 from kit.faults import Fault
 from kit.paths import checkout
 from sender.attachments import MOST_CONTENT
@@ -60,7 +61,7 @@ def parsed(raw: bytes) -> EmailMessage:
 
 NAME = st.text(st.characters(categories=("L", "N"), max_codepoint=0x3000), min_size=1, max_size=10)
 """Fits into one encoded word: of several, Python 3.11 reads or writes other blanks."""
-FILE_NAME = TEXT.filter(lambda name: name.strip(" ") != "").map(lambda name: name[:200])
+FILE_NAME = TEXT.filter(lambda name: re.match(NOT_BLANK, name) is not None)
 BODY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=300)
 
 

@@ -294,11 +294,11 @@ async def test_outcomes_beside_damaged_ones_are_written_and_the_rest_is_left_to_
     [file] = files_of(tmp_path)
     damage = b'\xff\0\n[]\nnull\n{"id": 7}\n\n'
     file.write_bytes(damage + file.read_bytes() + b'{"id": "0199')  # a line that was cut off
-    (tmp_path / "outcomes.directory").mkdir()  # it cannot be read, either
+    (directory := file.with_suffix(f".{UUID(int=0).hex}")).mkdir()  # it cannot be read, either
     async with queue.working(Seen(), replace(QUICK, outcomes_file=path)):
         await reached(queue.stats, lambda now: now.dead == 5)
     left = {one.name for one in files_of(tmp_path)}
-    assert left == {f"{file.name}.damaged", "outcomes.directory"}
+    assert left == {f"{file.name}.damaged", directory.name}
 
 
 async def test_outcomes_of_versions_before_are_written(queue: Queue, tmp_path: Path) -> None:
