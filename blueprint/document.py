@@ -251,6 +251,9 @@ class Blueprint(Document):
     keys: PublicKeys | None
     hosts: tuple[Host, ...]
     domains: tuple[Domain, ...]
+    draining_domains: tuple[Domain, ...] = ()
+    """Domains that the document no longer has: `records` has what mail needs that hosts still have
+    of them, and their return paths come in."""
     records: tuple[Record, ...]
     mailboxes: tuple[Mailbox, ...]
     sending: Sending
@@ -260,5 +263,6 @@ class Blueprint(Document):
 
     @property
     def named_zones(self) -> frozenset[DomainName]:
-        """Return the zones that the document names; no larger zone takes their records."""
-        return frozenset(domain.zone for domain in self.domains if domain.zone is not None)
+        """Return the zones that documents name; no larger zone takes their records."""
+        domains = (*self.domains, *self.draining_domains)
+        return frozenset(domain.zone for domain in domains if domain.zone is not None)

@@ -42,6 +42,11 @@ def sender(egress_name: HostName) -> str:
     return f"a:{egress_name}"
 
 
+def return_path_key(domain: DomainName) -> str:
+    """Return the key of the record by which mail comes to a domain's return paths."""
+    return f"{domain}/b/MX"
+
+
 @dataclass(frozen=True)
 class _Zone:
     """The zone of a group of records, and how it is written."""
@@ -116,13 +121,11 @@ def domain_records(
 ) -> Iterator[Record]:
     """Yield the records of one sending domain; for a manual one, some in the platform's zone."""
     name = domain.name
-    zone = _Zone(platform.installation, tenant, domain.zone or name, domain.dns, name)
-    ours = _Zone(platform.installation, tenant, platform.zone, Dns.CLOUDFLARE, name)
-    key = keys.dkim.get(name) if keys else None
-    public = {key.selector: f"v=DKIM1; k=rsa; p={key.public_key}"} if key else {}
+    zone, ours = _zones(tenant, domain, platform)
+    public = _public_key(domain, keys)
     if domain.dns is Dns.MANUAL:
         yield from _set_by_owner(domain, zone, tenant, platform)
-        public = dict.fromkeys(SELECTORS if key else naming.RESERVED_SELECTORS, NO_KEY) | public
+        public = dict.fromkeys(SELECTORS if public else naming.RESERVED_SELECTORS, NO_KEY) | public
         yield from _sending(
             domain, ours, hosts, public, lambda own: naming.manual_target(own, platform)
         )
@@ -136,12 +139,61 @@ def domain_records(
     else:
         yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
         yield zone.record(f"{name}/SPF", name, RecordType.TXT, _spf(hosts, "~all"))
-        policy = _dmarc(domain, platform)
-        yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy)
+        yield _policy(domain, zone, platform)
         yield from _sending(domain, zone, hosts, public, lambda own: own)
+    yield from _reports(domain, ours, platform)
+
+
+def draining_domain_records(
+    tenant: str,
+    domain: Domain,
+    hosts: tuple[Host, ...],
+    keys: PublicKeys | None,
+    platform: Platform,
+) -> Iterator[Record]:
+    """Yield what mail needs that was handed over before its From domain was given up.
+
+    Receivers look up its key, its policy, and SPF of its return path, to which bounces come.
+    Nothing of people's mail: its owner may have that elsewhere by now.
+    """
+    zone, ours = _zones(tenant, domain, platform)
+    public = _public_key(domain, keys)
+    if domain.dns is Dns.MANUAL:  # its owner's records lead to these
+        yield from _sending(
+            domain, ours, hosts, public, lambda own: naming.manual_target(own, platform)
+        )
+    else:
+        yield _policy(domain, zone, platform)
+        yield from _sending(domain, zone, hosts, public, lambda own: own)
+    yield from _reports(domain, ours, platform)
+
+
+def _zones(tenant: str, domain: Domain, platform: Platform) -> tuple[_Zone, _Zone]:
+    """Return the zone of a domain, and the platform's for its sake."""
+    name, installation = domain.name, platform.installation
+    return (
+        _Zone(installation, tenant, domain.zone or name, domain.dns, name),
+        _Zone(installation, tenant, platform.zone, Dns.CLOUDFLARE, name),
+    )
+
+
+def _public_key(domain: Domain, keys: PublicKeys | None) -> dict[str, str]:
+    """Return the record of a domain's key by its selector, if there is a key."""
+    key = keys.dkim.get(domain.name) if keys else None
+    return {key.selector: f"v=DKIM1; k=rsa; p={key.public_key}"} if key else {}
+
+
+def _policy(domain: Domain, zone: _Zone, platform: Platform, rule: Rule = Rule.EXACT) -> Record:
+    name = domain.name
+    policy = _dmarc(domain, platform)
+    return zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy, rule=rule)
+
+
+def _reports(domain: Domain, ours: _Zone, platform: Platform) -> Iterator[Record]:
+    """Yield what lets DMARC reports of a domain come to the platform's address (RFC 7489, 7.1)."""
     if platform.dmarc_reports is not None:
-        authorised = f"{name}._report._dmarc.{domain_of(platform.dmarc_reports)}"
-        yield ours.record(f"{name}/reports", authorised, RecordType.TXT, DMARC)
+        authorised = f"{domain.name}._report._dmarc.{domain_of(platform.dmarc_reports)}"
+        yield ours.record(f"{domain.name}/reports", authorised, RecordType.TXT, DMARC)
 
 
 def _sending(
@@ -156,7 +208,8 @@ def _sending(
     `at` returns where the record of a name is written.
     """
     name, path = domain.name, at(domain.return_path)
-    yield zone.record(f"{name}/b/MX", path, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
+    key, exchange = return_path_key(name), domain.mail_host
+    yield zone.record(key, path, RecordType.MX, exchange, priority=MX_PRIORITY)
     yield zone.record(f"{name}/b/SPF", path, RecordType.TXT, _spf(hosts, "-all"))
     for selector, content in keys.items():
         signed = at(f"{selector}._domainkey.{name}")
@@ -178,8 +231,7 @@ def _set_by_owner(domain: Domain, zone: _Zone, tenant: str, platform: Platform) 
     yield alias(naming.RETURN_PATH_LABEL, Rule.EXACT)
     for selector in naming.MANUAL_SELECTORS:
         yield alias(f"{selector}._domainkey", Rule.EXACT)
-    policy = _dmarc(domain, platform)
-    yield zone.record(f"{name}/DMARC", f"_dmarc.{name}", RecordType.TXT, policy, rule=Rule.ANY)
+    yield _policy(domain, zone, platform, Rule.ANY)
     if domain.receives:
         exchange = naming.manual_exchange(name, platform)
         yield zone.record(f"{name}/MX", name, RecordType.MX, exchange, priority=MX_PRIORITY)

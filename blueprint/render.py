@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import chain
 
 from blueprint import naming, records
@@ -38,19 +38,25 @@ def render(
     generation: int,
     incarnations: Mapping[str, int] | None = None,
     draining: Mapping[str, HostSpec] | None = None,
+    draining_domains: Iterable[DomainSpec] = (),
 ) -> Blueprint:
     """Derive the blueprint of one generation.
 
     The tenant must have passed `blueprint.validation`. Without keys (an offline render)
     the DKIM records are left out. `incarnations` counts the replacements of each host from 1.
     `draining` are addresses that are kept until their host has sent all mail: each with its host,
-    as it was when the document had it.
+    as it was when the document had it. `draining_domains` are domains of which hosts may have mail,
+    likewise.
     """
     name, spec = tenant.metadata.name, tenant.spec
-    hosts = _hosts(tenant, platform, incarnations or {}, draining or {})
+    wanted = {domain.name for domain in spec.domains}
+    former = [domain for domain in draining_domains if domain.name not in wanted]
+    known = (*spec.domains, *former)
+    hosts = _hosts(tenant, known, platform, incarnations or {}, draining or {})
     receiving = {domain_of(box.address) for box in spec.mailboxes}
     receiving |= {domain.name for domain in spec.domains if domain.catch_all}
     domains = tuple(_domain(domain, hosts, keys, receiving) for domain in spec.domains)
+    leaving = tuple(_without_people(_domain(domain, hosts, keys, ())) for domain in former)
     fields = {
         "tenant": name,
         "generation": generation,
@@ -60,7 +66,8 @@ def render(
         "keys": keys,
         "hosts": hosts,
         "domains": domains,
-        "records": _records(name, hosts, domains, keys, platform),
+        "draining_domains": leaving,
+        "records": _records(name, hosts, domains, leaving, keys, platform),
         "mailboxes": tuple(
             Mailbox(
                 address=box.address,
@@ -79,6 +86,7 @@ def render(
 
 def _hosts(
     tenant: Tenant,
+    domains: Collection[DomainSpec],
     platform: Platform,
     incarnations: Mapping[str, int],
     draining: Mapping[str, HostSpec],
@@ -90,7 +98,7 @@ def _hosts(
     wanted = {host.name: host for host in tenant.spec.hosts}
     retired = {host.name: host for host in draining.values() if host.name not in wanted}
     return tuple(
-        _host(tenant, host, platform, incarnations.get(host.name, 1), names[host.name])
+        _host(tenant, host, domains, platform, incarnations.get(host.name, 1), names[host.name])
         for host in (*wanted.values(), *retired.values())
     )
 
@@ -98,6 +106,7 @@ def _hosts(
 def _host(
     tenant: Tenant,
     host: HostSpec,
+    domains: Collection[DomainSpec],
     platform: Platform,
     incarnation: int,
     draining: Collection[str],
@@ -116,7 +125,7 @@ def _host(
         location=platform.locations[tenant.spec.region],
         image=platform.image,
         firewall=Firewall(profile=platform.firewall_profile, inbound=INBOUND, outbound=OUTBOUND),
-        zone=naming.zone_of(host, tenant.spec.domains, platform),
+        zone=naming.zone_of(host, domains, platform),
         egress_name=naming.egress_name(base),
         addresses=naming.addresses_of(
             name, host, platform, draining=draining, is_retired=host not in tenant.spec.hosts
@@ -152,10 +161,16 @@ def _domain(
     )
 
 
+def _without_people(domain: Domain) -> Domain:
+    """Return a domain that gets nothing but what comes back to its return path."""
+    return domain.model_copy(update={"receives": False, "catch_all": None})
+
+
 def _records(
     name: str,
     hosts: tuple[Host, ...],
     domains: tuple[Domain, ...],
+    leaving: tuple[Domain, ...],
     keys: PublicKeys | None,
     platform: Platform,
 ) -> tuple[Record, ...]:
@@ -164,4 +179,8 @@ def _records(
         result += records.domain_records(name, domain, hosts, keys, platform)
     if any(domain.dns is Dns.MANUAL and domain.receives for domain in domains):
         result += records.shared_egress_records(name, hosts, platform)
+    used = {record.name for record in result}  # what the document wants at a name comes first
+    for domain in leaving:
+        own = records.draining_domain_records(name, domain, hosts, keys, platform)
+        result += [record for record in own if record.name not in used]
     return tuple(result)

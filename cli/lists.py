@@ -21,7 +21,7 @@ from cli.states import in_words, reason_in_words
 from cli.times import age, moment
 from controlplane.events.schemas import EventView
 from controlplane.faults import NOT_FOUND, TENANT_MISSING
-from controlplane.inventory.schemas import AddressView, Part
+from controlplane.inventory.schemas import AddressView, DomainView, Part
 from controlplane.keys.schemas import KeyView
 from controlplane.messages.schemas import MessagePage
 from controlplane.operations.schemas import OperationView
@@ -77,6 +77,8 @@ def row_of(item: BaseModel) -> Row:
             row |= {**_readiness(ready), "cost": cost, "age": age(item.created_at)}
         case Part():
             row |= _readiness(next((c for c in item.conditions if c.type == "Ready"), None))
+            if isinstance(item, DomainView) and item.draining:
+                row |= {"ready": "False", "reason": "Draining"}
             if isinstance(item, AddressView):
                 row["use"] = use_of(item)
         case OperationView():

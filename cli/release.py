@@ -1,4 +1,4 @@
-"""`penguin release`: do not wait until hosts have sent the mail of addresses that are removed."""
+"""`penguin release`: do not wait until hosts have sent the mail of what is removed."""
 
 from __future__ import annotations
 
@@ -24,15 +24,18 @@ def release(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Release a tenant's draining addresses now; mail that their hosts have is lost."""
+    """Release a tenant's draining addresses and domains now, and do not wait for their mail.
+
+    What hosts still have at these addresses is lost; what they have of these domains fails DKIM.
+    """
     name = tenant_name(tenant)
     api = connect()
     shown = api.get(tenant_path(name), TenantView)
     if not yes:
-        question = f"Release the draining addresses of tenant {name}? {lost(shown)}"
+        question = f"Release what drains of tenant {name}? {lost(shown)}"
         require_consent(question, f"penguin release tenant/{name} --reason …")
     released = release_now(api, name, reason)
-    print_result(f"tenant/{name}: draining addresses are released. {lost(shown)}", released, output)
+    print_result(f"tenant/{name}: what drains is released. {lost(shown)}", released, output)
 
 
 def release_now(api: Api, name: str, reason: str) -> TenantView:
@@ -44,5 +47,5 @@ def lost(tenant: TenantView) -> str:
     """Say what is lost, as far as the last pass has seen it."""
     drained = of_subject(tenant.conditions, "tenant", "Drained")
     if drained is None or drained.status != "False":
-        return "Mail that hosts have accepted and not sent yet is lost"
-    return f"Lost, as last seen: {drained.message}"
+        return "Mail that hosts have accepted and not sent yet is lost, or fails DKIM"
+    return f"Not waited for, as last seen: {drained.message}"

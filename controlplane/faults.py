@@ -199,7 +199,8 @@ DOMAIN_TAKEN = FAULTS.code(
     remedy="use a domain of the tenant; ask the operator if it is yours",
     cause="The domain is another tenant's, in a domain or zone of another tenant, or has one in "
     "its own. A domain without `zone` whose records are written at Cloudflare counts as a whole "
-    "registered domain. What a tenant gives up is free when its records are gone.",
+    "registered domain. What a tenant gives up is free when its records are gone: if they are "
+    "kept only for mail that is on its way, this refusal has them removed within minutes.",
     example={"domain": "acme.example"},
     status=409,
 )

@@ -25,8 +25,8 @@ class ReconcilerSettings(BaseModel):
     resync: Duration = timedelta(minutes=10)
     """How often a tenant that is Ready is observed."""
     drain: Duration = timedelta(hours=48)
-    """How long an address or a host that is no longer wanted is kept for the mail that it has to
-    send: as long as a host tries."""
+    """How long an address, a host or a domain's key that is no longer wanted is kept for the mail
+    that hosts have to send: as long as a host tries."""
     cloud_deadline: Duration = timedelta(minutes=75)
     """How long one Pulumi operation may take: longer than a new server until it is listed (30
     minutes) and active (30 more)."""

@@ -95,6 +95,14 @@ class DirectoryEntry(_Frozen):
         return None if name is None else boxes.get(name)
 
 
+def closed(domain: str) -> str:
+    """Name a From domain as what takes no new mail: `directory.draining` has these and addresses.
+
+    A domain that an entry has no longer is closed by its publication.
+    """
+    return f"@{domain}"
+
+
 def password_context(tenant_id: UUID, address: str) -> str:
     """Name what a submission password is sealed for."""
     return f"{tenant_id}/submission/{address}"

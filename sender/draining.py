@@ -1,4 +1,4 @@
-"""Addresses that take no new mail, so that they can be released once their host has sent all of it.
+"""Addresses and From domains that take no new mail, before they are released or given up.
 
 `sender.directory.publish` says which these are; intents for them are refused from then on.
 """
@@ -22,8 +22,9 @@ async def in_hand(
 ) -> dict[str, int | None]:
     """Return how many mails are being handed over to addresses; None: some may still begin.
 
-    The addresses were closed in a transaction that has ended. An intent that did not see that is in
-    a transaction which is open by now: its end is awaited.
+    `directory.closed(domain)` among them counts those of a From domain. All were closed in a
+    transaction that has ended. An intent that did not see that is in a transaction which is open by
+    now: its end is awaited.
     """
     if not await _have_ended(connection):
         return dict.fromkeys(addresses)

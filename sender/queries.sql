@@ -113,16 +113,28 @@ from (select) as one left join last on true left join lateral (
 select mail.cancel(:tenant_id, cast(:ids as uuid[]), :reason, :words) as id
 
 -- name: publish
--- An equal document changes nothing, so that every pass may publish.
+-- An equal document changes nothing, so that every pass may publish. A From domain that the entry has no longer is
+-- closed as addresses are, by the name `@acme.example`, for some days: a sender may remember it for a moment.
 with given as (
     select address ->> 'name' as name, (address ->> 'draining')::boolean as draining
     from jsonb_array_elements(cast(:document as jsonb) -> 'addresses') as address
+), domains as (
+    select '@' || (domain ->> 'name') as name
+    from jsonb_array_elements(cast(:document as jsonb) -> 'domains') as domain
+), former as (
+    select '@' || (domain ->> 'name') as name
+    from directory.entries, jsonb_array_elements(document -> 'domains') as domain
+    where tenant_id = :tenant_id
 ), opened as (
     delete from directory.draining
-    where tenant_id = :tenant_id and address in (select name from given where not draining)
+    where tenant_id = :tenant_id
+      and (address in (select name from given where not draining union all select name from domains)
+        or address like '@%' and since < now() - interval '7 days')
 ), closed as (
     insert into directory.draining (tenant_id, address)
     select :tenant_id, name from given where draining
+    union
+    select :tenant_id, name from former where name not in (select name from domains)
     on conflict do nothing
 )
 insert into directory.entries as entry (tenant_id, document, published_at)
@@ -147,11 +159,14 @@ with ended as (
 insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing
 
 -- name: in_hand
--- How many mails are being handed over to addresses that take no new ones.
-select draining.address, count(claimed.id) as mails
+-- How many mails are being handed over to addresses that take no new ones, and of From domains likewise.
+select draining.address, count(begun.id) as mails
 from directory.draining
-left join queue.claimed on claimed.tenant_id = draining.tenant_id and claimed.note = draining.address
-    and claimed.begun_at is not null
+left join (
+    select claimed.id, unnest(array[claimed.note, '@' || split_part(split_part(bucket.name, ' ', 1), '@', -1)]) as name
+    from queue.claimed join queue.buckets as bucket on bucket.id = claimed.bucket_id
+    where claimed.tenant_id = :tenant_id and claimed.begun_at is not null
+) as begun on begun.name = draining.address
 where draining.tenant_id = :tenant_id and draining.address = any(cast(:addresses as text[]))
 group by draining.address
 

@@ -103,11 +103,15 @@ def _address(part: AddressView) -> dict[str, str]:
 
 
 def _domain(part: DomainView, blueprint: Blueprint) -> dict[str, str]:
-    [domain] = [domain for domain in blueprint.domains if domain.name == part.name]
-    boxes = [box.address for box in blueprint.mailboxes if box.domain == part.name]
-    return {
+    head = {
         "DNS": "records are set by hand" if part.dns is Dns.MANUAL else "written at Cloudflare",
         "DMARC": f"p={part.dmarc}",
+    }
+    if part.draining:
+        return head | {"Use": "none: its records are removed when its mail is sent"}
+    [domain] = [domain for domain in blueprint.domains if domain.name == part.name]
+    boxes = [box.address for box in blueprint.mailboxes if box.domain == part.name]
+    return head | {
         "Return path": domain.return_path,
         "Mail host": domain.mail_host,
         "DKIM": domain.selector or "no key yet",

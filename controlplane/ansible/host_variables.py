@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from blueprint.document import Blueprint, Domain, RecordType
+from blueprint import records
+from blueprint.document import Blueprint, Domain
 from blueprint.document import Host as BlueprintHost
 from blueprint.mail_address import unicode_domain
 from controlplane.reconciler.ports import HostSecrets, ObservedAddress, ObservedHost
@@ -89,11 +90,13 @@ def _root_key(blueprint: Blueprint) -> str:
 
 def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
     """Domains whose mail this host accepts, and the host's own names (RFC 5321, 4.5.1)."""
-    domains = [domain for domain in blueprint.domains if domain.mail_host == planned.primary.helo]
+    helo = planned.primary.helo
+    domains = [domain for domain in blueprint.domains if domain.mail_host == helo]
+    draining = [domain for domain in blueprint.draining_domains if domain.mail_host == helo]
     own = {domain.name for domain in domains}
     names = {
         "domains": sorted(domain.name for domain in domains if domain.receives),
-        "return_paths": _return_paths(blueprint, domains),
+        "return_paths": _return_paths(blueprint, [*domains, *draining]),
         "names": sorted({address.helo for address in planned.addresses} - own),
     }
     unicode = {name: unicode_domain(name) for listed in names.values() for name in listed}
@@ -110,17 +113,14 @@ def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
 
 
 def _return_paths(blueprint: Blueprint, domains: Iterable[Domain]) -> list[str]:
-    """Return the domains of return paths, and where their aliases lead.
+    """Return the domains of return paths, and where the aliases of manual zones lead.
 
     A sender may return mail to the target of an alias (RFC 1123 section 5.2.2).
     """
-    paths = {domain.return_path for domain in domains}
-    targets = {
-        str(record.content)
-        for record in blueprint.records
-        if record.type is RecordType.CNAME and record.name in paths
-    }
-    return sorted(paths | targets)
+    listed = list(domains)
+    keys = {records.return_path_key(domain.name) for domain in listed}
+    written = {str(record.name) for record in blueprint.records if record.key in keys}
+    return sorted(written.union(domain.return_path for domain in listed))
 
 
 def _instance(

@@ -51,7 +51,12 @@ ADDRESS = _example(
     draining=False,
 )
 DOMAIN = _example(
-    "domain/acme.example", name="acme.example", dns="cloudflare", dmarc="none", set_by_hand=[]
+    "domain/acme.example",
+    name="acme.example",
+    dns="cloudflare",
+    dmarc="none",
+    draining=False,
+    set_by_hand=[],
 )
 MAILBOX = _example(
     "mailbox/sales@acme.example", name="sales@acme.example", domain="acme.example", daily_cap=50
@@ -110,6 +115,8 @@ class DomainView(Part):
 
     dns: Dns
     dmarc: DmarcPolicy
+    draining: bool
+    """True where the document has it no longer, and its records are kept for mail on hosts."""
     set_by_hand: list[Instruction]
     """Records that the owner of the zone sets, once; empty where the platform writes them."""
 

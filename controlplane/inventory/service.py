@@ -21,10 +21,12 @@ from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
 from controlplane.inventory.schemas import AddressView, DomainView, HostView, MailboxView, Part
 from controlplane.pagination import paginate
+from controlplane.tenants import draining as draining_rows
+from controlplane.tenants import draining_domains as draining_domain_rows
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service
-from controlplane.tenants.draining import Draining, kept_before_a_pass
-from controlplane.tenants.draining import load as load_draining
+from controlplane.tenants.draining import Draining
+from controlplane.tenants.draining_domains import DrainingDomain
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import ConditionView
@@ -43,13 +45,22 @@ class Listed:
     conditions: Mapping[str, list[ConditionView]]
     """By subject."""
     draining: Sequence[Draining]
+    draining_domains: Sequence[DrainingDomain]
     platform: Platform
 
     @property
     def blueprint(self) -> Blueprint:
         """Return the blueprint of the tenant's document, without its keys."""
-        draining = kept_before_a_pass(self.tenant, self.draining)
-        return render_tenant(self.tenant, self.hosts, self.platform, keys=None, draining=draining)
+        return render_tenant(
+            self.tenant,
+            self.hosts,
+            self.platform,
+            keys=None,
+            draining=draining_rows.kept_before_a_pass(self.tenant, self.draining),
+            draining_domains=draining_domain_rows.kept_before_a_pass(
+                self.tenant, self.draining_domains
+            ),
+        )
 
     def common(self, kind: str, name: str) -> dict[str, Any]:
         """Return the fields of every part."""
@@ -101,11 +112,12 @@ def _addresses(listed: Listed) -> Iterable[AddressView]:
 
 def _domains(listed: Listed) -> Iterable[DomainView]:
     blueprint = listed.blueprint
-    for domain in blueprint.domains:
+    for domain in (*blueprint.domains, *blueprint.draining_domains):
         yield DomainView(
             **listed.common("domain", domain.name),
             dns=domain.dns,
             dmarc=domain.dmarc,
+            draining=domain in blueprint.draining_domains,
             set_by_hand=instructions(blueprint, domain.name),
         )
 
@@ -174,8 +186,9 @@ async def _tenants(
             for condition in conditions[row.id]:
                 by_subject[condition.subject].append(ConditionView(**vars(condition)))
             hosts = await host_rows.load(connection, row.id)
-            draining = await load_draining(connection, row.id)
-            yield Listed(row, hosts, by_subject, draining, platform)
+            draining = await draining_rows.load(connection, row.id)
+            domains = await draining_domain_rows.load(connection, row.id)
+            yield Listed(row, hosts, by_subject, draining, domains, platform)
 
 
 def _natural_key(name: str) -> list[tuple[int, str]]:

@@ -168,7 +168,7 @@ class Reconciler:
             secrets = await SecretStore.load(connection, self._vault, tenant.id)
             hosts = await host_rows.load(connection, tenant.id)
             stops = await stops_of(connection, tenant.id)
-            draining = await mark(connection, tenant, limit=self._settings.drain, now=now)
+            addresses, domains = await mark(connection, tenant, limit=self._settings.drain, now=now)
         session = Session(
             self._database,
             lease,
@@ -178,7 +178,14 @@ class Reconciler:
             stop=stop,
             progressed=progressed,
         )
-        render = partial(render_tenant, tenant, hosts, self._platform, draining=kept(draining))
+        render = partial(
+            render_tenant,
+            tenant,
+            hosts,
+            self._platform,
+            draining=kept(addresses),
+            draining_domains=[row.domain for row in domains],
+        )
         snapshot = Snapshot(
             tenant=tenant,
             blueprint=render(keys=tenant.public_keys),
@@ -189,7 +196,8 @@ class Reconciler:
             rows={row.name: row for row in self.rows},
             accepted_generation=accepted.generation,
             stops=stops,
-            draining=draining,
+            draining=addresses,
+            draining_domains=domains,
         )
         return snapshot, session
 

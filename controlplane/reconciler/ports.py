@@ -216,13 +216,27 @@ class Login:
     private_key: str = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Spooled:
+    """The queue ids of mail that waits on a host to be sent."""
+
+    at_address: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By the name of the address."""
+    of_return_path: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """By the domain of return paths: mail from there, and bounces that go there."""
+
+
 class Spools(Protocol):
     """The mail that waits on hosts to be sent. The call blocks; run it in a thread."""
 
     def look(
-        self, host: ObservedHost, login: Login, addresses: Collection[str]
-    ) -> Mapping[str, Collection[str]]:
-        """Return the queue ids of what waits at each of a host's addresses; raises a fault."""
+        self,
+        host: ObservedHost,
+        login: Login,
+        addresses: Collection[str],
+        return_paths: Collection[str] = (),
+    ) -> Spooled:
+        """Return what waits at a host's addresses, and of return paths; raises a fault."""
 
 
 @dataclass(frozen=True)

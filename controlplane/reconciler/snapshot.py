@@ -21,6 +21,7 @@ from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.subjects import Kind, kind_of, parents, subject
 from controlplane.reconciler.table import Row, types_of
 from controlplane.tenants.draining import Draining
+from controlplane.tenants.draining_domains import DrainingDomain
 from controlplane.tenants.repository import TenantRow
 from sender.schemas import Stop
 
@@ -43,6 +44,8 @@ class Snapshot:
     """The stops of mail that concern the tenant, the widest first."""
     draining: Sequence[Draining] = ()
     """Addresses that the document no longer wants, also those that were released lately."""
+    draining_domains: Sequence[DrainingDomain] = ()
+    """Domains that the document no longer has, and whose records are kept."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for an action outside."""

@@ -1,12 +1,14 @@
 """Claims of tenants on domains: none is in or around what another tenant occupies.
 
 A claim lasts until the records of its domain are gone, so a domain that is taken out of a document
-is free at once only where nothing was ever provisioned.
+is free at once only where nothing was ever provisioned. Records that are kept for mail on hosts are
+removed when another tenant asks for their domain: it is free after the owner's next pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -45,6 +47,21 @@ async def taken(
 ) -> set[str]:
     """Return the domains that `claim` would refuse now."""
     return await _taken(connection, await _added(connection, tenant_id, domains))
+
+
+async def end_draining(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    domains: Sequence[DomainSpec],
+    *,
+    now: datetime,
+) -> None:
+    """Let domains of other tenants drain no longer if nothing else keeps a tenant from these.
+
+    Their owners' documents do not have them. The passes that remove their records are requested.
+    """
+    added = await _added(connection, tenant_id, domains)
+    await connection.execute(SQL.end_draining_domains, {**added, "now": now})
 
 
 async def _added(

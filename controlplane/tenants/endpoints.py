@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response
@@ -21,7 +23,7 @@ from controlplane.faults import (
     TENANT_MOVED,
     TENANT_WRONG_NAME,
 )
-from controlplane.identity.access import GuardedRoute, OperatorWriter, Reader, Writer
+from controlplane.identity.access import Access, GuardedRoute, OperatorWriter, Reader, Writer
 from controlplane.pagination import Limit, NameCursor, paginate
 from controlplane.problems import responses
 from controlplane.tenants import idempotency, repository, service
@@ -29,6 +31,7 @@ from controlplane.tenants.idempotency import StoredResponse
 from controlplane.tenants.preconditions import Expected, etag
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView
 from controlplane.tenants.service import Outcome
+from kit.faults import Fault
 from sender.faults import IDEMPOTENCY_MISMATCH
 
 router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
@@ -87,7 +90,7 @@ async def create_tenant(
 ) -> TenantView | Response:
     """Create a tenant. The same request with the same Idempotency-Key creates it once."""
     body, now = document.model_dump_json(by_alias=True), request.app.state.clock()
-    async with access.begin() as connection:
+    async with _claiming(access, document, request) as connection:
         if idempotency_key is not None:
             stored = await idempotency.find(
                 connection, access.owner, idempotency_key, body, now=now
@@ -163,7 +166,7 @@ async def apply_tenant(
     An equal document changes nothing. `If-Match` with the ETag refuses the request when the
     tenant was changed meanwhile, `If-None-Match: *` when it exists.
     """
-    async with access.begin() as connection:
+    async with _claiming(access, document, request) as connection:
         row, outcome = await service.apply(
             connection,
             name,
@@ -199,6 +202,21 @@ async def render_blueprint(access: Reader, document: Checked, request: Request) 
     """Render a document without storing it: the resources that would exist, and their cost."""
     async with access.begin() as connection:
         return await service.preview(connection, document, request.app.state.platform)
+
+
+@asynccontextmanager
+async def _claiming(
+    access: Access, document: Tenant, request: Request
+) -> AsyncIterator[AsyncConnection]:
+    """Open the transaction of a document. If a claim is refused, what other tenants drain ends."""
+    try:
+        async with access.begin() as connection:
+            yield connection
+    except Fault as fault:
+        if fault.code is DOMAIN_TAKEN:
+            async with access.begin() as connection:
+                await service.end_draining_for(connection, document, now=request.app.state.clock())
+        raise
 
 
 def _describe(response: Response, name: str, generation: int, outcome: Outcome) -> None:

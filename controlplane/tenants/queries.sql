@@ -23,7 +23,11 @@ where name >= :after
     or exists (
         select from oltp.draining
         where tenant_id = tenants.id and released_at is null
-          and jsonb_build_object('hosts', jsonb_build_array(host)) @> cast(:spec as jsonb)))
+          and jsonb_build_object('hosts', jsonb_build_array(host)) @> cast(:spec as jsonb))
+    or exists (
+        select from oltp.draining_domains as draining
+        where tenant_id = tenants.id
+          and jsonb_build_object('domains', jsonb_build_array(draining.spec)) @> cast(:spec as jsonb)))
 order by name
 limit :limit
 
@@ -165,3 +169,23 @@ delete from oltp.draining where tenant_id = :tenant_id and address = any(:addres
 
 -- name: set_release_before
 update oltp.tenants set release_before = case when :always then 'infinity' else now() end where id = :tenant_id
+
+-- name: load_draining_domains
+select draining.spec, draining.since, draining.claimed_at is not null as is_claimed,
+    now() - draining.since >= cast(:limit as interval) or draining.since <= tenant.release_before is true as is_over
+from oltp.draining_domains as draining join oltp.tenants as tenant on tenant.id = draining.tenant_id
+where draining.tenant_id = :tenant_id
+order by draining.since, draining.domain
+
+-- name: add_draining_domain
+-- The domain may have changed since it was marked first.
+insert into oltp.draining_domains as draining (tenant_id, domain, spec)
+values (:tenant_id, :domain, cast(:spec as jsonb))
+on conflict (tenant_id, domain) do update set spec = excluded.spec
+
+-- name: remove_draining_domains
+delete from oltp.draining_domains where tenant_id = :tenant_id and domain = any(:domains)
+
+-- name: end_draining_domains
+select oltp.end_draining_domains(
+    :id, cast(:occupied as text[]), cast(:registered as text[]), :now)

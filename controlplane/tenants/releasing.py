@@ -18,12 +18,13 @@ router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
 
 
 @router.post("/tenants/{name}/release", responses=responses(NOT_FOUND))
-async def release_addresses(
+async def release_draining(
     name: Name, body: Intervention, request: Request, access: OperatorWriter
 ) -> TenantView:
-    """Release the addresses that drain now, of a tenant that is deleted all, with the mail on them.
+    """Release the addresses and domains that drain now, of a tenant that is deleted all.
 
-    Messages that are lost are marked, where their host can be asked.
+    Mail on these addresses is lost, and its messages are marked where their host can be asked; mail
+    of these domains that hosts still have fails DKIM.
     """
 
     async def act(connection: AsyncConnection, row: TenantRow) -> Done:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from blueprint.document import Blueprint, PublicKeys
 from blueprint.platform import Platform
 from blueprint.render import render
-from blueprint.tenant import HostSpec
+from blueprint.tenant import DomainSpec, HostSpec
 from controlplane.hosts.repository import HostRow
 from controlplane.tenants.repository import TenantRow
 
@@ -19,10 +19,11 @@ def render_tenant(
     *,
     keys: PublicKeys | None,
     draining: Mapping[str, HostSpec],
+    draining_domains: Iterable[DomainSpec],
 ) -> Blueprint:
     """Render the current generation of a tenant with the incarnations of its hosts.
 
-    `draining` are its addresses that are kept, each with its host.
+    `draining` are its addresses that are kept, each with its host; `draining_domains` its domains.
     """
     return render(
         row.document,
@@ -31,4 +32,5 @@ def render_tenant(
         generation=row.generation,
         incarnations={name: host.incarnation for name, host in hosts.items()},
         draining=draining,
+        draining_domains=draining_domains,
     )

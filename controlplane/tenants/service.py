@@ -30,9 +30,7 @@ from controlplane.faults import (
 from controlplane.hosts import repository as host_rows
 from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass
-from controlplane.tenants import claims, repository
-from controlplane.tenants.draining import kept_before_a_pass
-from controlplane.tenants.draining import load as load_draining
+from controlplane.tenants import claims, draining, draining_domains, repository
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
@@ -128,6 +126,13 @@ async def _replace(
     return row, "configured"
 
 
+async def end_draining_for(connection: AsyncConnection, document: Tenant, *, now: datetime) -> None:
+    """Let domains be free soon that a document was refused only since their records are kept."""
+    row = await repository.find(connection, document.metadata.name)
+    tenant_id = row.id if row else uuid7()
+    await claims.end_draining(connection, tenant_id, document.spec.domains, now=now)
+
+
 async def preview(connection: AsyncConnection, document: Tenant, platform: Platform) -> Blueprint:
     """Render a document as the next generation; raises what a request to store it would raise."""
     row = await repository.find(connection, document.metadata.name)
@@ -168,8 +173,16 @@ async def blueprint_of(
     if row.public_keys is None or domains - row.public_keys.dkim.keys():
         raise KEYS_PENDING(name=row.name)
     hosts = await host_rows.load(connection, row.id)
-    draining = kept_before_a_pass(row, await load_draining(connection, row.id))
-    rendered = render_tenant(row, hosts, platform, keys=row.public_keys, draining=draining)
+    addresses = await draining.load(connection, row.id)
+    domains_left = await draining_domains.load(connection, row.id)
+    rendered = render_tenant(
+        row,
+        hosts,
+        platform,
+        keys=row.public_keys,
+        draining=draining.kept_before_a_pass(row, addresses),
+        draining_domains=draining_domains.kept_before_a_pass(row, domains_left),
+    )
     await repository.record_digest(connection, row.id, rendered.digest)
     return rendered
 

@@ -114,11 +114,17 @@ def _unanswered(expected: Expected, check: str, fault: Fault) -> Finding:
 
 
 def _expected(blueprint: Blueprint, ips: Mapping[str, str]) -> list[Expected]:
-    """Return the records whose content is determined, each with what decides whether it works."""
+    """Return the records whose content is determined, each with what decides whether it works.
+
+    Nothing waits for those of a domain that drains.
+    """
+    draining = {domain.name for domain in blueprint.draining_domains}
     records = [
         record
         for record in blueprint.records
-        if (record.address is None or record.address in ips) and record.rule is not Rule.RESERVED
+        if (record.address is None or record.address in ips)
+        and record.rule is not Rule.RESERVED
+        and record.domain not in draining
     ]
     helos = {
         ips[address.name]: address.helo

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncCursor
 
+from sender.directory import closed
 from sender.dispatch.stopped import stopped
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Tenants
@@ -27,7 +28,14 @@ from sender.policy.names import BucketName
 from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
-from sender.reasons import ADDRESS_DRAINING, CAP_RACE, HOST_REFUSED, SUPPRESSED, TENANT_DELETED
+from sender.reasons import (
+    ADDRESS_DRAINING,
+    CAP_RACE,
+    DOMAIN_UNKNOWN,
+    HOST_REFUSED,
+    SUPPRESSED,
+    TENANT_DELETED,
+)
 from sender.schemas import State
 from sender.stops import Mail, holding, widest_first
 
@@ -254,6 +262,9 @@ async def _obstacles(
         elif (tenant_id, address := intent.data["address"]) in draining:
             words = f"{address} takes no new mail: it is to be released"
             refused[id_] = Outcome(Queued.RELEASED, ADDRESS_DRAINING, words, spent=0)
+        elif (tenant_id, closed(domain := intent.data["domain"])) in draining:
+            words = f"{domain} is not among the tenant's active domains any more"
+            refused[id_] = Outcome(Queued.RELEASED, DOMAIN_UNKNOWN, words, spent=0)
         elif held_by := holding(stops, _mail(intent.data), tenant_id=tenant_id):
             refused[id_] = stopped(held_by[0], _apart(intent.data))
     return refused

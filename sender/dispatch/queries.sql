@@ -28,7 +28,7 @@ where tenant.slot = any(%(slots)s)
 
 -- name: obstacles
 -- What does not let messages be handed over: suppressed recipients, by message; deleted tenants;
--- addresses (in `words`) that take no new mail; stops.
+-- addresses and From domains (in `words`) that take no new mail; stops.
 select 'suppressed' as kind, intent.id, string_agg(entry.reason, ', ' order by entry.id) as words, null::jsonb as stop
 from unnest(%(ids)b::uuid[], %(tenant_ids)b::uuid[], %(recipients)b::bytea[]) as intent (id, tenant_id, recipient)
 join suppression.entries as entry on entry.tenant_id = intent.tenant_id and entry.recipient = intent.recipient

@@ -27,7 +27,7 @@ from sender.queue import State as Queued
 from sender.queue.model import RELEASED
 from sender.queue.outages import AWAY
 from sender.queue.retries import delay
-from sender.reasons import ADDRESS_DRAINING, HOST_REFUSED, SUPPRESSED
+from sender.reasons import ADDRESS_DRAINING, DOMAIN_UNKNOWN, HOST_REFUSED, SUPPRESSED
 from sender.schemas import OutgoingMessage, State
 from sender.smtp import Egress, Envelope, Result, Stage
 from sender.suppression import recipient_hash
@@ -137,7 +137,7 @@ class Sending:
         except Refused as refused:
             if refused.outcome.reason == SUPPRESSED:
                 self.suppressed.met(job.tenant_id)
-            if refused.outcome.reason == ADDRESS_DRAINING:
+            if refused.outcome.reason in (ADDRESS_DRAINING, DOMAIN_UNKNOWN):
                 self.tenants.changed.add(job.tenant_id)
             if refused.outcome.state is Queued.RELEASED:
                 self.tenants.reconsider_bucket(job.bucket_id)

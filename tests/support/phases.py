@@ -17,6 +17,7 @@ from controlplane.reconciler.ports import (
     ObservedHost,
     Server,
     Servers,
+    Spooled,
     Spools,
     Verifier,
 )
@@ -30,16 +31,30 @@ class EmptySpools:
     def __init__(self) -> None:
         self.queue_ids: dict[str, set[str]] = {}
         """By address."""
+        self.return_paths: dict[str, str] = {}
+        """The domains that their return paths are in, by queue id."""
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
 
     def look(
-        self, host: ObservedHost, login: Login, addresses: Collection[str]
-    ) -> Mapping[str, Collection[str]]:
+        self,
+        host: ObservedHost,
+        login: Login,
+        addresses: Collection[str],
+        return_paths: Collection[str] = (),
+    ) -> Spooled:
         """Return what a test has put there."""
         if host.name in self.dead:
             raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
-        return {address: set(self.queue_ids.get(address, ())) for address in addresses}
+        found = {address: set(self.queue_ids.get(address, ())) for address in addresses}
+        every = set().union(*found.values())
+        return Spooled(
+            found,
+            {
+                path: {id_ for id_ in every if self.return_paths.get(id_) == path}
+                for path in return_paths
+            },
+        )
 
 
 class Unseen:

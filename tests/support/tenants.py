@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from blueprint.document import Blueprint, Dkim, PublicKeys
 from blueprint.loading import load
 from blueprint.platform import Platform
 from blueprint.render import render
-from blueprint.tenant import HostSpec
+from blueprint.tenant import DomainSpec, HostSpec
 from tests.support.installation import PLATFORM
 
 TEXT = """
@@ -39,6 +39,7 @@ def rendered(
     generation: int = 1,
     platform: Platform = PLATFORM,
     draining: Mapping[str, HostSpec] | None = None,
+    draining_domains: Sequence[DomainSpec] = (),
 ) -> Blueprint:
     """Render a tenant's text, with placeholder keys."""
     [source] = load(text, file="tenant.yaml", platform=platform)
@@ -46,9 +47,14 @@ def rendered(
         ssh="ssh-ed25519 AAAA penguin",
         dkim={
             domain.name: Dkim(selector="pm202611", public_key="MIIB" * 100)
-            for domain in source.tenant.spec.domains
+            for domain in (*source.tenant.spec.domains, *draining_domains)
         },
     )
     return render(
-        source.tenant, platform=platform, keys=keys, generation=generation, draining=draining
+        source.tenant,
+        platform=platform,
+        keys=keys,
+        generation=generation,
+        draining=draining,
+        draining_domains=draining_domains,
     )

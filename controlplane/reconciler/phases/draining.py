@@ -3,113 +3,87 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta
 
 import structlog
 
+from blueprint.naming import return_path
 from controlplane.conditions.model import TENANT, Verdict, bad, ok
 from controlplane.events.repository import emit
 from controlplane.reconciler.faults import DRAINING
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import CloudEngine, Login, ObservedHost, Progress, Spools
+from controlplane.reconciler.ports import (
+    CloudEngine,
+    Login,
+    ObservedHost,
+    Progress,
+    Spooled,
+    Spools,
+)
 from controlplane.reconciler.purposes import SSH
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from controlplane.reconciler.waiting import Waiting, WaitingAddress, WaitingDomain
 from controlplane.schedule.repository import Priority, request_pass
-from controlplane.tenants import draining as draining_rows
-from controlplane.tenants.draining import Draining as DrainingRow
+from controlplane.tenants.draining import Draining as DrainingAddress
+from controlplane.tenants.draining_domains import DrainingDomain
 from kit.faults import Fault
 from sender import draining as sender
+from sender.directory import closed
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Waiting:
-    """What an address has to send before it is released."""
+class Look:
+    """What one host has to send."""
 
-    row: DrainingRow
-    in_hand: int | None
-    """Mails that are being handed over to it; None: some may still begin."""
-    queue_ids: Collection[str] = ()
-    """Of what its host has."""
+    spooled: Spooled = field(default_factory=Spooled)
     trouble: str = ""
-    """Why the host could not be asked."""
-
-    @property
-    def may_be_released(self) -> bool:
-        """Whether nothing is left to send, or nothing is waited for."""
-        is_empty = self.in_hand == 0 and not self.queue_ids and not self.trouble
-        return is_empty or self.row.is_over
-
-    @property
-    def words(self) -> str:
-        """What is left to send."""
-        parts = [f"{_mails(len(self.queue_ids))} on its host"] if self.queue_ids else []
-        if self.trouble:
-            parts.append(f"its host cannot be asked ({self.trouble})")
-        if self.in_hand is None:
-            parts.append("mail may still be handed over")
-        elif self.in_hand:
-            parts.append(f"{_mails(self.in_hand)} being handed over")
-        return ", ".join(parts) or "nothing to send"
+    """Why it could not be asked."""
 
 
 Observed = Sequence[Waiting]
 
 
 class Draining(Phase[Observed]):
-    """Asks the hosts of addresses that drain, and releases those that have nothing to send.
+    """Asks the hosts of addresses that drain, and for mail of domains that drain all of them.
 
-    What is released is no longer in the blueprint of the next pass, which removes it.
+    What has nothing to send is released: it is no longer in the blueprint of the next pass, which
+    removes it.
     """
 
     row = Row(
         name="draining",
         condition="Drained",
-        about="no address that was taken out of the document is kept for mail that it has to send",
+        about="no address or domain that was taken out of the document is kept for mail that hosts "
+        "have to send",
         subjects=frozenset({Kind.TENANT}),
         needs=("keys", "cloud"),
         required=False,
     )
 
     def __init__(self, engine: CloudEngine, spools: Spools, *, limit: timedelta) -> None:
-        """`limit` is how long an address is kept."""
+        """`limit` is how long an address or a domain is kept."""
         self._engine = engine
         self._spools = spools
         self._limit = limit
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
-        """Return what the addresses have to send: first what the sender hands over to them."""
-        rows = [row for row in snapshot.draining if not row.is_released]
-        if not rows:
-            return ()
-        async with session.read() as connection:
-            in_hand = await sender.in_hand(
-                connection,
-                tenant_id=snapshot.tenant.id,
-                addresses=[row.address for row in rows],
-            )
-        by_host: defaultdict[str, list[DrainingRow]] = defaultdict(list)
-        for row in rows:
-            by_host[row.host.name].append(row)
-        hosts = {host.name: host for host in snapshot.cloud.hosts}
-        looks = [
-            self._look(snapshot, hosts.get(name), own, in_hand) for name, own in by_host.items()
-        ]
-        return [waiting for found in await asyncio.gather(*looks) for waiting in found]
+        """Return what is to be sent: first what the sender hands over, then what hosts have."""
+        return await self._observe(snapshot, session, snapshot.draining_domains)
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return whether nothing is kept."""
         if observed:
             return {TENANT: self._verdict(observed)}
-        if snapshot.retired:
-            names = ", ".join(sorted(snapshot.retired))
+        domains = {subject(Kind.DOMAIN, d.name) for d in snapshot.blueprint.draining_domains}
+        if released := snapshot.retired | domains:
+            names = ", ".join(sorted(released))
             return {TENANT: bad("Released", f"removed by the next pass: {names}")}
         return {TENANT: ok("NothingKept")}
 
@@ -121,18 +95,19 @@ class Draining(Phase[Observed]):
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Release addresses, and request the pass that removes them."""
+        """Release addresses and domains, and request the pass that removes them."""
         del step, progress
         await self._release(await self.observe(snapshot, session), snapshot, session)
 
     async def remove(self, snapshot: Snapshot, session: Session) -> None:
         """Raise while hosts of a deleted tenant have mail to send.
 
-        What was released stays so: after the first attempt to remove hosts some may be gone.
+        What was released stays so: after the first attempt to remove hosts some may be gone. All
+        records are there until the hosts are removed, so that no domain is waited for.
         """
         name = snapshot.tenant.name
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
-        observed = await self.observe(snapshot, session)
+        observed = await self._observe(snapshot, session, ())
         await self._release(observed, snapshot, session)
         left = [waiting for waiting in observed if not waiting.may_be_released]
         if left:
@@ -141,80 +116,116 @@ class Draining(Phase[Observed]):
             raise DRAINING(tenant=name, what=verdict.message)
         snapshot.conditions.set(TENANT, self.row.condition, ok("NothingKept"))
 
+    async def _observe(
+        self, snapshot: Snapshot, session: Session, domains: Sequence[DrainingDomain]
+    ) -> Observed:
+        addresses = [row for row in snapshot.draining if not row.is_released]
+        names = [row.address for row in addresses] + [closed(row.name) for row in domains]
+        if not names:
+            return ()
+        async with session.read() as connection:
+            in_hand = await sender.in_hand(
+                connection, tenant_id=snapshot.tenant.id, addresses=names
+            )
+        concerned = {row.host.name for row in addresses}
+        hosts = [host for host in snapshot.cloud.hosts if domains or host.name in concerned]
+        paths = [return_path(row.name) for row in domains]
+        found = await asyncio.gather(*(self._look(snapshot, host, paths) for host in hosts))
+        looks = {host.name: look for host, look in zip(hosts, found, strict=True)}
+        return [
+            *(_address(row, in_hand, looks.get(row.host.name, Look())) for row in addresses),
+            *(_domain(row, in_hand, looks) for row in domains),
+        ]
+
     async def _look(
-        self,
-        snapshot: Snapshot,
-        host: ObservedHost | None,
-        rows: Sequence[DrainingRow],
-        in_hand: Mapping[str, int | None],
-    ) -> list[Waiting]:
-        """Ask one host. One that does not exist, or was never configured, has no mail."""
-        found = [Waiting(row, in_hand[row.address]) for row in rows]
-        known = snapshot.hosts.get(rows[0].host.name)
-        if host is None or host.primary_ip is None or known is None or known.host_key is None:
-            return found
+        self, snapshot: Snapshot, host: ObservedHost, return_paths: Collection[str]
+    ) -> Look:
+        """Ask a host of the state. One that was never configured has no mail."""
+        known = snapshot.hosts.get(host.name)
+        if host.primary_ip is None or known is None or known.host_key is None:
+            return Look()
         login = Login(known.host_key, snapshot.secrets.open(SSH))
-        names = [row.address for row in rows]
+        names = [address.name for address in host.addresses]
         try:
-            queues = await asyncio.to_thread(self._spools.look, host, login, names)
+            spooled = await asyncio.to_thread(self._spools.look, host, login, names, return_paths)
         except Fault as fault:
-            return [replace(waiting, trouble=fault.message) for waiting in found]
-        return [replace(waiting, queue_ids=queues[waiting.row.address]) for waiting in found]
+            return Look(trouble=fault.message)
+        return Look(spooled)
 
     def _verdict(self, observed: Observed) -> Verdict:
         parts = []
         for waiting in observed:
-            end = (waiting.row.since + self._limit).astimezone(UTC)
-            what = f"{subject(Kind.ADDRESS, waiting.row.address)}: {waiting.words}"
+            end = (waiting.since + self._limit).astimezone(UTC)
+            what = f"{waiting.subject}: {waiting.words}"
             parts.append(f"{what}, released {end:%Y-%m-%d %H:%M} UTC at the latest")
         return bad("Draining", "; ".join(parts))
 
     async def _release(self, observed: Observed, snapshot: Snapshot, session: Session) -> None:
-        """Release what may be, and say of mail that is lost that it is."""
+        """Release what may be, and say so."""
         tenant = snapshot.tenant
         released = [waiting for waiting in observed if waiting.may_be_released]
         if not released:
             return
-        events = []
         async with session.begin() as connection:
-            for waiting in released:
-                row, lost = waiting.row, 0
-                if waiting.queue_ids:
-                    lost = await sender.lose(
-                        connection,
-                        tenant_id=tenant.id,
-                        address=row.address,
-                        queue_ids=waiting.queue_ids,
-                    )
-                await draining_rows.release(connection, tenant.id, row.address)
-                events.append((row.address, *_event(waiting, lost)))
+            events = [
+                (waiting.subject, *await waiting.release(connection, tenant.id))
+                for waiting in released
+            ]
             await request_pass(connection, tenant.id, Priority.USER, now=session.clock())
-            for address, reason, message in events:
-                log.info("address released", tenant=tenant.name, address=address, what=message)
+            for part, reason, message in events:
+                log.info("released", tenant=tenant.name, subject=part, what=message)
                 await emit(
                     connection,
                     tenant_id=tenant.id,
                     tenant=tenant.name,
                     at=session.clock(),
-                    subject=subject(Kind.ADDRESS, address),
+                    subject=part,
                     kind="draining",
                     reason=reason,
                     message=message,
                 )
-        names = {waiting.row.address for waiting in released}
+        gone = {waiting.subject for waiting in released}
         snapshot.draining = [
-            replace(row, is_released=row.is_released or row.address in names)
+            replace(row, is_released=row.is_released or subject(Kind.ADDRESS, row.address) in gone)
             for row in snapshot.draining
+        ]
+        snapshot.draining_domains = [
+            row for row in snapshot.draining_domains if subject(Kind.DOMAIN, row.name) not in gone
         ]
 
 
-def _event(waiting: Waiting, lost: int) -> tuple[str, str]:
-    """Return reason and message of the event of a release."""
-    if waiting.words == "nothing to send":
-        return "Drained", "its host has sent all mail; it is released"
-    said = f", of which {lost} are marked address_released" if waiting.queue_ids else ""
-    return "MailLost", f"it is released with mail that is lost: {waiting.words}{said}"
+def _address(row: DrainingAddress, in_hand: Mapping[str, int | None], look: Look) -> Waiting:
+    """Return what is left to send from an address."""
+    return WaitingAddress(
+        row.address,
+        row.since,
+        row.is_over,
+        in_hand[row.address],
+        look.spooled.at_address.get(row.address, ()),
+        f"its host cannot be asked ({look.trouble})" if look.trouble else "",
+    )
 
 
-def _mails(count: int) -> str:
-    return "1 mail" if count == 1 else f"{count} mails"
+def _domain(
+    row: DrainingDomain, in_hand: Mapping[str, int | None], looks: Mapping[str, Look]
+) -> Waiting:
+    """Return what is left to send of a domain, on any host."""
+    path = return_path(row.name)
+    queue_ids = [
+        queue_id
+        for look in looks.values()
+        for queue_id in look.spooled.of_return_path.get(path, ())
+    ]
+    troubles = [
+        f"host {name} cannot be asked ({look.trouble})"
+        for name, look in looks.items()
+        if look.trouble
+    ]
+    return WaitingDomain(
+        row.name,
+        row.since,
+        row.is_over,
+        in_hand[closed(row.name)],
+        queue_ids,
+        ", ".join(troubles),
+    )

@@ -208,12 +208,14 @@ def _credential(address: Address, tenant: str) -> NewSecrets:
 
 
 def _public(snapshot: Snapshot) -> PublicKeys:
-    """Return the public keys, all of which exist."""
+    """Return the public keys, all of which exist, also of domains that drain."""
     secrets = snapshot.secrets
+    domains = [domain.name for domain in snapshot.tenant.document.spec.domains]
+    draining = [row.name for row in snapshot.draining_domains]
     return PublicKeys(
         ssh=secrets.public(SSH)["ssh"],
         dkim={
-            domain.name: Dkim.model_validate(secrets.public(dkim(domain.name)))
-            for domain in snapshot.tenant.document.spec.domains
+            name: Dkim.model_validate(secrets.public(dkim(name)))
+            for name in dict.fromkeys([*domains, *draining])
         },
     )

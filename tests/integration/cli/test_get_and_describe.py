@@ -104,6 +104,22 @@ def test_domain_of_a_manual_zone_shows_its_owner_every_record_to_set(plane, peng
     assert json.loads(capsys.readouterr().out)["set_by_hand"] == []
 
 
+def test_domain_that_drains_is_listed_and_described_as_such(plane, penguin, file, capsys):
+    penguin("apply", "-f", str(file))
+    plane.run("update oltp.tenants set applied_document = document, observed_generation = 1")
+    file.write_text(file.read_text().replace(", {name: acme-mail.example, dns: manual}", ""))
+    penguin("apply", "-f", str(file))
+    capsys.readouterr()
+    assert penguin("get", "domains") == 0
+    rows = [row.split()[1:4] for row in capsys.readouterr().out.splitlines()[1:]]
+    assert rows == [
+        ["acme-mail.example", "False", "Draining"],
+        ["acme.example", "Unknown", "NotYetReported"],
+    ]
+    assert penguin("describe", "domain/acme-mail.example") == 0
+    assert "none: its records are removed when its mail is sent" in capsys.readouterr().out
+
+
 def test_describe_of_a_host_name_of_two_tenants_asks_for_the_tenant(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     other = file.with_name("zoo.yaml")

@@ -88,7 +88,7 @@ def test_what_drains_is_released_and_what_is_lost_is_said(plane, penguin, file, 
     for command in (("release", "acme", "--reason", "mx1 is dead"), ("delete", "acme", "--now")):
         assert penguin(*command, stdin=Terminal("n\n")) == 1
         shown = capsys.readouterr().err
-        assert "Lost, as last seen: address/mx1-3: 1 mail on its host" in shown
+        assert "Not waited for, as last seen: address/mx1-3: 1 mail on its host" in shown
         assert penguin(*command, "--yes") == 0
     assert penguin("events", "acme") == 0
     shown = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""An address that drains gets no mail, and what its host could not send is said of its messages."""
+"""What drains gets no mail, and what a host could not send is said of its messages."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from kit.database import Role
 from sender import draining
+from sender.directory import closed
 from sender.schemas import State
 from tests.support.installation import login
 from tests.support.waiting import reached
@@ -19,7 +20,7 @@ from .conftest import DEADLINE, engine_as, explained, reaches, sending
 async def test_address_that_drains_gets_no_mail(
     settings, entry, publish, submit, sink, sender_engine, upgraded, tenant_id
 ):
-    closed = entry.model_copy(
+    draining_entry = entry.model_copy(
         update={"addresses": (entry.addresses[0].model_copy(update={"draining": True}),)}
     )
     controller = engine_as(upgraded, login(Role.CONTROLLER))
@@ -36,7 +37,7 @@ async def test_address_that_drains_gets_no_mail(
     message_id = await submit()
     async with sending(settings):
         await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-        await publish(closed)  # the host has been asked for a mail that is claimed already
+        await publish(draining_entry)  # the host has been asked for a mail that is claimed already
         sink.released.set()
         explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
         assert (explanation.message.state, explanation.message.reason) == (
@@ -49,7 +50,7 @@ async def test_address_that_drains_gets_no_mail(
         sink.answers.append("wait")
         await publish(entry)
         await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-        await publish(closed)  # the host has the mail, and its answer is awaited
+        await publish(draining_entry)  # the host has the mail, and its answer is awaited
         await reached(in_hand, lambda count: count == 1)
         sink.released.set()
         await reaches(sender_engine, message_id, State.ACCEPTED)
@@ -76,3 +77,47 @@ async def test_address_that_drains_gets_no_mail(
     )
     assert lost.decisions[-1].message == "mx1-2 was released before its host had sent it"
     assert (await explained(sender_engine, sent)).message.state is State.ACCEPTED
+
+
+async def test_domain_that_the_directory_has_no_longer_gets_no_mail(
+    settings, entry, publish, submit, sink, sender_engine, upgraded, tenant_id
+):
+    without = entry.model_copy(update={"domains": ()})
+    controller = engine_as(upgraded, login(Role.CONTROLLER))
+
+    async def in_hand() -> int | None:
+        async with controller.connect() as connection:
+            names = [closed("acme.example"), closed("other.example")]
+            found = await draining.in_hand(connection, tenant_id=tenant_id, addresses=names)
+        assert found["@other.example"] is None, "nothing says that it takes no mail"
+        return found["@acme.example"]
+
+    await publish(entry)
+    assert await in_hand() is None
+    sink.at_recipient.append("wait")
+    message_id = await submit()
+    async with sending(settings):
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        await publish(without)  # the host has been asked for a mail that is claimed already
+        sink.released.set()
+        explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
+        assert (explanation.message.state, explanation.message.reason) == (
+            State.HELD,
+            "domain_unknown",
+        )
+        assert (sink.mails, await in_hand()) == ([], 0)
+        sink.arrived.clear()
+        sink.released.clear()
+        sink.answers.append("wait")
+        await publish(entry)
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        await publish(without)  # the host has the mail, and its answer is awaited
+        await reached(in_hand, lambda count: count == 1)
+        sink.released.set()
+        await reaches(sender_engine, message_id, State.ACCEPTED)
+        await reached(in_hand, lambda count: count == 0)
+        await publish(entry)
+        sent = await submit()
+        await reaches(sender_engine, sent, State.ACCEPTED)
+        assert await in_hand() is None
+    await controller.dispose()

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from blueprint.document import Blueprint
+from blueprint.tenant import Dns, DomainSpec
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
 from tests.support.tenants import TEXT, rendered
@@ -81,6 +82,23 @@ def test_returned_mail_is_accepted_at_the_target_of_an_alias_too(
         "b.acme.example.customers.penguinmails.example",
         "b.other.example",
     ]
+
+
+@pytest.mark.parametrize("dns", Dns)
+def test_bounces_to_a_domain_that_drains_come_in_and_nothing_else(
+    dns: Dns, observe: Observe, make_secrets: Secrets
+) -> None:
+    old = DomainSpec(name="old.example", dns=dns, catch_all="sales@old.example")
+    text = TEXT % ("{name: mx1}", "{name: acme.example}")
+    blueprint = rendered(text, draining_domains=[old])
+    inbound = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))["inbound"]
+
+    target = "b.old.example.customers.penguinmails.example"
+    assert inbound["domains"] == ["acme.example"]
+    assert inbound["return_paths"] == ["b.acme.example", "b.old.example"] + (
+        [target] if dns is Dns.MANUAL else []
+    )
+    assert inbound["catch_alls"] == []
 
 
 def test_host_variables_have_no_secret(

@@ -1,0 +1,69 @@
+"""A database of before is brought to the current schema, with what is in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, make_url
+
+from controlplane import migrations
+from kit.database import Role
+from tests.support.installation import INSTALLATION, PASSWORDS, login
+
+TENANT = "00000000-0000-7000-8000-000000000001"
+
+
+def upgraded_to(dsn: str, revision: str) -> None:
+    """Bring a database to a revision of the control plane's history."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = create_engine(make_url(dsn).set(drivername="postgresql+psycopg"))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("create schema oltp")
+        config.attributes |= {"connection": connection, "installation": INSTALLATION}
+        command.upgrade(config, revision)
+    engine.dispose()
+
+
+def test_what_drains_is_carried_over_and_domains_can_drain(
+    shared_database: str, database: str
+) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0002")
+    with psycopg.connect(database) as admin:
+        admin.execute(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (%s, 'acme', 1, '{\"spec\": {\"domains\": []}}', now(), now())",
+            [TENANT],
+        )
+        admin.execute("insert into oltp.draining values (%s, 'mx1-2', '{}')", [TENANT])
+        admin.execute(
+            "insert into oltp.domains values ('old.example', %s, 'old.example', 'old.example')",
+            [TENANT],
+        )
+        admin.execute(
+            "insert into oltp.schedule (tenant_id, due_at, priority) values (%s, 'infinity', 2)",
+            [TENANT],
+        )
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        assert admin.execute("select address from oltp.draining").fetchall() == [("mx1-2",)]
+        admin.execute(f"set role {login(Role.CONTROLLER)}")
+        admin.execute(
+            "insert into oltp.draining_domains values (%s, 'old.example', '{}')", [TENANT]
+        )
+        admin.execute(f"set role {login(Role.API)}")
+        admin.execute(
+            "select oltp.end_draining_domains("
+            "gen_random_uuid(), '{old.example}', '{old.example}', now())"
+        )
+        admin.execute("reset role")
+        [row] = admin.execute(
+            "select claimed_at is not null, priority, requests, isfinite(due_at) "
+            "from oltp.draining_domains join oltp.schedule using (tenant_id)"
+        ).fetchall()
+    assert row == (True, 0, 1, True)
