@@ -57,20 +57,24 @@ async def enqueue(
     bodies = [job.body for job in jobs]
     kind_of = [KIND(job) for job in jobs]
     kinds = {kind: number for number, kind in enumerate(dict.fromkeys(kind_of), start=1)}
-    has_keys = any(job.key is not None for job in jobs)
-    if len(kinds) == 1 and not has_keys:
-        is_alone = len(bodies) == 1  # an array costs a little more
-        query = SQL.enqueue_one if is_alone else SQL.enqueue_alike
-        values = [tenant_id, urgent, *kind_of[0], bodies[0] if is_alone else bodies]
-        ((ids,),) = await _run(connection, query, values)
-        return list(map(Enqueued, ids))
+    keys = digests = None
+    if any(job.key is not None for job in jobs):
+        keys = [_octets(job.key) for job in jobs]
+        digests = [job.digest or hashlib.sha256(job.body).digest() for job in jobs]
+    if len(jobs) == 1 and keys is None:  # arrays cost a little more
+        values = [tenant_id, urgent, *kind_of[0], bodies[0]]
+        return [Enqueued(*row) for row in await _run(connection, SQL.enqueue_one, values)]
+    if len(kinds) == 1:
+        values = [tenant_id, urgent, *kind_of[0], bodies, keys, digests]
+        ((ids, are_new, are_same),) = await _run(connection, SQL.enqueue_alike, values)
+        return list(map(Enqueued, ids, *([are_new, are_same] if are_new else [])))
     values = [
         tenant_id,
         urgent,
         *map(list, zip(*kinds, strict=True)),
         bodies,
-        [_octets(job.key) for job in jobs] if has_keys else None,
-        [job.digest or hashlib.sha256(job.body).digest() for job in jobs] if has_keys else None,
+        keys,
+        digests,
         [kinds[kind] for kind in kind_of],
     ]
     return [Enqueued(*row) for row in await _run(connection, SQL.enqueue, values)]

@@ -30,6 +30,53 @@ create or replace function queue.count_alone(tenant uuid) returns void language 
 $$;
 comment on function queue.count_alone is 'until this transaction ends, others wait that compare the tenant with a limit';
 
+create or replace function queue.has_room(waiting bigint, most bigint, added integer, is_counted boolean) returns boolean
+language sql immutable as $$
+    select most is null or coalesce(is_counted, false) and waiting + added <= most - 20000
+$$;
+comment on function queue.has_room is 'certainly: fewer are enqueued before the tenant''s worker, if it has one, counts them';
+
+create or replace function queue.require_room(tenant uuid, added integer) returns void language plpgsql as $$
+declare
+    quota record;
+begin
+    perform queue.count_alone(tenant);
+    select most_waiting as most, waiting + (
+        select coalesce(sum(jobs), 0) from queue.arrivals
+        where slot = get_byte(uuid_send(tenant), 15) and tenant_id = tenant) as waiting
+    into quota from queue.tenants where tenant_id = tenant;
+    if quota.waiting + added > quota.most then
+        raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
+            detail = json_build_object('waiting', quota.waiting, 'most', quota.most)::text;
+    end if;
+end
+$$;
+
+-- Takes keys for jobs; null stands for none. Unless all are new, returns the id that each job has, which is that of its
+-- key's first request, and whether the digests agree.
+create or replace function queue.take_keys(
+    tenant uuid, ids uuid[], keys bytea[], digests bytea[], out known_ids uuid[], out agreements boolean[]
+) language plpgsql as $$
+declare
+    taken integer;
+begin
+    insert into queue.keys (tenant_id, key, id, digest)
+    select tenant, job.key, job.id, job.digest from unnest(ids, keys, digests) as job (id, key, digest)
+    where job.key is not null
+    on conflict do nothing;
+    get diagnostics taken = row_count;
+    if taken < cardinality(array_remove(keys, null)) then
+        select array_agg(coalesce(earlier.id, job.id) order by number),
+            array_agg(coalesce(earlier.digest = job.digest, true) order by number)
+        into known_ids, agreements
+        from unnest(ids, keys, digests) with ordinality as job (id, key, digest, number)
+        left join lateral (  -- by the index, whatever the statistics say
+            select known.id, known.digest from queue.keys as known where tenant_id = tenant and known.key = job.key limit 1
+        ) as earlier on true;
+    end if;
+end
+$$;
+
 -- Enqueue jobs of one tenant: an element of `contents` is a job. `names`, `priorities`, `delays` and
 -- `lives` describe kinds of jobs, of which `kinds` says which each job is; without `kinds`, there is
 -- one for all jobs, or one for each. `idempotency_keys` and `request_digests` are null, or hold one
@@ -43,7 +90,6 @@ create or replace function queue.enqueue(
 #variable_conflict use_column
 declare
     own_slot constant smallint := get_byte(uuid_send(tenant), 15);
-    uncounted constant integer := 20000;  -- more than others enqueue before the worker counts it
     dues constant timestamptz[] := array(select now() + delay from unnest(delays) as delay);
     expiries constant timestamptz[] := array(select due + life from unnest(dues, lives) as kind (due, life));
     own_ids constant uuid[] := queue.new_ids(cardinality(contents));
@@ -51,9 +97,11 @@ declare
     new_ids uuid[] := own_ids;
     agreements boolean[];
     bucket_ids bigint[];
-    quota record;
+    has_room boolean;
 begin
-    select waiting, most_waiting into quota from queue.tenants where tenant_id = tenant;
+    select queue.has_room(waiting, most_waiting, cardinality(contents), lease_until > now()) into has_room
+    from queue.tenants left join queue.slots on slots.slot = own_slot left join queue.workers on workers.id = slots.worker
+    where tenant_id = tenant;
     if not found then
         insert into queue.tenants (tenant_id) values (tenant) on conflict do nothing;
     end if;
@@ -67,18 +115,8 @@ begin
     kinds := coalesce(kinds, array(
         select least(number, cardinality(names)) from generate_series(1, cardinality(contents)) as number));
     if idempotency_keys is not null then
-        insert into queue.keys (tenant_id, key, id, digest)
-        select tenant, job.key, job.id, job.digest
-        from unnest(idempotency_keys, own_ids, request_digests) as job (key, id, digest)
-        where job.key is not null
-        on conflict do nothing;
-        select array_agg(coalesce(earlier.id, job.id) order by number),
-            array_agg(coalesce(earlier.digest = job.digest, true) order by number)
-        into known_ids, agreements
-        from unnest(own_ids, idempotency_keys, request_digests) with ordinality as job (id, key, digest, number)
-        left join lateral (  -- by the index, whatever the statistics say
-            select keys.id, keys.digest from queue.keys where tenant_id = tenant and keys.key = job.key limit 1
-        ) as earlier on true;
+        select coalesce(taken.known_ids, own_ids), taken.agreements into known_ids, agreements
+        from queue.take_keys(tenant, own_ids, idempotency_keys, request_digests) as taken;
     end if;
     if known_ids <> own_ids then
         select array_agg(job.id order by number), array_agg(content order by number), array_agg(kind order by number)
@@ -86,18 +124,8 @@ begin
         from unnest(own_ids, known_ids, contents, kinds) with ordinality as job (id, known_id, content, kind, number)
         where job.id = known_id;
     end if;
-    if quota.most_waiting is not null and new_ids is not null then
-        if quota.waiting + cardinality(new_ids) > quota.most_waiting - uncounted
-            or not exists (select from queue.workers where lease_until > now())  -- nobody counts
-        then
-            perform queue.count_alone(tenant);
-            select waiting + (select coalesce(sum(jobs), 0) from queue.arrivals where slot = own_slot and tenant_id = tenant)
-            into quota.waiting from queue.tenants where tenant_id = tenant;
-        end if;
-        if quota.waiting + cardinality(new_ids) > quota.most_waiting then
-            raise exception using errcode = 'QU409', message = 'the tenant has too many waiting jobs',
-                detail = json_build_object('waiting', quota.waiting, 'most', quota.most_waiting)::text;
-        end if;
+    if not has_room and new_ids is not null then
+        perform queue.require_room(tenant, cardinality(new_ids));
     end if;
     perform pg_notify('queue_' || workers.id, '')
     from queue.slots join queue.workers on workers.id = slots.worker
@@ -124,43 +152,69 @@ begin
 end
 $$;
 
--- Enqueues jobs without keys of one kind, as `enqueue` does, with less work for each: the ids have their
--- order. What is seldom, a new bucket or a tenant with a quota, is left to that.
+-- Enqueues jobs of one kind, as `enqueue` does, with less work for each: the ids have their order. `are_new` and
+-- `are_same` are null where all are. A new bucket, which is seldom, is left to that.
+drop function if exists queue.enqueue_alike(uuid, boolean, text, smallint, interval, interval, bytea[]);
 create or replace function queue.enqueue_alike(
-    tenant uuid, is_urgent boolean, bucket_name text, job_priority smallint, delay interval, life interval, contents bytea[]
-) returns uuid[] language plpgsql as $$
+    tenant uuid, is_urgent boolean, bucket_name text, job_priority smallint, delay interval, life interval,
+    contents bytea[], idempotency_keys bytea[], request_digests bytea[],
+    out ids uuid[], out are_new boolean[], out are_same boolean[]
+) language plpgsql as $$
 declare
     own_slot constant smallint := get_byte(uuid_send(tenant), 15);
     due constant timestamptz := now() + delay;
     expiry constant timestamptz := due + life;
-    ids uuid[];
+    new_ids uuid[];
+    known_ids uuid[];
     place record;
 begin
-    select bucket.id, tenants.most_waiting, case when worker.wants_notice then worker.id end as listener into place
+    select bucket.id, case when worker.wants_notice then worker.id end as listener,
+        queue.has_room(tenants.waiting, tenants.most_waiting, cardinality(contents), worker.lease_until > now()) as has_room
+    into place
     from queue.tenants join queue.buckets as bucket using (tenant_id)  -- locked in this order, as by drop_buckets
     left join queue.slots on slots.slot = own_slot left join queue.workers as worker on worker.id = slots.worker
     where tenants.tenant_id = tenant and bucket.name = bucket_name and bucket.urgent = is_urgent;
-    if not found or place.most_waiting is not null then
-        return array(select id from queue.enqueue(
-            tenant, is_urgent, array[bucket_name], array[job_priority], array[delay], array[life], contents, null, null));
+    if not found then
+        select array_agg(id), array_agg(is_new), array_agg(is_same) into ids, are_new, are_same
+        from queue.enqueue(
+            tenant, is_urgent, array[bucket_name], array[job_priority], array[delay], array[life], contents,
+            idempotency_keys, request_digests);
+        return;
+    end if;
+    ids := case cardinality(contents) when 1 then array[queue.new_id()] else queue.new_ids(cardinality(contents)) end;
+    new_ids := ids;
+    if idempotency_keys is not null then
+        select taken.known_ids, taken.agreements into known_ids, are_same
+        from queue.take_keys(tenant, ids, idempotency_keys, request_digests) as taken;
+        if known_ids is not null then
+            select array_agg(id) filter (where id = known_id), array_agg(content) filter (where id = known_id),
+                array_agg(id = known_id)
+            into new_ids, contents, are_new
+            from unnest(ids, known_ids, contents) as job (id, known_id, content);
+            ids := known_ids;
+        end if;
+        if new_ids is null then
+            return;
+        end if;
+    end if;
+    if not place.has_room then
+        perform queue.require_room(tenant, cardinality(new_ids));
     end if;
     if place.listener is not null then
         perform pg_notify('queue_' || place.listener, '');
     end if;
-    ids := case cardinality(contents) when 1 then array[queue.new_id()] else queue.new_ids(cardinality(contents)) end;
     insert into queue.bodies (id, tenant_id, body)
-    select id, tenant, content from unnest(ids, contents) as job (id, content);
+    select id, tenant, content from unnest(new_ids, contents) as job (id, content);
     insert into queue.records (id, tenant_id, bucket_id, priority, due_at, expires_at)
-    select id, tenant, place.id, job_priority, due, expiry from unnest(ids) as id;
+    select id, tenant, place.id, job_priority, due, expiry from unnest(new_ids) as id;
     if due <= now() then
         insert into queue.ready (bucket_id, priority, due_at, id, tenant_id, expires_at)
-        select place.id, job_priority, due, id, tenant, expiry from unnest(ids) as id;
+        select place.id, job_priority, due, id, tenant, expiry from unnest(new_ids) as id;
     else
         insert into queue.scheduled (slot, due_at, id, bucket_id, priority, tenant_id, expires_at)
-        select own_slot, due, id, place.id, job_priority, tenant, expiry from unnest(ids) as id;
+        select own_slot, due, id, place.id, job_priority, tenant, expiry from unnest(new_ids) as id;
     end if;
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
-    values (own_slot, tenant, place.id, job_priority, due, cardinality(ids));
-    return ids;
+    values (own_slot, tenant, place.id, job_priority, due, cardinality(new_ids));
 end
 $$;

@@ -11,10 +11,12 @@ coalesce(
 get_byte(uuid_send(tenant_id), 15)
 
 -- name: enqueue_one
-select queue.enqueue_alike(%b::uuid, %b, %b::text, %b::smallint, %b::interval, %b::interval, array[%b::bytea])
+select (queue.enqueue_alike(
+    %b::uuid, %b, %b::text, %b::smallint, %b::interval, %b::interval, array[%b::bytea], null, null)).ids[1]
 
 -- name: enqueue_alike
-select queue.enqueue_alike(%b::uuid, %b, %b::text, %b::smallint, %b::interval, %b::interval, %b::bytea[])
+select ids, are_new, are_same from queue.enqueue_alike(
+    %b::uuid, %b, %b::text, %b::smallint, %b::interval, %b::interval, %b::bytea[], %b::bytea[], %b::bytea[])
 
 -- name: enqueue
 select id, is_new, is_same from queue.enqueue(

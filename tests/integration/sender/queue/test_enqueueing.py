@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, LiteralString
 from uuid import RFC_4122
 
 import psycopg
@@ -106,6 +107,64 @@ async def test_repeated_jobs_need_no_quota(queue: Queue) -> None:
         await queue.put(first, NewJob("b", b"3", key="third"))
 
 
+@pytest.mark.parametrize("bucket", ["b", "another"])
+async def test_keys_that_are_known_in_part_enqueue_the_rest(queue: Queue, bucket: str) -> None:
+    """Whether the jobs are alike, or one has another bucket."""
+    known = await queue.put(NewJob("b", b"1", key="1"), NewJob("b", b"2", key="2"))
+    found = await enqueue(
+        queue.connection,
+        ACME,
+        [
+            NewJob("b", b"3", key="3"),
+            NewJob("b", b"1", key="1"),
+            NewJob("b", b"4"),
+            NewJob("b", b"other", key="2"),
+            NewJob(bucket, b"3", key="3"),
+            NewJob(bucket, b"5", key="5"),
+        ],
+    )
+    assert [one.id for one in found[1::2][:2]] == known
+    assert found[4].id == found[0].id
+    assert [one.is_new for one in found] == [True, False, True, False, False, True]
+    assert [one.is_same for one in found] == [True, True, True, False, True, True]
+    bodies = dict(await rows(queue, "select id, body from queue.bodies"))
+    assert [bodies[one.id] for one in found] == [b"3", b"1", b"4", b"2", b"3", b"5"]
+    assert len(bodies) == (await queue.stats()).ready == 5
+    again = await enqueue(queue.connection, ACME, [NewJob("b", b"1", key="1")])
+    assert [(one.id, one.is_new, one.is_same) for one in again] == [(known[0], False, True)]
+
+
+async def test_quota_counts_no_job_whose_key_is_known(queue: Queue) -> None:
+    jobs = [NewJob("b", b"", key=str(n)) for n in range(4)]
+    await operations.set_tenant(queue.connection, ACME, most_waiting=3)
+    await queue.put(*jobs[:2])
+    await queue.put(*jobs[:3])
+    with pytest.raises(TooManyJobs, match="3 of at most 3 jobs wait"):
+        await queue.put(*jobs)
+    assert len(await queue.put(*jobs[:3])) == 3
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_quota_is_exact_for_those_who_enqueue_at_the_same_time(
+    queue: Queue, *, keyed: bool
+) -> None:
+    await operations.set_tenant(queue.connection, ACME, most_waiting=10)
+    await queue.put(NewJob("b", b""))
+
+    async def put(caller: int) -> bool:
+        jobs = [NewJob("b", b"", key=f"{caller} {n}" if keyed else None) for n in range(2)]
+        async with await psycopg.AsyncConnection.connect(queue.dsn) as connection:
+            try:
+                await enqueue(connection, ACME, jobs)
+            except TooManyJobs:
+                return False
+        return True
+
+    assert sum(await asyncio.gather(*map(put, range(12)))) == 4
+    assert (await queue.stats()).ready == 9
+    assert await rows(queue, "select count(*) from queue.keys") == [(8 * keyed,)]
+
+
 async def test_connection_may_have_any_row_factory(queue: Queue) -> None:
     async with await psycopg.AsyncConnection.connect(queue.dsn, row_factory=dict_row) as connection:
         for jobs in ([NewJob("b", b"1")], [NewJob("b", b"2")] * 2, [NewJob("b", b"3", key="k")]):
@@ -114,17 +173,32 @@ async def test_connection_may_have_any_row_factory(queue: Queue) -> None:
     assert (await queue.stats()).ready == 4
 
 
+@pytest.mark.parametrize(
+    ("revision", "before"),
+    [
+        (
+            "0012",
+            """drop function queue.enqueue_alike, queue.new_id;
+            create or replace function queue.new_ids(count integer) returns uuid[]
+                language sql as 'select array[]::uuid[]'""",
+        ),
+        (
+            "0015",
+            """drop function queue.enqueue_alike, queue.has_room, queue.require_room;
+            drop function queue.take_keys;
+            create function queue.enqueue_alike(
+                uuid, boolean, text, smallint, interval, interval, bytea[]
+            ) returns uuid[] language sql as 'select array[]::uuid[]'""",
+        ),
+    ],
+)
 async def test_upgraded_database_has_the_functions_of_an_installed_one(
-    queue: Queue, postgres_server: Postgres
+    queue: Queue, postgres_server: Postgres, revision: str, before: LiteralString
 ) -> None:
     with fresh_database(postgres_server) as dsn:
-        migrations.upgrade(dsn, INSTALLATION, "0012")
+        migrations.upgrade(dsn, INSTALLATION, revision)
         with psycopg.connect(dsn) as admin:
-            admin.execute("drop function queue.enqueue_alike, queue.new_id")
-            admin.execute(
-                "create or replace function queue.new_ids(count integer) returns uuid[]"
-                " language sql as 'select array[]::uuid[]'"
-            )
+            admin.execute(before)
         migrations.upgrade(dsn, INSTALLATION)
         with psycopg.connect(dsn) as admin:
             upgraded = admin.execute(FUNCTIONS).fetchall()
