@@ -1,4 +1,4 @@
-"""Enqueueing takes less of the processor with keys and quotas, and for mail of one bucket."""
+"""What operators send can come before the mail of all tenants; repeated jobs need no quota."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from alembic import op
 from sender.migrations.statements import run
 from sender.queue.install import ENQUEUE
 
-revision = "0019"
-down_revision = "0018"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:

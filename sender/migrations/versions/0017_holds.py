@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sender.migrations.statements import run
 
-revision = "0018"
-down_revision = "0017"
+revision = "0017"
+down_revision = "0016"
 
 
 def upgrade() -> None:
