@@ -31,8 +31,11 @@ looked_at as job join queue.buckets as bucket on bucket.id = job.bucket_id
             when bucket.held_until > now() and job.due_at <= now() then bucket.reason else job.reason end)
 
 -- name: find_by_keys
--- For the transaction: what is joined is found by keys, so that a few mails are found without reading all.
-select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
+-- For the transaction: what is joined is found by keys, so that a few mails are found without reading all. So is mail that
+-- is chosen by id, and other mail in the order of an index: the planner takes what is left of a tenant for little, and
+-- would read and sort all of it.
+select set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true),
+    set_config('enable_sort', %(sorts)s, true)
 
 -- name: waiting_mails
 -- Those in work are left out when they are changed.

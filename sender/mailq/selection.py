@@ -94,7 +94,7 @@ async def find(
     connection: Connection, query: str, selection: Selection, most: int, **values: object
 ) -> tuple[list[tuple[Any, ...]], Place | None]:
     """Look at up to so many mails; return what is meant of them, and where the search goes on."""
-    await connection.execute(SQL.find_by_keys)
+    await connection.execute(SQL.find_by_keys, {"sorts": "off" if selection.ids is None else "on"})
     cursor = await connection.execute(query, selection.values(most) | values)
     rows = await cursor.fetchall()
     if not rows:
