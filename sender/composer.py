@@ -2,7 +2,7 @@
 
 The event loop does it itself, a few mails in each of its rounds. In a thread, mails took half as
 much processor time again: it and the loop waited for each other's turns of the interpreter, at each
-step of a dialogue. What runs beside a loop is another sender process.
+step of a dialogue (decision 0019). What runs beside a loop is another sender process.
 """
 
 from __future__ import annotations
