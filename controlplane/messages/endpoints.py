@@ -106,8 +106,9 @@ async def send_batch(
     tenant: TenantName = None,
     idempotency_key: IdempotencyKey = None,
 ) -> QueuedBatch:
-    """Queue up to 1,000 mails, all or none: a refusal lists what is wrong with each.
+    """Queue up to 1,000 mails, all or none.
 
+    A refusal lists all whose form is wrong or, where none is, all that may not be sent.
     The answer has an id for each, in their order.
     """
     queued = await _queue(access, tenant, batch.messages, idempotency_key, in_batch=True)
