@@ -294,6 +294,15 @@ class TestReceiving:
             socket.create_connection((mail_host.observed.addresses[1].ip, 25), 5)
 
 
+class TestLogs:
+    def test_log_of_every_instance_is_rotated(self, mail_host) -> None:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20):
+            pass  # its log is not empty
+        mail_host.shell("systemctl start penguin-logs.service")
+        rotated = mail_host.shell("ls /var/log/penguin | sed -n 's/[.]log[.].*gz$//p' | sort -u")
+        assert rotated.split() == ["postfix-egress-mx1-2", "postfix-egress-mx1-3", "postfix-inbound"]
+
+
 class TestTrouble:
     def test_ssh_with_another_key_is_refused(self, mail_host) -> None:
         stranger = ed25519.Ed25519PrivateKey.generate().private_bytes(

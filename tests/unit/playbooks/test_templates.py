@@ -313,16 +313,6 @@ def test_address_delivers_with_few_processes(render: Render, blueprint: Blueprin
     assert [line.split()[6] for line in others if line.startswith("smtp ")] == ["-"]
 
 
-def test_logs_of_every_instance_are_rotated(render: Render, blueprint: Blueprint) -> None:
-    unit = render(blueprint, "egress", "penguin-logs.service.j2")
-
-    assert re.findall(r"^ExecStart=-/usr/sbin/postfix -c (\S+) logrotate$", unit, re.MULTILINE) == [
-        "/etc/postfix-inbound",
-        "/etc/postfix-egress-mx1-2",
-        "/etc/postfix-egress-mx1-3",
-    ]
-
-
 def test_default_instance_is_the_same_whatever_addresses_the_host_has(
     render: Render, make_blueprint: Callable[[int], Blueprint]
 ) -> None:
