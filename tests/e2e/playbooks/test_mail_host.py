@@ -300,7 +300,11 @@ class TestLogs:
             pass  # its log is not empty
         mail_host.shell("systemctl start penguin-logs.service")
         rotated = mail_host.shell("ls /var/log/penguin | sed -n 's/[.]log[.].*gz$//p' | sort -u")
-        assert rotated.split() == ["postfix-egress-mx1-2", "postfix-egress-mx1-3", "postfix-inbound"]
+        assert rotated.split() == [
+            "postfix-egress-mx1-2",
+            "postfix-egress-mx1-3",
+            "postfix-inbound",
+        ]
 
 
 class TestTrouble:
