@@ -57,7 +57,8 @@ class Platform(Document):
         }
     )
     """Our region to the provider's location name."""
-    image: str = "Debian 12"
+    image: str = "Debian 13"
+    """The provider's name of the system for new hosts; the playbooks are for this one."""
     firewall_profile: Annotated[str, Field(min_length=1)] = FIREWALL_PROFILE
     """Name of the firewall profile for hosts, made by the operator in the provider's portal. The
     provider's own ones do not fit: `default` lets no mail in, `smtp` no SSH."""

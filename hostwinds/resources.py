@@ -34,7 +34,7 @@ class InstanceArgs:
     location: pulumi.Input[str]
     """The provider's name of the location."""
     image: pulumi.Input[str]
-    """The provider's name of the operating system image."""
+    """The provider's name of the operating system image; it counts when the server is bought."""
     firewall_profile: pulumi.Input[str]
     """Must exist before it is bought; `Firewall` sets it."""
     inbound: pulumi.Input[Sequence[str]]

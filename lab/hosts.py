@@ -14,17 +14,17 @@ from lab.ports import Rule
 
 
 class Hosts:
-    """Implements `lab.ports.Machines` with guests on the base layer."""
+    """Implements `lab.ports.Machines` with guests on the layer of hosts."""
 
-    def __init__(self, directory: Path, base: Path) -> None:
+    def __init__(self, directory: Path, layer: Path) -> None:
         self._directory = directory
-        self._base = base
+        self._layer = layer
         self._guests: dict[int, Guest] = {}
         self._rules: dict[int, Sequence[Rule]] = {}
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
         """Boot a new host with its primary address; root may log in with this password."""
-        guest = Guest(self._directory, str(server_id), name, [address], [self._base])
+        guest = Guest(self._directory, str(server_id), name, [address], [self._layer])
         self._guests[server_id] = guest
         try:
             guest.make()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from kit.faults import Fault
@@ -22,6 +23,35 @@ from lab.receiver import Receiver
 
 Report = Callable[[str, str], None]
 """(part, state) → a line that `penguin lab up` shows."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is built once on a machine."""
+
+    guest: tuple[Path, Path]
+    """Layers of the lab's own guests, topmost first."""
+    host: Path
+    """Layer of the servers that the provider sells."""
+    packages: Path
+    """Package repository of these servers."""
+
+
+def build(cache: Path, report: Report) -> Parts:
+    """Build what is missing, for guests and for hosts at the same time.
+
+    Only for the holder of the machine's lab lock: when one build fails, all are ended.
+    """
+    layers = Layers(cache, lambda line: report("layers", line))
+    with ThreadPoolExecutor() as pool:
+        guest = pool.submit(lambda: (layers.mail(), layers.base()))
+        try:
+            host = layers.host()
+            packages = repository.provide(cache, host, lambda line: report("packages", line))
+            return Parts(guest.result(), host, packages)
+        except BaseException:
+            cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other build is not needed
+            raise
 
 
 class Internet:
@@ -45,33 +75,22 @@ class Internet:
         self._repository: RunningServer | None = None
         self._receiver: Receiver | None = None
         self._receiving: threading.Thread | None = None
-        self._layers: list[Path] = []
+        self._layers: tuple[Path, ...] = ()
 
     def start(self) -> None:
         """Build what is missing; start network, name server and repository."""
         started = time.monotonic()
-        layers = Layers(self._cache, lambda line: self._report("layers", line))
-        base = layers.base()
-        with ThreadPoolExecutor() as pool:
-            packages = pool.submit(
-                repository.provide, self._cache, base, lambda line: self._report("packages", line)
-            )
-            try:
-                mail = layers.mail()
-                directory = packages.result()
-            except BaseException:
-                cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other build is not needed
-                raise
-        self._layers = [mail, base]
+        parts = build(self._cache, self._report)
+        self._layers = parts.guest
         started = self._done("layers and packages", started)
         network.up()
         started = self._done("network", started)
-        served = repository.app(directory)
+        served = repository.app(parts.packages)
         self._repository = serve(served, network.listener(repository.PORT))
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         self.nameserver = KnotNameserver(make(self._hosts, self._layers, secret), secret)
         self.nameserver.start()
-        self.machines = Hosts(self._hosts, base)
+        self.machines = Hosts(self._hosts, parts.host)
         self._done("name server and resolver", started)
 
     def receive(self, ready: Callable[[], None]) -> None:

@@ -46,6 +46,11 @@ MAIL = (
 SERVICES = ("postfix", "dovecot", "rspamd", "redis-server", "knot", "unbound")
 """Units that the packages enable; a guest enables those that it needs."""
 SUITE = "bookworm"
+"""Of the lab's own guests, and of the machine, whose package sources name it."""
+HOST_SUITE = "trixie"
+"""Of the hosts that the provider sells: Debian 13."""
+HOST_SOURCES = "host-sources"
+"""Directory of a build: the machine's package sources for the suite of hosts."""
 FETCHING = "fetching"
 """File of a build: how packages are fetched."""
 SOURCES = (Path("/etc/apt/sources.list.d/debian.sources"), Path("/etc/apt/sources.list"))
@@ -91,7 +96,7 @@ cp ../sources etc/apt/sources.list
 class Layers:
     """The layers on this machine; `progress` reports the building of one.
 
-    `build_base` creates the root of a bare host in a directory.
+    `build_base` creates a bare root in a directory, of a suite and from a file of package sources.
     """
 
     def __init__(
@@ -100,7 +105,7 @@ class Layers:
         progress: Callable[[str], None],
         *,
         sources: Sequence[Path] = SOURCES,
-        build_base: Callable[[Path], None] | None = None,
+        build_base: Callable[[Path, str, Path], None] | None = None,
     ) -> None:
         self._directory = cache / leftovers.CACHE / "layers"
         self._progress = progress
@@ -108,10 +113,23 @@ class Layers:
         self._build_base = build_base or self._bootstrap
 
     def base(self) -> Path:
-        """Return the root of a bare Debian host, built when missing."""
+        """Return the bare root of the lab's own guests, built when missing."""
         sources = sources_file(self._sources)
         made_of = (*BASE, SSH, APT, SUITE, sources.read_text())
-        return self._layer("base", made_of, self._build_base, "about 30 s")
+
+        def build(directory: Path) -> None:
+            self._build_base(directory, SUITE, sources)
+
+        return self._layer("base", made_of, build, "about 30 s")
+
+    def host(self) -> Path:
+        """Return the root of a bare host as the provider delivers it, built when missing."""
+        made_of = (*BASE, SSH, APT, HOST_SUITE, _of_hosts(sources_file(self._sources)))
+
+        def build(directory: Path) -> None:
+            self._build_base(directory, HOST_SUITE, host_sources(directory, self._sources))
+
+        return self._layer("host", made_of, build, "about 20 s")
 
     def mail(self) -> Path:
         """Return the upper layer with mail and DNS servers; its lower layer is `base`."""
@@ -138,20 +156,15 @@ class Layers:
             shutil.rmtree(building, ignore_errors=True)  # what a killed build left
             building.mkdir(parents=True)
             build(building)
-            for part in ("scratch", "m", "sources", FETCHING):
+            for part in ("scratch", "m", "sources", HOST_SOURCES, FETCHING):
                 _remove(building / part)
             building.rename(finished)
         return finished / "root"
 
-    def _bootstrap(self, directory: Path) -> None:
+    def _bootstrap(self, directory: Path, suite: str, sources: Path) -> None:
         root = directory / "root"
         bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}")
-        options = (
-            f"--aptopt={_fetching(directory)}",
-            SUITE,
-            str(root),
-            str(sources_file(self._sources)),
-        )
+        options = (f"--aptopt={_fetching(directory)}", suite, str(root), str(sources))
         # It mounts the machine's /sys and /dev below the new root: in a namespace of its own, or a
         # killed build would leave them in the directory that is removed later.
         namespace = ("unshare", "-m", "--propagation", "private")
@@ -175,6 +188,19 @@ def sources_file(usual: Sequence[Path] = SOURCES) -> Path:
         if file.suffix in (".list", ".sources") and file.exists() and _offers_suite(file):
             return file
     raise MACHINE_LACKS(what=f"package sources of Debian {SUITE}, as in {usual[0]}")
+
+
+def host_sources(directory: Path, usual: Sequence[Path] = SOURCES) -> Path:
+    """Write the package sources of hosts below a directory: the machine's, for their suite."""
+    machines = sources_file(usual)
+    file = directory / HOST_SOURCES / machines.name
+    file.parent.mkdir()
+    file.write_text(_of_hosts(machines))
+    return file
+
+
+def _of_hosts(sources: Path) -> str:
+    return sources.read_text().replace(SUITE, HOST_SUITE)
 
 
 def _offers_suite(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The package repository for hosts: what the playbooks install beyond the base layer."""
+"""The package repository for hosts: what the playbooks install beyond the layer of a bare host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from lab import cgroups, leftovers, network
 from lab.commands import run
-from lab.layers import sources_file
+from lab.layers import HOST_SOURCES, host_sources
 
 PORT = 8099
 URL = f"http://{network.SERVICES}:{PORT}/"
@@ -37,12 +37,12 @@ apt-ftparchive release . > Release.new; mv Release.new Release
 """
 
 
-def provide(cache: Path, base: Path, progress: Callable[[str], None]) -> Path:
-    """Return the directory of the repository, fetched when missing; `base` is a root directory.
+def provide(cache: Path, host: Path, progress: Callable[[str], None]) -> Path:
+    """Return the directory of the repository, fetched when missing; `host` is a bare host's root.
 
-    apt resolves against what the base layer has installed, so it fetches just what a host lacks.
+    apt resolves against what the host's layer has installed, so it fetches just what a host lacks.
     """
-    made_of = (*PACKAGES, base.parent.name, INDEX)
+    made_of = (*PACKAGES, host.parent.name, INDEX)
     digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
     finished = cache / leftovers.CACHE / "repositories" / digest
     if not finished.exists():
@@ -51,8 +51,9 @@ def provide(cache: Path, base: Path, progress: Callable[[str], None]) -> Path:
         shutil.rmtree(fetching, ignore_errors=True)
         for directory in ("lists/partial", "partial"):
             (fetching / directory).mkdir(parents=True)
-        _fetch(fetching, base)
-        shutil.rmtree(fetching / "lists")
+        _fetch(fetching, host)
+        for directory in ("lists", HOST_SOURCES):
+            shutil.rmtree(fetching / directory)
         run(*cgroups.inside(cgroups.BUILD, "sh", "-ec", INDEX, str(fetching)))
         fetching.rename(finished)
     return finished
@@ -63,16 +64,16 @@ def app(directory: Path) -> Starlette:
     return Starlette(routes=[Mount("/", StaticFiles(directory=directory))])
 
 
-def _fetch(directory: Path, base: Path) -> None:
+def _fetch(directory: Path, host: Path) -> None:
     options = {
         "Debug::NoLocking": "1",
-        "Dir::State::status": f"{base}/var/lib/dpkg/status",
+        "Dir::State::status": f"{host}/var/lib/dpkg/status",
         "Dir::State::lists": f"{directory}/lists",
         "Dir::Cache": str(directory),
         "Dir::Cache::archives": str(directory),
         "Dir::Cache::pkgcache": "",
         "Dir::Cache::srcpkgcache": "",
-        "Dir::Etc::sourcelist": str(sources_file()),
+        "Dir::Etc::sourcelist": str(host_sources(directory)),
         "Dir::Etc::sourceparts": "/dev/null",
         "Dir::Etc::preferences": "/dev/null",
         "Dir::Etc::preferencesparts": "/dev/null",

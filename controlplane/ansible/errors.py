@@ -46,6 +46,7 @@ _FAILED = _rules(
         faults.PACKAGES_UNAVAILABLE,
     ),
     ("could not get lock|failed to lock apt", faults.PACKAGE_MANAGER_BUSY),
+    ("another system than", faults.OTHER_SYSTEM),
     ("", faults.TASK_FAILED),
 )
 

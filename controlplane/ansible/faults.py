@@ -64,6 +64,15 @@ PACKAGE_MANAGER_BUSY = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+OTHER_SYSTEM = FAULTS.code(
+    "hosts.other_system",
+    message="nothing is changed on the host: {reason}",
+    remedy="declare another host in the tenant's document and take this one out: it is removed "
+    "when its mail has left; for new hosts check PENGUIN_PLATFORM__IMAGE",
+    cause="The playbooks are for Debian 13, and a host keeps the system that it was bought with.",
+    example={"reason": "another system than Debian 13: Debian GNU/Linux 12 (bookworm)"},
+    acts=Actor.OPERATOR,
+)
 TASK_FAILED = FAULTS.code(
     "hosts.task_failed",
     message='task "{task}" failed: {reason}',

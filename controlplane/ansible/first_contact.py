@@ -188,7 +188,9 @@ def _session(
         reason = first_line(error, "the connection broke")
         raise UNREACHABLE(reason=reason, where=server.where) from None
     finally:
-        connection.close()
+        # Fabric's own `close` would leave the connection of a refused login, and OpenSSH shuts out
+        # for a time who leaves connections that never log in.
+        connection.client.close()
 
 
 class _Pinned:

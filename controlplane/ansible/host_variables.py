@@ -130,7 +130,7 @@ def _instance(
     name = f"postfix-egress-{address.name}"
     return {
         "name": name,
-        "unit": f"postfix@{name}.service",
+        "unit": _unit(name),
         "address": address.name,
         "ip": address.ip,
         "helo": address.helo,
@@ -143,6 +143,12 @@ def _instance(
             inbound["domains"] + inbound["return_paths"] + inbound["names"] if inbound else []
         ),
     }
+
+
+def _unit(instance: str) -> str:
+    """Return Debian's unit of a Postfix instance: the rest of its name, with hyphens escaped."""
+    escaped = instance.removeprefix("postfix-").replace("-", r"\x2d")
+    return f"postfix@{escaped}.service"
 
 
 def _address(address: ObservedAddress) -> dict[str, Any]:

@@ -59,12 +59,20 @@ class Resource(ABC):
     """Inputs whose change creates another resource."""
     delete_first: ClassVar[bool] = False
     """Whether the old resource must be deleted before its replacement is created."""
+    lasting: ClassVar[tuple[str, ...]] = ()
+    """Inputs that count only when it is created: later it keeps its own."""
     outputs: ClassVar[dict[str, type]] = {}
     """Outputs beside the inputs, and their types."""
 
     def mistake(self, key: str, value: Any) -> str | None:
         """Return why a value of the right type is invalid, None for a valid one."""
         return None
+
+    def kept(self, olds: Properties, news: Properties) -> Properties:
+        """Return the lasting inputs of an existing resource, unless another one replaces it."""
+        if any(olds.get(key) != news.get(key) for key in self.replacing):
+            return {}
+        return {key: olds[key] for key in self.lasting if key in olds}
 
     def conflicts(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
         """Return (property, reason) for changes that cannot be made."""
@@ -93,7 +101,10 @@ class Resource(ABC):
 
 
 class Instance(Resource):
-    """A VPS. A change of size, location or system creates another VPS, with another name."""
+    """A VPS. A change of size or location creates another VPS, with another name.
+
+    It keeps the system that it was bought with, whatever the system of new ones is by now.
+    """
 
     token = "hostwinds:index:Instance"  # noqa: S105
     inputs: ClassVar[dict[str, type]] = {
@@ -108,7 +119,8 @@ class Instance(Resource):
         "inbound": list,
     }
     outputs: ClassVar[dict[str, type]] = {"serviceId": int, "mainIp": str}
-    replacing = ("serverName", "cpu", "ramMb", "diskGb", "location", "image")
+    replacing = ("serverName", "cpu", "ramMb", "diskGb", "location")
+    lasting = ("image",)
 
     def mistake(self, key: str, value: Any) -> str | None:
         """Validate the billing cycle, and the name: characters that the API leaves unchanged."""

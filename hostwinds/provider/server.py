@@ -70,15 +70,16 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         return empty_pb2.Empty()
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Report every mistake at once."""
+        """Report every mistake at once, and return the inputs with those that a resource keeps."""
         resource = _resource(request.urn, context)
         olds, news = _plain(request.olds), _plain(request.news)
         failures = _mistakes(resource, news)
         if olds and not failures:
+            news |= resource.kept(olds, news)
             known = {key: value for key, value in news.items() if value != UNKNOWN}
             failures = resource.conflicts(olds, {**olds, **known})
         shown = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in failures]
-        return provider_pb2.CheckResponse(inputs=request.news, failures=shown)
+        return provider_pb2.CheckResponse(inputs=_struct(news), failures=shown)
 
     def Diff(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return which inputs differ, and whether that creates another resource.

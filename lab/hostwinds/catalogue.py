@@ -13,7 +13,7 @@ LOCATIONS = [
     {"id": 9, "name": "Amsterdam"},
 ]
 IMAGES = [
-    {"uuid": "5d0f4f6e-debian-12", "name": "Debian 12"},
+    {"uuid": "9e2b71c4-debian-13", "name": "Debian 13"},
     {"uuid": "0c1b2a3d-ubuntu-2204", "name": "Ubuntu 22.04"},
 ]
 MONTHS = {

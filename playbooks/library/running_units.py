@@ -76,16 +76,22 @@ def newest_change(paths: list[str]) -> float:
 
 
 def watched_paths(name: str, patterns: list[str]) -> list[str]:
-    """Paths of one unit: `{instance}` is the part between @ and the suffix of its name."""
-    instance = name.partition("@")[2].rpartition(".")[0]
+    """Paths of one unit: `{instance}` is the part between @ and the suffix of its name.
+
+    In names of units a hyphen is escaped, since one that is not stands for a slash.
+    """
+    instance = name.partition("@")[2].rpartition(".")[0].replace(r"\x2d", "-")
     return [pattern.replace("{instance}", instance) for pattern in patterns]
 
 
 def surplus_units(pattern: str, keep: set[str]) -> list[str]:
-    """Active units that match a pattern and are not in `keep`."""
-    listed = _systemctl("list-units", "--plain", "--no-legend", "--state=active", pattern).stdout
-    names = [line.split()[0] for line in listed.splitlines() if line.strip()]
-    return [name for name in names if fnmatch.fnmatchcase(name, pattern) and name not in keep]
+    """Active or enabled units that match a pattern and are not in `keep`."""
+    shown = [
+        _systemctl(command, "--plain", "--no-legend", f"--state={state}", pattern).stdout
+        for command, state in (("list-units", "active"), ("list-unit-files", "enabled"))
+    ]
+    names = {line.split()[0] for line in "".join(shown).splitlines() if line.strip()}
+    return sorted(n for n in names if fnmatch.fnmatchcase(n, pattern) and n not in keep)
 
 
 def failure_text(names: list[str]) -> str:
@@ -103,9 +109,10 @@ def failure_text(names: list[str]) -> str:
 def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
     """Run one systemctl command per verb."""
     _checked_systemctl("daemon-reload")
-    for verb, names in (("enable", enable), ("stop", stop), ("restart", restart)):
+    verbs = (("enable",), enable), (("disable", "--now"), stop), (("restart",), restart)
+    for verb, names in verbs:
         if names:
-            _checked_systemctl(verb, "--quiet", *names)
+            _checked_systemctl(*verb, "--quiet", *names)
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from kit.faults import Fault
 from kit.paths import cache_dir, state_dir
 from lab import check, control, leftovers, repository
 from lab.faults import TAKEN
+from lab.internet import build
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
 from lab.running import RunningLab, running
@@ -59,7 +60,7 @@ def real_hosts(lab_directory: Path) -> None:
         directory = state_dir() / "building"
         try:
             with alone(directory, MACHINE_LOCK):
-                _build(print)
+                build(cache_dir(), lambda _, line: print(line))
                 leftovers.clear(directory)
         except Fault as fault:
             if fault.code is not TAKEN:
@@ -70,16 +71,12 @@ def real_hosts(lab_directory: Path) -> None:
     def fail_if_missing(message: str) -> None:
         raise LookupError(message)
 
+    layers = Layers(cache_dir(), fail_if_missing)
     try:
-        _build(fail_if_missing)
+        layers.mail()
+        repository.provide(cache_dir(), layers.host(), fail_if_missing)
     except LookupError:
         wait_for(built_by_us, seconds=240)
-
-
-def _build(progress: Callable[[str], None]) -> None:
-    layers = Layers(cache_dir(), progress)
-    layers.mail()
-    repository.provide(cache_dir(), layers.base(), progress)
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ class TestOrder:
     def test_server_that_is_active_accepts_root_by_its_password(self, server, root) -> None:
         assert root("hostname").strip() == server.name
         assert root("systemctl is-system-running --wait").strip() == "running"
+        assert root(". /etc/os-release; echo $ID $VERSION_ID").strip() == "debian 13"
 
     def test_server_has_only_the_package_source_of_the_lab(self, lab, root) -> None:
         assert root("apt-get -qq update && apt-get -s install postfix | grep -c ^Inst") > "0"

@@ -37,6 +37,7 @@ MESSAGE = (
 
 
 SPOOL = "/var/spool/postfix-egress-mx1-3"
+UNIT = r"postfix@egress\x2dmx1\x2d3.service"
 
 
 def shrunk(blueprint: Blueprint, drains: str) -> Blueprint:
@@ -293,6 +294,19 @@ class TestReceiving:
             socket.create_connection((mail_host.observed.addresses[1].ip, 25), 5)
 
 
+class TestLogs:
+    def test_log_of_every_instance_is_rotated(self, mail_host) -> None:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20):
+            pass  # its log is not empty
+        mail_host.shell("systemctl start penguin-logs.service")
+        rotated = mail_host.shell("ls /var/log/penguin | sed -n 's/[.]log[.].*gz$//p' | sort -u")
+        assert rotated.split() == [
+            "postfix-egress-mx1-2",
+            "postfix-egress-mx1-3",
+            "postfix-inbound",
+        ]
+
+
 class TestTrouble:
     def test_ssh_with_another_key_is_refused(self, mail_host) -> None:
         stranger = ed25519.Ed25519PrivateKey.generate().private_bytes(
@@ -318,8 +332,22 @@ class TestTrouble:
         assert_shows(caught.value, faults.HOST_KEY_CHANGED)
         assert not caught.value.retryable
 
+    def test_host_with_another_system_is_not_changed(self, mail_host) -> None:
+        other = "NAME=Debian\\nID=debian\\nVERSION_ID=12\\nPRETTY_NAME=Debian-12\\n"
+        mail_host.shell(f"rm /etc/os-release; printf '{other}' > /etc/os-release; rm /etc/timezone")
+        try:
+            with pytest.raises(Fault) as caught:
+                mail_host.configure()
+        finally:
+            mail_host.shell("ln -sf ../usr/lib/os-release /etc/os-release")
+
+        assert_shows(caught.value, faults.OTHER_SYSTEM, reason=...)
+        assert "another system than Debian 13: Debian-12" in str(caught.value)
+        assert mail_host.shell("ls /etc/timezone") == ""
+        assert mail_host.configure() == 1
+
     def test_instance_that_is_stopped_is_started_again(self, mail_host) -> None:
-        mail_host.shell("systemctl stop postfix@postfix-egress-mx1-3.service")
+        mail_host.shell(f"systemctl stop '{UNIT}'")
 
         assert mail_host.configure() == 1
         wait_for_port(mail_host.observed.addresses[2].ip, 587, 10)
@@ -361,8 +389,9 @@ class TestTrouble:
 
         def configure(host: ObservedHost) -> int:
             changed: int = mail_host.configure(observed=host)
-            shown = mail_host.shell("postmulti -l; ls /etc; ss -ltn")
-            assert (three.name in shown) == (host.addresses[-1].ip is not None)
+            shown = mail_host.shell("ls /etc; ls /etc/systemd/system/multi-user.target.wants")
+            exists = host.addresses[-1].ip is not None
+            assert (SPOOL.rpartition("/")[2] in shown, UNIT in shown) == (exists, exists)
             wait_for_port(two.ip, 587, 10)
             return changed
 

@@ -16,7 +16,7 @@ from lab.hostwinds.account import HostwindsAccount
 from tests.integration.hostwinds.conftest import Clock
 from tests.support.faults import fault_shown
 
-ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
+ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 13")
 
 
 @pytest.fixture

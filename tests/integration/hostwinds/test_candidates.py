@@ -42,7 +42,7 @@ def buyer(client: Client, journal: FileJournal, clock: Clock) -> Buyer:
 
 def buy(buyer: Buyer, journal: FileJournal, name: str) -> int:
     journal.agree(name, 999)
-    order = Order(name, 1, 2048, 50, "Seattle", "Debian 12")
+    order = Order(name, 1, 2048, 50, "Seattle", "Debian 13")
     return buyer.instance(order, lambda _: None).service_id
 
 

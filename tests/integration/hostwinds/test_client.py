@@ -96,7 +96,7 @@ def test_request_is_sent_over_ipv4_where_the_name_has_both_families(
 def test_order_whose_answer_is_lost_has_an_unknown_outcome(
     client: Client, hostwinds_account: HostwindsAccount
 ) -> None:
-    template = client.image_id("Debian 12")
+    template = client.image_id("Debian 13")
     hostwinds_account.faults.inject("lost_answer")
     with fault_shown(OUTCOME_UNKNOWN, reason=...):
         client.order(name="mx1", template=template, rid=52, location_id="12", cycle="monthly")

@@ -167,7 +167,7 @@ def test_server_whose_profile_does_not_exist_is_not_bought(
     hostwinds_account: HostwindsAccount, client: Client, journal: Journal
 ) -> None:
     buyer = Buyer(client, journal, Deadlines())
-    order = Order("acme-mx1-1", 1, 2048, 50, "Seattle", "Debian 12", "monthly", MAIL, INBOUND)
+    order = Order("acme-mx1-1", 1, 2048, 50, "Seattle", "Debian 13", "monthly", MAIL, INBOUND)
     with fault_shown(FIREWALL_PROFILE_MISSING):
         buyer.instance(order, print)
     assert hostwinds_account.ledger == []

@@ -72,7 +72,7 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
         name = f"acme-mx{number}"
         journal = FileJournal(tmp_path / f"{name}.json", clock=now)
         buyer = Buyer(client, journal, Deadlines(), clock=now, pause=clock.pause)
-        order = Order(name, 1, 2048, 50, "Seattle", "Debian 12")
+        order = Order(name, 1, 2048, 50, "Seattle", "Debian 13")
 
         journal.agree(name, 999)
 

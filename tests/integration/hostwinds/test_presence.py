@@ -54,7 +54,7 @@ class Visit:
 
 
 def order(name: str) -> Order:
-    return Order(name, 1, 2048, 50, "Seattle", "Debian 12")
+    return Order(name, 1, 2048, 50, "Seattle", "Debian 13")
 
 
 ADDRESS = {"serviceId": 1001, "name": "mx1-2", "address": "198.18.1.11"}

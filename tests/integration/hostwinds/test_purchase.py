@@ -32,7 +32,7 @@ from tests.integration.hostwinds.conftest import Clock
 from tests.support.faults import assert_shows, fault_shown
 from tests.support.points import Killed
 
-ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
+ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 13")
 LATE_ERROR = (
     "Hostwinds does not confirm add_instance: "
     "Invoice Paid: Invoice has been paid; Something went wrong"
@@ -147,8 +147,8 @@ def test_refused_order_leaves_no_intent(
 def test_order_that_is_not_on_offer_is_refused_before_a_purchase(
     buyer: Buyer, hostwinds_account: HostwindsAccount, lines: list[str]
 ) -> None:
-    huge = Order("acme-mx1-abc123", 64, 2048, 50, "Seattle", "Debian 12")
-    unknown_location = Order("acme-mx1-abc123", 1, 2048, 50, "Atlantis", "Debian 12")
+    huge = Order("acme-mx1-abc123", 64, 2048, 50, "Seattle", "Debian 13")
+    unknown_location = Order("acme-mx1-abc123", 1, 2048, 50, "Atlantis", "Debian 13")
     with fault_shown(SIZE_NOT_ON_OFFER):
         buyer.instance(huge, lines.append)
     with fault_shown(NOT_ON_OFFER, offered=...):

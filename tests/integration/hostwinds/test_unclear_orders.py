@@ -17,7 +17,7 @@ from lab.hostwinds.switches import ODD_BODIES
 from tests.integration.hostwinds.conftest import Clock
 from tests.support.faults import any_values, assert_shows, fault_shown
 
-ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 12")
+ORDER = Order("acme-mx1-abc123", 1, 2048, 50, "Seattle", "Debian 13")
 SAID = "Your account is on hold"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import socket
 import threading
@@ -17,6 +18,7 @@ from controlplane.ansible import faults
 from controlplane.ansible.first_contact import FirstContact, SshServer
 from kit.faults import Fault
 from tests.support.faults import assert_shows
+from tests.support.waiting import wait_for
 
 PASSWORD = "from-the-provider"
 
@@ -77,7 +79,7 @@ class SshPort:
         self._host = host
         self._listener = socket.create_server((address, port))
         self.port: int = self._listener.getsockname()[1]
-        self._transports: list[paramiko.Transport] = []
+        self.transports: list[paramiko.Transport] = []
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
@@ -89,7 +91,7 @@ class SshPort:
                 return
             transport = paramiko.Transport(connection)
             transport.add_server_key(self.key)
-            self._transports.append(transport)
+            self.transports.append(transport)
             try:
                 transport.start_server(server=self._host, event=threading.Event())
             except (paramiko.SSHException, EOFError):
@@ -99,7 +101,7 @@ class SshPort:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(10)
-        for transport in self._transports:
+        for transport in self.transports:
             transport.close()
             transport.join(10)
 
@@ -119,6 +121,28 @@ def ssh_port(host: Host) -> Iterator[SshPort]:
 @pytest.fixture
 def contact() -> FirstContact:
     return FirstContact(deadline=timedelta(seconds=10))
+
+
+def test_refused_login_leaves_no_connection(host: Host, ssh_port: SshPort) -> None:
+    host.accepts_passwords = False
+
+    def look(_: float) -> None:
+        wait_for(lambda: not any(transport.is_active() for transport in ssh_port.transports))
+        host.accepts_passwords = True
+
+    _, public = make_key()
+    gc.disable()  # it would close them at some time
+    try:
+        FirstContact(deadline=timedelta(seconds=10), pause=look).install_key(
+            SshServer("mx1", "127.0.0.1", ssh_port.port),
+            public_key=public,
+            private_key=None,
+            password=PASSWORD,
+            progress=lambda _: None,
+        )
+    finally:
+        gc.enable()
+    assert len(host.passwords) == 2
 
 
 def test_first_contact_uses_the_password_once_and_then_the_key(

@@ -23,7 +23,7 @@ SERVER = {
     "ramMb": 2048,
     "diskGb": 50,
     "location": "Seattle",
-    "image": "Debian 12",
+    "image": "Debian 13",
     "billingCycle": "monthly",
     "firewallProfile": "penguin-mail",
     "inbound": ["22/tcp", "25/tcp"],
@@ -74,9 +74,13 @@ def struct(values: dict[str, Any]) -> struct_pb2.Struct:
     return json_format.ParseDict(values, struct_pb2.Struct())
 
 
-def check(kind: str, news: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, str]:
+def checked(kind: str, news: dict[str, Any], olds: dict[str, Any] | None = None) -> Any:
     request = provider_pb2.CheckRequest(urn=urn(kind), news=struct(news), olds=struct(olds or {}))
-    return {f.property: f.reason for f in PROVIDER.Check(request, Call()).failures}
+    return PROVIDER.Check(request, Call())
+
+
+def check(kind: str, news: dict[str, Any], olds: dict[str, Any] | None = None) -> dict[str, str]:
+    return {f.property: f.reason for f in checked(kind, news, olds).failures}
 
 
 def diff(
@@ -132,7 +136,7 @@ def test_unknown_value_hides_no_other_mistake() -> None:
     assert set(failures) == {"hostname"}
 
 
-@pytest.mark.parametrize("key", ["cpu", "ramMb", "diskGb", "location", "image"])
+@pytest.mark.parametrize("key", ["cpu", "ramMb", "diskGb", "location"])
 def test_replacement_needs_another_name(key: str) -> None:
     """Otherwise the replacement would adopt the old server, which the engine then ends."""
     changed = {**SERVER, key: "Dallas" if isinstance(SERVER[key], str) else 4096}
@@ -141,6 +145,17 @@ def test_replacement_needs_another_name(key: str) -> None:
     assert key in failures["serverName"]
     assert check("Instance", {**changed, "serverName": "acme-mx1-3f9a2c-2"}, SERVER) == {}
     assert check("Instance", {**SERVER, "billingCycle": "annually"}, SERVER) == {}
+
+
+def test_server_keeps_the_system_that_it_was_bought_with() -> None:
+    """A new default must not end the servers that run, or the runs that would change them."""
+    news = {**SERVER, "image": "Debian 14", "billingCycle": "annually"}
+    kept = checked("Instance", news, SERVER)
+    assert list(kept.failures) == []
+    assert kept.inputs["image"] == SERVER["image"]
+    assert kept.inputs["billingCycle"] == "annually"
+    replacement = checked("Instance", {**news, "serverName": "acme-mx1-3f9a2c-2"}, SERVER)
+    assert replacement.inputs["image"] == "Debian 14"
 
 
 def test_change_of_name_replaces_and_one_of_the_cycle_does_not() -> None:

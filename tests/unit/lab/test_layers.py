@@ -32,8 +32,9 @@ def layers(tmp_path: Path, sources: Path) -> Layers:
     return Layers(tmp_path, print, sources=[sources], build_base=build)
 
 
-def build(directory: Path) -> None:
+def build(directory: Path, suite: str, sources: Path) -> None:
     (directory / "root").mkdir()
+    (directory / "root/built-of").write_text(f"{suite} {sources.read_text()}")
 
 
 def test_layer_of_the_same_parts_is_built_once(tmp_path: Path, sources: Path) -> None:
@@ -51,6 +52,15 @@ def test_layer_of_other_sources_is_another_one(layers: Layers, sources: Path) ->
     sources.write_text(DEB822.replace("packages.example", "mirror.example"))
     assert layers.base() != first
     assert first.is_dir()
+
+
+def test_host_is_built_from_the_machines_mirror_for_debian_13(
+    layers: Layers, sources: Path
+) -> None:
+    machine, host = (DEB822, DEB822.replace("bookworm", "trixie"))
+    assert (layers.base() / "built-of").read_text() == f"bookworm {machine}"
+    assert (layers.host() / "built-of").read_text() == f"trixie {host}"
+    assert [path.name for path in layers.host().parent.iterdir()] == ["root"]
 
 
 def test_layer_whose_build_was_killed_is_built_again(layers: Layers) -> None:

@@ -52,7 +52,7 @@ def _blueprint(count: int) -> Blueprint:
         ram_mb=4096,
         disk_gb=50,
         location="Seattle",
-        image="Debian 12",
+        image="Debian 13",
         firewall=Firewall(profile="penguin-mail", inbound=INBOUND, outbound=OUTBOUND),
         zone="acme.example",
         egress_name="out.mx1.acme.example",

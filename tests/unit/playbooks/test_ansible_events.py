@@ -64,7 +64,8 @@ def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
         ("Failed to update apt cache: unknown", False, faults.PACKAGES_UNAVAILABLE),
         ("No package matching 'postfix'", False, faults.PACKAGES_UNAVAILABLE),
         ("Could not get lock /var/lib/dpkg/lock", False, faults.PACKAGE_MANAGER_BUSY),
-        ("not running: postfix@-.service", False, faults.TASK_FAILED),
+        ("another system than Debian 13: Debian GNU/Linux 12", False, faults.OTHER_SYSTEM),
+        ("not running: postfix@inbound.service", False, faults.TASK_FAILED),
     ],
 )
 def test_failure_has_the_code_of_its_message(message: str, unreachable: bool, code: Code) -> None:

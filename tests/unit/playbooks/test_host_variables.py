@@ -30,7 +30,7 @@ def test_address_that_sends_bulk_has_an_instance_with_its_logins(
     assert host["instances"][0]["users"] == [
         {"username": "mx1-2.acme", "senders": ["b.acme.example", "b.other.example"]}
     ]
-    assert host["instances"][0]["unit"] == "postfix@postfix-egress-mx1-2.service"
+    assert host["instances"][0]["unit"] == r"postfix@egress\x2dmx1\x2d2.service"
     assert host["primary"]["ip"] == "198.18.1.10"
     assert not host["retired"]
 

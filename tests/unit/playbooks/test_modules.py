@@ -144,9 +144,11 @@ def test_newest_change_below_a_directory_counts(running_units: ModuleType, tmp_p
 
 
 def test_watched_path_may_name_the_instance(running_units: ModuleType) -> None:
-    unit = "postfix@postfix-egress-mx1-2.service"
+    unit = r"postfix@egress\x2dmx1\x2d2.service"
 
-    assert running_units.watched_paths(unit, ["/etc/{instance}"]) == ["/etc/postfix-egress-mx1-2"]
+    assert running_units.watched_paths(unit, ["/etc/postfix-{instance}"]) == [
+        "/etc/postfix-egress-mx1-2"
+    ]
     assert running_units.watched_paths("dovecot.service", ["/etc/dovecot"]) == ["/etc/dovecot"]
 
 
@@ -161,7 +163,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "refuses"
 
 
-@pytest.mark.parametrize("verb", ["daemon-reload", "enable", "stop", "restart"])
+@pytest.mark.parametrize("verb", ["daemon-reload", "enable", "disable", "restart"])
 def test_refusal_of_systemd_is_shown(running_units: ModuleType, systemd: Path, verb: str) -> None:
     running_units.act(["a.service"], ["b.service"], ["c.service"])
     systemd.write_text(verb)
