@@ -76,7 +76,7 @@ def test_instance_has_the_decided_settings(render: Render, blueprint: Blueprint)
         "enable_long_queue_ids": "yes",
         "in_flow_delay": "0",
         "maximal_queue_lifetime": "2d",
-        "bounce_queue_lifetime": "5d",
+        "bounce_queue_lifetime": "2d",
         "delay_warning_time": "0",
         "initial_destination_concurrency": "1",
         "smtp_destination_concurrency_limit": "2",
