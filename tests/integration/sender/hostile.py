@@ -16,10 +16,11 @@ from .scripted_host import Act, Host, mail, running_host, subject_of
 ONE = Limits(first=1, connections=1, farewell=0.2)
 """One connection at a time, which the mails share."""
 SHORT = {
-    "opening": replace(ONE, opening=0.4),
-    "command": replace(ONE, command=0.4),
-    "answer": replace(ONE, answer=0.4),
+    "opening": replace(ONE, opening=2.0),
+    "command": replace(ONE, command=2.0),
+    "answer": replace(ONE, answer=2.0),
 }
+"""Limits that end soon, but not before what a busy machine does in time."""
 BOB = Envelope("b+token@b.acme.example", "bob@rcpt.example")
 FIRST, SECOND, THIRD = "mail1", "mail2", "mail3"
 Plan = dict[tuple[str, int], Act | str | bytes]
