@@ -1,4 +1,4 @@
-"""What operators send can come before the mail of all tenants; repeated jobs need no quota."""
+"""Operators' mail can come before that of all tenants; keys and quotas have the short form of enqueueing."""
 
 from __future__ import annotations
 

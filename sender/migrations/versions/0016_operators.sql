@@ -35,8 +35,17 @@ begin
     lives := array(
         select coalesce(expiry - now() - delay, longest)
         from unnest(expiries, delays) with ordinality as message (expiry, delay, number) order by number);
-    select array_agg(job.id), array_agg(job.is_new), array_agg(job.is_same) into ids, are_new, are_same
-    from queue.enqueue(tenant, is_urgent, buckets, priorities, delays, lives, contents, keys, digests) as job;
+    if buckets[1] = all (buckets) and priorities[1] = all (priorities) and delays[1] = all (delays) and lives[1] = all (lives)
+    then
+        select job.ids, coalesce(job.are_new, array_fill(true, array[cardinality(contents)])),
+            coalesce(job.are_same, array_fill(true, array[cardinality(contents)]))
+        into ids, are_new, are_same
+        from queue.enqueue_alike(
+            tenant, is_urgent, buckets[1], priorities[1], delays[1], lives[1], contents, keys, digests) as job;
+    else
+        select array_agg(job.id), array_agg(job.is_new), array_agg(job.is_same) into ids, are_new, are_same
+        from queue.enqueue(tenant, is_urgent, buckets, priorities, delays, lives, contents, keys, digests) as job;
+    end if;
     select array_agg(number - 1) filter (where life <= interval '0'), array_agg(number - 1) filter (where life > longest),
         array_agg(number - 1) filter (where delay > longest), count(*)
     into early, late, far, added
