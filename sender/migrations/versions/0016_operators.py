@@ -1,4 +1,4 @@
-"""Operators' mail can come before that of all tenants; keys and quotas have the short form of enqueueing."""
+"""Operators' mail can come first; keys and quotas have the short form of enqueueing."""
 
 from __future__ import annotations
 

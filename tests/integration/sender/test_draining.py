@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,6 +17,24 @@ from tests.support.installation import login
 from tests.support.waiting import reached
 
 from .conftest import DEADLINE, engine_as, explained, reaches, sending
+from .sink import Sink
+
+
+async def host_has_the_mail(
+    sink: Sink,
+    opened: Coroutine[Any, Any, object],
+    closed_again: Coroutine[Any, Any, object],
+    in_hand: Callable[[], Awaitable[int | None]],
+) -> None:
+    """Let a held mail go on; close what it is for when its host has it and has not answered."""
+    sink.arrived.clear()
+    sink.released.clear()
+    sink.answers.append("wait")
+    await opened
+    await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+    await closed_again
+    await reached(in_hand, lambda count: count == 1)
+    sink.released.set()
 
 
 async def test_address_that_drains_gets_no_mail(
@@ -40,19 +60,10 @@ async def test_address_that_drains_gets_no_mail(
         await publish(draining_entry)  # the host has been asked for a mail that is claimed already
         sink.released.set()
         explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
-        assert (explanation.message.state, explanation.message.reason) == (
-            State.HELD,
-            "address_draining",
-        )
+        assert explanation.message.state is State.HELD
+        assert explanation.message.reason == "address_draining"
         assert (sink.mails, await in_hand()) == ([], 0)
-        sink.arrived.clear()
-        sink.released.clear()
-        sink.answers.append("wait")
-        await publish(entry)
-        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-        await publish(draining_entry)  # the host has the mail, and its answer is awaited
-        await reached(in_hand, lambda count: count == 1)
-        sink.released.set()
+        await host_has_the_mail(sink, publish(entry), publish(draining_entry), in_hand)
         await reaches(sender_engine, message_id, State.ACCEPTED)
         await reached(in_hand, lambda count: count == 0)
         async with sender_engine.begin() as connection:  # as an intent that has not seen it yet
@@ -101,19 +112,10 @@ async def test_domain_that_the_directory_has_no_longer_gets_no_mail(
         await publish(without)  # the host has been asked for a mail that is claimed already
         sink.released.set()
         explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
-        assert (explanation.message.state, explanation.message.reason) == (
-            State.HELD,
-            "domain_unknown",
-        )
+        assert explanation.message.state is State.HELD
+        assert explanation.message.reason == "domain_unknown"
         assert (sink.mails, await in_hand()) == ([], 0)
-        sink.arrived.clear()
-        sink.released.clear()
-        sink.answers.append("wait")
-        await publish(entry)
-        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-        await publish(without)  # the host has the mail, and its answer is awaited
-        await reached(in_hand, lambda count: count == 1)
-        sink.released.set()
+        await host_has_the_mail(sink, publish(entry), publish(without), in_hand)
         await reaches(sender_engine, message_id, State.ACCEPTED)
         await reached(in_hand, lambda count: count == 0)
         await publish(entry)
