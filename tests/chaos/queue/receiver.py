@@ -15,6 +15,7 @@ import re
 import ssl
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -140,7 +141,8 @@ class Host:
             pass  # what had no last bytes is not received
         finally:
             self._writers.discard(writer)
-            writer.close()
+            with suppress(AttributeError):  # see STARTTLS
+                writer.close()
 
     async def _command(
         self, line: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -153,7 +155,10 @@ class Host:
                 await self._answer(writer, b"250-host\r\n250-PIPELINING\r\n250 " + offer)
             case [b"STARTTLS"]:
                 await self._answer(writer, b"220 go on")
-                await writer.start_tls(self._context)
+                try:
+                    await writer.start_tls(self._context)
+                except AttributeError as error:  # asyncio's, where a client ends meanwhile
+                    raise ConnectionResetError from error
             case [b"AUTH"]:
                 await self._answer(writer, b"235 welcome")
             case [b"DATA"]:
