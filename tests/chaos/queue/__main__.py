@@ -22,7 +22,7 @@ MEASURED = ("outages", "neighbours", "transactions")
 RUNS = ("senders", "lists", "mixed", "hosts")
 SHARE = 4
 """The other runs have a part of the kills of the whole senders."""
-HOSTS, QUIET_RATE = 2_000, 150.0
+HOSTS, QUIET_RATE = 2_000, 50.0
 """Of the run with many hosts; its rate leaves time for their handshakes."""
 
 
