@@ -223,6 +223,7 @@ async def dark(play: Play) -> AsyncIterator[set[str]]:
     """Let a quarter of the hosts be dark: half of these refuse connections, half answer nothing."""
     hosts = play.scene.chance.sample(play.scene.hosts, len(play.scene.hosts) // 4)
     half = len(hosts) // 2
+    play.scene.darkened.update(hosts)
     async with _behaving(play, Mode.DARK, hosts[:half]), _behaving(play, Mode.SILENT, hosts[half:]):
         yield set(hosts)
 

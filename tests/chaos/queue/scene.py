@@ -120,6 +120,8 @@ class Scene:
     faults: list[str] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     """Disturbances, by name."""
+    darkened: set[str] = field(default_factory=set)
+    """Hosts that were dark for a while."""
 
     def __post_init__(self) -> None:
         """Divide the hosts."""

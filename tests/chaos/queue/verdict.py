@@ -14,6 +14,7 @@ from tests.chaos.queue.scene import End, Scene
 FULL_RATE = 500.0
 """Mails a second."""
 LOST_WITH_ITS_SENDERS = "ends_its_worker"
+ANSWER_LOST = "answer_lost"
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
         yield f"{len(reasonless)} dead without a reason: {reasonless[:5]}"
     if left := [job for job in others if job.state not in ("done", *settled)]:
         yield f"{len(left)} neither done nor given up: {left[:5]}"
-    yield from _unexplained(scene, {job.id.hex for job in jobs.values() if job.state == "unknown"})
+    yield from _unexplained(scene, jobs)
     for id_ in scene.poison:
         if jobs[id_].reason != LOST_WITH_ITS_SENDERS:
             yield f"a mail that ends its senders is {jobs[id_]}"
@@ -137,11 +138,21 @@ def _cancelled(scene: Scene, jobs: dict[UUID, Fate]) -> set[UUID]:
     return {id_ for id_ in scene.withdrawn if id_ in jobs and jobs[id_].state == "cancelled"}
 
 
-def _unexplained(scene: Scene, unknown: set[str]) -> Iterator[str]:
-    """An unknown outcome needs a killed sender with its intent, or a host that did not answer."""
-    doubtful: set[str] = set().union(*(end.account.doubtful for end in scene.ends))
-    if unexplained := unknown - doubtful - scene.unanswered():
-        yield f"{len(unexplained)} unknown without a kill after its intent: {list(unexplained)[:5]}"
+def _unexplained(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
+    """An unknown outcome needs a killed sender with its intent, or a host that did not answer.
+
+    A host that becomes dark may not even have read the last bytes, so that its log has none of it.
+    """
+    explained = scene.unanswered().union(*(end.account.doubtful for end in scene.ends))
+    unexplained = [
+        job
+        for job in jobs.values()
+        if job.state == "unknown"
+        and job.id.hex not in explained
+        and not (job.reason == ANSWER_LOST and scene.ips.get(job.id) in scene.darkened)
+    ]
+    if unexplained:
+        yield f"{len(unexplained)} unknown without a kill after its intent: {unexplained[:5]}"
 
 
 def _int(number: str) -> int:
