@@ -3,42 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
 from kit.database import Role
 from sender import draining
-from sender.directory import closed
+from sender.directory import DirectoryEntry, closed
 from sender.schemas import State
 from tests.support.installation import login
 from tests.support.waiting import reached
 
 from .conftest import DEADLINE, engine_as, explained, reaches, sending
-from .sink import Sink
+
+Handover = Callable[[DirectoryEntry, str, Callable[[], Awaitable[int | None]]], Awaitable[UUID]]
 
 
-async def host_has_the_mail(
-    sink: Sink,
-    opened: Coroutine[Any, Any, object],
-    closed_again: Coroutine[Any, Any, object],
-    in_hand: Callable[[], Awaitable[int | None]],
-) -> None:
-    """Let a held mail go on; close what it is for when its host has it and has not answered."""
-    sink.arrived.clear()
-    sink.released.clear()
-    sink.answers.append("wait")
-    await opened
-    await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-    await closed_again
-    await reached(in_hand, lambda count: count == 1)
-    sink.released.set()
+@pytest.fixture
+def hand_over(entry, publish, submit, sink, sender_engine) -> Handover:
+    """Return what hands a mail over while an entry closes its address or domain, twice."""
+
+    async def closed_meanwhile(
+        closed_entry: DirectoryEntry, reason: str, in_hand: Callable[[], Awaitable[int | None]]
+    ) -> UUID:
+        message_id: UUID = await submit()
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        await publish(closed_entry)  # the host has been asked for a mail that is claimed already
+        sink.released.set()
+        explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
+        assert explanation.message.state is State.HELD
+        assert explanation.message.reason == reason
+        assert (sink.mails, await in_hand()) == ([], 0)
+        sink.arrived.clear()
+        sink.released.clear()
+        sink.answers.append("wait")
+        await publish(entry)
+        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
+        await publish(closed_entry)  # the host has the mail, and its answer is awaited
+        await reached(in_hand, lambda count: count == 1)
+        sink.released.set()
+        await reaches(sender_engine, message_id, State.ACCEPTED)
+        await reached(in_hand, lambda count: count == 0)
+        return message_id
+
+    sink.at_recipient.append("wait")
+    return closed_meanwhile
 
 
 async def test_address_that_drains_gets_no_mail(
-    settings, entry, publish, submit, sink, sender_engine, upgraded, tenant_id
+    settings, entry, publish, submit, hand_over, sender_engine, upgraded, tenant_id
 ):
     draining_entry = entry.model_copy(
         update={"addresses": (entry.addresses[0].model_copy(update={"draining": True}),)}
@@ -53,19 +68,8 @@ async def test_address_that_drains_gets_no_mail(
         return found["mx1-2"]
 
     await publish(entry)
-    sink.at_recipient.append("wait")
-    message_id = await submit()
     async with sending(settings):
-        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-        await publish(draining_entry)  # the host has been asked for a mail that is claimed already
-        sink.released.set()
-        explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
-        assert explanation.message.state is State.HELD
-        assert explanation.message.reason == "address_draining"
-        assert (sink.mails, await in_hand()) == ([], 0)
-        await host_has_the_mail(sink, publish(entry), publish(draining_entry), in_hand)
-        await reaches(sender_engine, message_id, State.ACCEPTED)
-        await reached(in_hand, lambda count: count == 0)
+        message_id = await hand_over(draining_entry, "address_draining", in_hand)
         async with sender_engine.begin() as connection:  # as an intent that has not seen it yet
             await connection.execute(text("update queue.claimed set note = note"))
             assert await in_hand() is None
@@ -91,7 +95,7 @@ async def test_address_that_drains_gets_no_mail(
 
 
 async def test_domain_that_the_directory_has_no_longer_gets_no_mail(
-    settings, entry, publish, submit, sink, sender_engine, upgraded, tenant_id
+    settings, entry, publish, submit, hand_over, sender_engine, upgraded, tenant_id
 ):
     without = entry.model_copy(update={"domains": ()})
     controller = engine_as(upgraded, login(Role.CONTROLLER))
@@ -105,19 +109,8 @@ async def test_domain_that_the_directory_has_no_longer_gets_no_mail(
 
     await publish(entry)
     assert await in_hand() is None
-    sink.at_recipient.append("wait")
-    message_id = await submit()
     async with sending(settings):
-        await asyncio.wait_for(sink.arrived.wait(), DEADLINE)
-        await publish(without)  # the host has been asked for a mail that is claimed already
-        sink.released.set()
-        explanation = await reaches(sender_engine, message_id, State.HELD, State.ACCEPTED)
-        assert explanation.message.state is State.HELD
-        assert explanation.message.reason == "domain_unknown"
-        assert (sink.mails, await in_hand()) == ([], 0)
-        await host_has_the_mail(sink, publish(entry), publish(without), in_hand)
-        await reaches(sender_engine, message_id, State.ACCEPTED)
-        await reached(in_hand, lambda count: count == 0)
+        await hand_over(without, "domain_unknown", in_hand)
         await publish(entry)
         sent = await submit()
         await reaches(sender_engine, sent, State.ACCEPTED)
