@@ -126,9 +126,7 @@ def domain_records(
     if domain.dns is Dns.MANUAL:
         yield from _set_by_owner(domain, zone, tenant, platform)
         public = dict.fromkeys(SELECTORS if public else naming.RESERVED_SELECTORS, NO_KEY) | public
-        yield from _sending(
-            domain, ours, hosts, public, lambda own: naming.manual_target(own, platform)
-        )
+        yield from _of_sent_mail(domain, zone, ours, hosts, public, platform)
         unsubscribe = naming.manual_target(f"{naming.UNSUBSCRIBE_LABEL}.{name}", platform)
         yield ours.record(f"{name}/u/SPF", unsubscribe, RecordType.TXT, NO_SENDER)
         if domain.receives:
@@ -139,8 +137,7 @@ def domain_records(
     else:
         yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
         yield zone.record(f"{name}/SPF", name, RecordType.TXT, _spf(hosts, "~all"))
-        yield _policy(domain, zone, platform)
-        yield from _sending(domain, zone, hosts, public, lambda own: own)
+        yield from _of_sent_mail(domain, zone, ours, hosts, public, platform)
     yield from _reports(domain, ours, platform)
 
 
@@ -158,14 +155,26 @@ def draining_domain_records(
     """
     zone, ours = _zones(tenant, domain, platform)
     public = _public_key(domain, keys)
-    if domain.dns is Dns.MANUAL:  # its owner's records lead to these
+    yield from _of_sent_mail(domain, zone, ours, hosts, public, platform)
+    yield from _reports(domain, ours, platform)
+
+
+def _of_sent_mail(
+    domain: Domain,
+    zone: _Zone,
+    ours: _Zone,
+    hosts: tuple[Host, ...],
+    keys: dict[str, str],
+    platform: Platform,
+) -> Iterator[Record]:
+    """Yield what receivers look up of mail; the records of a manual domain's owner lead to ours."""
+    if domain.dns is Dns.MANUAL:
         yield from _sending(
-            domain, ours, hosts, public, lambda own: naming.manual_target(own, platform)
+            domain, ours, hosts, keys, lambda own: naming.manual_target(own, platform)
         )
     else:
         yield _policy(domain, zone, platform)
-        yield from _sending(domain, zone, hosts, public, lambda own: own)
-    yield from _reports(domain, ours, platform)
+        yield from _sending(domain, zone, hosts, keys, lambda own: own)
 
 
 def _zones(tenant: str, domain: Domain, platform: Platform) -> tuple[_Zone, _Zone]:
