@@ -89,5 +89,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: records would be removed that mail on hosts needs."""
-    raise NotImplementedError("restore a backup instead")
+    """Refuse."""
+    raise NotImplementedError(
+        "records that mail on hosts needs would be removed: restore a backup instead"
+    )

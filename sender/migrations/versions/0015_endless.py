@@ -1,4 +1,4 @@
-"""Holds without an end are told from those that end by themselves."""
+"""Buckets say which holds have no end."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ down_revision = "0014"
 
 
 def upgrade() -> None:
-    """Say which holds have no end."""
+    """Add the column, and fill it for the holds of now."""
     run(__file__)
 
 
 def downgrade() -> None:
-    """Say it of none, as before."""
+    """Remove the column."""
     op.execute("alter table queue.buckets drop column endless")

@@ -21,5 +21,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: the functions before are not kept, and earlier senders work with these."""
-    raise NotImplementedError("restore a backup instead")
+    """Refuse."""
+    raise NotImplementedError("the functions before are not kept: restore a backup instead")

@@ -14,5 +14,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: the function before is not kept, and earlier senders work with this one."""
-    raise NotImplementedError("restore a backup instead")
+    """Refuse."""
+    raise NotImplementedError("the function before is not kept: restore a backup instead")
