@@ -27,7 +27,7 @@ from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service
 from controlplane.tenants.draining import Draining
 from controlplane.tenants.draining_domains import DrainingDomain
-from controlplane.tenants.rendering import render_tenant
+from controlplane.tenants.rendering import render_before_a_pass
 from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import ConditionView
 
@@ -51,15 +51,13 @@ class Listed:
     @property
     def blueprint(self) -> Blueprint:
         """Return the blueprint of the tenant's document, without its keys."""
-        return render_tenant(
+        return render_before_a_pass(
             self.tenant,
             self.hosts,
             self.platform,
             keys=None,
-            draining=draining_rows.kept_before_a_pass(self.tenant, self.draining),
-            draining_domains=draining_domain_rows.kept_before_a_pass(
-                self.tenant, self.draining_domains
-            ),
+            addresses=self.draining,
+            domains=self.draining_domains,
         )
 
     def common(self, kind: str, name: str) -> dict[str, Any]:

@@ -57,7 +57,7 @@ async def _mark_addresses(
     message = "it takes no new mail, and is released when its host has sent all it has"
     for address in sorted(unwanted.keys() - known):
         part = subject(Kind.ADDRESS, address)
-        await _say(connection, tenant, part, "Draining", f"{message}{_end(limit)}", now=now)
+        await say(connection, tenant, part, "Draining", f"{message}{_end(limit)}", now=now)
 
 
 async def _mark_domains(
@@ -82,13 +82,13 @@ async def _mark_domains(
     message = "no new mail leaves from it, and its records are removed when hosts have sent all"
     for name in unwanted:
         part = subject(Kind.DOMAIN, name)
-        await _say(connection, tenant, part, "Draining", f"{message}{_end(limit)}", now=now)
+        await say(connection, tenant, part, "Draining", f"{message}{_end(limit)}", now=now)
     message = "another tenant has asked for it: its records are removed now"
     for name in sorted(claimed):
-        await _say(connection, tenant, subject(Kind.DOMAIN, name), "Claimed", message, now=now)
+        await say(connection, tenant, subject(Kind.DOMAIN, name), "Claimed", message, now=now)
 
 
-async def _say(
+async def say(
     connection: AsyncConnection,
     tenant: TenantRow,
     part: str,
@@ -97,6 +97,7 @@ async def _say(
     *,
     now: datetime,
 ) -> None:
+    """Record an event of an address or a domain that drains."""
     await emit(
         connection,
         tenant_id=tenant.id,

@@ -32,7 +32,7 @@ from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import claims, draining, draining_domains, repository
 from controlplane.tenants.preconditions import Precondition
-from controlplane.tenants.rendering import render_tenant
+from controlplane.tenants.rendering import render_before_a_pass
 from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import ConditionView, PauseView, TenantView
 
@@ -175,13 +175,8 @@ async def blueprint_of(
     hosts = await host_rows.load(connection, row.id)
     addresses = await draining.load(connection, row.id)
     domains_left = await draining_domains.load(connection, row.id)
-    rendered = render_tenant(
-        row,
-        hosts,
-        platform,
-        keys=row.public_keys,
-        draining=draining.kept_before_a_pass(row, addresses),
-        draining_domains=draining_domains.kept_before_a_pass(row, domains_left),
+    rendered = render_before_a_pass(
+        row, hosts, platform, keys=row.public_keys, addresses=addresses, domains=domains_left
     )
     await repository.record_digest(connection, row.id, rendered.digest)
     return rendered

@@ -11,8 +11,8 @@ import structlog
 
 from blueprint.naming import return_path
 from controlplane.conditions.model import TENANT, Verdict, bad, ok
-from controlplane.events.repository import emit
 from controlplane.reconciler.faults import DRAINING
+from controlplane.reconciler.marking import say
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import (
     CloudEngine,
@@ -174,16 +174,7 @@ class Draining(Phase[Observed]):
             await request_pass(connection, tenant.id, Priority.USER, now=session.clock())
             for part, reason, message in events:
                 log.info("released", tenant=tenant.name, subject=part, what=message)
-                await emit(
-                    connection,
-                    tenant_id=tenant.id,
-                    tenant=tenant.name,
-                    at=session.clock(),
-                    subject=part,
-                    kind="draining",
-                    reason=reason,
-                    message=message,
-                )
+                await say(connection, tenant, part, reason, message, now=session.clock())
         gone = {waiting.subject for waiting in released}
         snapshot.draining = [
             replace(row, is_released=row.is_released or subject(Kind.ADDRESS, row.address) in gone)
