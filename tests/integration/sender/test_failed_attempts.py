@@ -14,7 +14,7 @@ from tests.support.faults import assert_shows
 from vault import KeyRing, Vault
 from vault.faults import DAMAGED_ENVELOPE, UNKNOWN_KEY
 
-from .conftest import reaches, sending
+from .conftest import execute, reaches, sending
 
 
 def reasons(explanation: Explanation) -> list[str | None]:
@@ -153,9 +153,15 @@ async def test_mail_without_a_home_does_not_wait_for_a_host_that_is_away(
 async def test_message_held_beyond_its_life_expires(
     settings, entry, publish, submit, sink, sender_engine
 ):
-    message_id = await submit(expires_at=datetime.now(UTC) + timedelta(seconds=1))
+    message_id = await submit()
     async with sending(settings):
         await reaches(sender_engine, message_id, State.HELD)
+        await execute(
+            sender_engine,
+            "with ended as (update queue.ready set expires_at = now() returning id, expires_at)"
+            " update queue.records as record set expires_at = ended.expires_at"
+            " from ended where record.id = ended.id",
+        )
         explanation = await reaches(sender_engine, message_id, State.EXPIRED)
         await publish(entry)
         await reaches(sender_engine, await submit(), State.ACCEPTED)
