@@ -70,14 +70,14 @@ def parameter(name: str, value: str) -> str:
         return f";\r\n {name}={_quoted(value)}"
     pieces = list(_percent_encoded(value))
     if len(pieces) == 1:
-        return f";\r\n {name}*=utf-8''{pieces[0]}"
-    lines = [f"{name}*{number}*={piece}" for number, piece in enumerate(["utf-8''", *pieces])]
+        return f";\r\n {name}*={pieces[0]}"
+    lines = [f"{name}*{number}*={piece}" for number, piece in enumerate(pieces)]
     return "".join(f";\r\n {line}" for line in lines)
 
 
 def _percent_encoded(text: str) -> Iterator[str]:
-    """Cut between characters."""
-    piece = ""
+    """Name the character set, and cut between characters."""
+    piece = "utf-8''"
     for character in text:
         octets = quote(character, safe="")
         if len(piece) + len(octets) > PIECE:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from cli.faults import HEADER_REFUSED, MAIL_REFUSED, PART_REFUSED
@@ -342,12 +342,21 @@ FILES = st.fixed_dictionaries(
 )
 
 
+LONG_NAME = {
+    "content": "",
+    "content_type": "application/pdf",
+    "filename": ":::\xa0\xa0\xa0\U00010000\U00010000",
+}
+"""Percent-encoded, it is longer than a line."""
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     files=st.lists(FILES, max_size=3),
     html=st.none() | st.just('<img src="cid:logo@acme.example">'),
     references=st.lists(st.sampled_from(["<1@x>", f"<{'y' * 230}@x.example>"]), max_size=5),
 )
+@example(files=[LONG_NAME], html=None, references=[])
 def test_message_composed_is_read_back(
     tmp_path: Path, files: list[dict[str, Any]], html: str | None, references: list[str]
 ) -> None:
