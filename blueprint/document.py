@@ -202,6 +202,8 @@ class Mailbox(Document):
     address: OwnAddress
     domain: DomainName
     daily_cap: int
+    aliases: tuple[OwnAddress, ...] = ()
+    """Its other addresses, all of domains with the mail host of its own."""
 
 
 class Sending(SendingHours):

@@ -156,8 +156,21 @@ FOREIGN_MAILBOX = FAULTS.code(
     "tenant.foreign_mailbox",
     message="{address} is not in one of this tenant's domains",
     remedy="use one of: {domains}",
-    cause="A mailbox's domain is not listed in spec.domains.",
+    cause="The domain of a mailbox or alias is not listed in spec.domains.",
     example={"address": "sales@other.example", "domains": "acme-mail.example, acme.example"},
+)
+ALIAS_ELSEWHERE = FAULTS.code(
+    "tenant.alias_elsewhere",
+    message="{alias} cannot be an alias of {address}: its mail goes to {host}, not to {own}",
+    remedy="make it a mailbox of its own, or an alias of one whose mail goes to {host}",
+    cause="A mailbox is on the host that gets the mail of its domain: the first by name of those "
+    "whose names are in the domain, else of all.",
+    example={
+        "alias": "sales@globex.example",
+        "address": "sales@acme.example",
+        "host": "mx2.globex.example",
+        "own": "mx1.acme.example",
+    },
 )
 UNDECLARED_CATCH_ALL = FAULTS.code(
     "tenant.undeclared_catch_all",
@@ -176,7 +189,8 @@ DUPLICATE = FAULTS.code(
     "tenant.duplicate",
     message="{kind} {name} is listed a second time",
     remedy="remove one of the two",
-    cause="Hosts and domains are identified by their names, mailboxes by their addresses.",
+    cause="Hosts and domains are identified by their names, mailboxes by their addresses, also "
+    "by their aliases.",
     example={"kind": "host", "name": "mx1"},
 )
 NAME_TOO_LONG = FAULTS.code(
@@ -205,6 +219,7 @@ ACROSS_FIELDS = (
     PUBLIC_SUFFIX,
     OUTSIDE_ZONE,
     FOREIGN_MAILBOX,
+    ALIAS_ELSEWHERE,
     UNDECLARED_CATCH_ALL,
     NO_POSTAL_ADDRESS,
     DUPLICATE,

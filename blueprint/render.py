@@ -53,7 +53,7 @@ def render(
     former = [domain for domain in draining_domains if domain.name not in wanted]
     known = (*spec.domains, *former)
     hosts = _hosts(tenant, known, platform, incarnations or {}, draining or {})
-    receiving = {domain_of(box.address) for box in spec.mailboxes}
+    receiving = {domain_of(name) for box in spec.mailboxes for name in (box.address, *box.aliases)}
     receiving |= {domain.name for domain in spec.domains if domain.catch_all}
     domains = tuple(_domain(domain, hosts, keys, receiving) for domain in spec.domains)
     leaving = tuple(_without_people(_domain(domain, hosts, keys, ())) for domain in former)
@@ -73,6 +73,7 @@ def render(
                 address=box.address,
                 domain=domain_of(box.address),
                 daily_cap=box.daily_cap,
+                aliases=box.aliases,
             )
             for box in spec.mailboxes
         ),

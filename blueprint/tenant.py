@@ -207,6 +207,10 @@ class DomainSpec(Written):
     this mailbox."""
 
 
+MOST_ALIASES = 50
+"""Of one mailbox."""
+
+
 class MailboxSpec(Written):
     """One mailbox that people and campaigns send from."""
 
@@ -214,6 +218,9 @@ class MailboxSpec(Written):
     """In any case; kept in lower case."""
     daily_cap: Annotated[int, Field(ge=1, le=500, strict=True), Whole] = 50
     """Mails a day; at most 150 are sent, however high it is, and fewer during the warm-up."""
+    aliases: Annotated[tuple[OwnAddress, ...], Field(max_length=MOST_ALIASES)] = ()
+    """Other addresses of this mailbox, of its domain or of one whose mail goes to the same host: it
+    gets their mail; they may send, and count as this mailbox."""
 
 
 class SendingHours(Written):

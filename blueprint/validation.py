@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -11,6 +11,7 @@ from zoneinfo import available_timezones
 from blueprint.catalogue import PLANS, UNLIMITED
 from blueprint.collisions import NAME_LIMIT, collisions, too_long
 from blueprint.faults import (
+    ALIAS_ELSEWHERE,
     DUPLICATE,
     FOREIGN_MAILBOX,
     FOREIGN_ZONE,
@@ -33,9 +34,12 @@ from blueprint.faults import (
 from blueprint.mail_address import domain_of
 from blueprint.naming import CUSTOMERS_LABEL, EGRESS_LABEL, RETURN_PATH_LABEL
 from blueprint.platform import Platform
+from blueprint.render import render
 from blueprint.tenant import Dns, Tenant
 from blueprint.zones import is_public_suffix, is_within, occupied, overlap
 from kit.faults import Code
+
+Rule = Callable[[Tenant, Platform], Iterator[Located]]
 
 SPF_LOOKUPS = 10
 """RFC 7208 section 4.6.4; each host costs one."""
@@ -46,11 +50,14 @@ RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 
 def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
-    rules = (_tenant, _region, _hosts, _domains, _mailboxes, _sending)
-    located = [violation for rule in rules for violation in rule(tenant, platform)]
-    if not located:  # Names collide only in a document that is valid otherwise.
-        located = [*_lengths(tenant, platform), *_collisions(tenant, platform)]
+    located = _broken((_tenant, _region, _hosts, _domains, _mailboxes, _sending), tenant, platform)
+    if not located:  # What is derived is looked at only in a document that is valid otherwise.
+        located = _broken((_lengths, _collisions, _alias_hosts), tenant, platform)
     return located
+
+
+def _broken(rules: Iterable[Rule], tenant: Tenant, platform: Platform) -> list[Located]:
+    return [violation for rule in rules for violation in rule(tenant, platform)]
 
 
 def _located(code: Code, *path: str | int, **values: Any) -> Located:
@@ -129,16 +136,39 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
     listed = ", ".join(sorted(names))
     boxes = tenant.spec.mailboxes
     yield from _repeated((b.address for b in boxes), ("spec", "mailboxes"), "address", "mailbox")
+    taken = Counter(box.address for box in boxes)
     for index, box in enumerate(boxes):
+        path: Path = ("spec", "mailboxes", index)
         if domain_of(box.address) not in names:
-            path = ("spec", "mailboxes", index, "address")
-            yield _located(FOREIGN_MAILBOX, *path, address=box.address, domains=listed)
+            yield _located(FOREIGN_MAILBOX, *path, "address", address=box.address, domains=listed)
+        for number, alias in enumerate(box.aliases):
+            if taken[alias]:
+                place = (*path, "aliases", number)
+                yield _located(DUPLICATE, *place, kind="address", name=alias)
+            elif domain_of(alias) not in names:
+                place = (*path, "aliases", number)
+                yield _located(FOREIGN_MAILBOX, *place, address=alias, domains=listed)
+            taken[alias] += 1
     addresses = [box.address for box in boxes]
     for index, domain in enumerate(tenant.spec.domains):
         if domain.catch_all is not None and domain.catch_all not in addresses:
             path = ("spec", "domains", index, "catch_all")
             named = ", ".join(addresses) or "none yet"
             yield _located(UNDECLARED_CATCH_ALL, *path, address=domain.catch_all, mailboxes=named)
+
+
+def _alias_hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:
+    """Yield the aliases whose mail would arrive on another host than their mailbox is on."""
+    domains = render(tenant, platform=platform, keys=None, generation=1).domains
+    hosts = {domain.name: domain.mail_host for domain in domains}
+    for index, box in enumerate(tenant.spec.mailboxes):
+        own = hosts[domain_of(box.address)]
+        for number, alias in enumerate(box.aliases):
+            host = hosts[domain_of(alias)]
+            if host != own:
+                path = ("spec", "mailboxes", index, "aliases", number)
+                values = {"alias": alias, "address": box.address, "host": host, "own": own}
+                yield _located(ALIAS_ELSEWHERE, *path, **values)
 
 
 def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - one signature

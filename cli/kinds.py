@@ -60,7 +60,7 @@ ADDRESS = Kind(
 DOMAIN = Kind(
     "domain", "domains", DomainPage, ("tenant", "name", "ready", "reason", "dns", "dmarc?")
 )
-MAILBOX = Kind("mailbox", "mailboxes", MailboxPage, ("tenant", "name", "daily_cap"))
+MAILBOX = Kind("mailbox", "mailboxes", MailboxPage, ("tenant", "name", "daily_cap", "aliases?"))
 OPERATION = Kind(
     "operation",
     "operations",

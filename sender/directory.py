@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from blueprint.senders import mailbox_of
+from blueprint.senders import addresses_of, mailbox_of
 from blueprint.tenant import Language, SendingHours, Warmup
 from sender.clock import Clock, SystemClock
 from sender.database import SQL, Connection
@@ -60,6 +60,8 @@ class SendingMailbox(_Frozen):
 
     address: str
     daily_cap: int
+    aliases: tuple[str, ...] = ()
+    """Its other addresses, which send as it."""
 
 
 class DirectoryEntry(_Frozen):
@@ -91,7 +93,7 @@ class DirectoryEntry(_Frozen):
         """Return the mailbox that an address sends as; None: it may not send."""
         boxes = {box.address: box for box in self.mailboxes}
         catch_alls = {d.name: d.catch_all for d in self.domains if d.catch_all is not None}
-        name = mailbox_of(address, boxes, catch_alls)
+        name = mailbox_of(address, addresses_of(self.mailboxes), catch_alls)
         return None if name is None else boxes.get(name)
 
 

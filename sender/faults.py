@@ -63,9 +63,10 @@ FOREIGN_DOMAIN = FAULTS.code(
 UNDECLARED_MAILBOX = FAULTS.code(
     "message.undeclared_mailbox",
     message="{address} is no mailbox of the tenant",
-    remedy="declare it in spec.mailboxes, or a catch_all of its domain; declared: {mailboxes}",
-    cause="From must be a mailbox that can get the answer: declared, a sub-address of a declared "
-    "one (sales+x@), or any address of a domain with a catch_all.",
+    remedy="declare it in spec.mailboxes, as a mailbox or an alias of one, or a catch_all of its "
+    "domain; declared: {mailboxes}",
+    cause="From must be an address that gets the answer: a declared mailbox, an alias of one, a "
+    "sub-address of these (sales+x@), or any address of a domain with a catch_all.",
     example={"address": "offers@acme.example", "mailboxes": "sales@acme.example"},
     status=422,
 )

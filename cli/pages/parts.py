@@ -124,6 +124,7 @@ def _mailbox(part: MailboxView, tenant: TenantView) -> dict[str, str]:
     curve = MAILBOX_CURVES[warmup]
     return {
         "Domain": part.domain,
+        "Aliases": ", ".join(part.aliases) or "-",
         "Cap": f"{part.daily_cap} mails a day",
         "Warm-up": f"{warmup}: from {curve.start} to {curve.target} a day in {curve.days} days",
     }

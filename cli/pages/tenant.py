@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from blueprint.document import Blueprint
 from blueprint.instructions import instructions
+from blueprint.tenant import MailboxSpec
 from blueprint.warmup import ADDRESS
 from cli.api import Api, tenant_path
 from cli.conditions import Types
@@ -86,7 +87,7 @@ def _head(description: TenantDescription) -> dict[str, str]:
     spec = tenant.document.spec
     labels = [f"{key}={value}" for key, value in tenant.document.metadata.labels.items()]
     domains = [f"{domain.name} ({domain.dns})" for domain in spec.domains]
-    mailboxes = [f"{box.address} ({box.daily_cap} a day)" for box in spec.mailboxes]
+    mailboxes = [_mailbox(box) for box in spec.mailboxes]
     curve = ADDRESS[spec.sending.warmup]
     growth = f"each address from {curve.start} to {curve.target} a day in {curve.days} days"
     rows = {
@@ -101,6 +102,11 @@ def _head(description: TenantDescription) -> dict[str, str]:
         "Warm-up": f"{spec.sending.warmup}: {growth}",
     }
     return {title: value for title, value in rows.items() if value}
+
+
+def _mailbox(box: MailboxSpec) -> str:
+    aliases = f", also {' '.join(box.aliases)}" if box.aliases else ""
+    return f"{box.address} ({box.daily_cap} a day{aliases})"
 
 
 def _by(pause: PauseView) -> str:

@@ -104,6 +104,12 @@ def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
         **names,
         "unicode": {name: other for name, other in unicode.items() if other != name},
         "mailboxes": sorted(box.address for box in blueprint.mailboxes if box.domain in own),
+        "aliases": [
+            {"address": alias, "mailbox": box.address}
+            for box in sorted(blueprint.mailboxes, key=lambda box: box.address)
+            if box.domain in own
+            for alias in sorted(box.aliases)
+        ],
         "catch_alls": [
             {"domain": domain.name, "mailbox": domain.catch_all}
             for domain in sorted(domains, key=lambda domain: domain.name)

@@ -59,7 +59,11 @@ DOMAIN = _example(
     set_by_hand=[],
 )
 MAILBOX = _example(
-    "mailbox/sales@acme.example", name="sales@acme.example", domain="acme.example", daily_cap=50
+    "mailbox/sales@acme.example",
+    name="sales@acme.example",
+    domain="acme.example",
+    daily_cap=50,
+    aliases=["hello@acme.example"],
 )
 
 
@@ -128,6 +132,8 @@ class MailboxView(Part):
 
     domain: str
     daily_cap: int
+    aliases: list[str]
+    """Its other addresses."""
 
 
 class HostPage(Page[HostView]):

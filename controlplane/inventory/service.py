@@ -126,6 +126,7 @@ def _mailboxes(listed: Listed) -> Iterable[MailboxView]:
             **listed.common("mailbox", box.address),
             domain=domain_of(box.address),
             daily_cap=box.daily_cap,
+            aliases=list(box.aliases),
         )
 
 

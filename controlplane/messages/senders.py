@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from blueprint.faults import invalid
-from blueprint.senders import mailbox_of
+from blueprint.senders import addresses_of, mailbox_of
 from blueprint.tenant import TenantSpec
 from kit.faults import Code, Violation
 from sender.faults import (
@@ -37,7 +37,7 @@ def require_postal_address(spec: TenantSpec, messages: Sequence[OutgoingMessage]
 
 def mailbox_in(spec: TenantSpec, address: str) -> str | None:
     """Return the declared mailbox that a From address counts as under a tenant's document."""
-    return mailbox_of(address, [box.address for box in spec.mailboxes], _catch_alls(spec))
+    return mailbox_of(address, addresses_of(spec.mailboxes), _catch_alls(spec))
 
 
 def untimely(refused: TimesRefused, *, in_batch: bool) -> Exception:
@@ -57,7 +57,7 @@ def _violations(
     spec: TenantSpec, messages: Sequence[OutgoingMessage], *, in_batch: bool
 ) -> Iterator[Violation]:
     domains = sorted(domain.name for domain in spec.domains)
-    boxes = sorted(box.address for box in spec.mailboxes)
+    declared = addresses_of(spec.mailboxes)
     catch_alls = _catch_alls(spec)
     for index, message in enumerate(messages):
         path = _path(index, "from", in_batch=in_batch)
@@ -65,11 +65,11 @@ def _violations(
             yield FOREIGN_DOMAIN.violation(
                 path=path, domain=message.from_domain, domains=", ".join(domains)
             )
-        elif mailbox_of(message.from_address, boxes, catch_alls) is None:
+        elif mailbox_of(message.from_address, declared, catch_alls) is None:
             yield UNDECLARED_MAILBOX.violation(
                 path=path,
                 address=message.from_address,
-                mailboxes=", ".join(boxes) or "none",
+                mailboxes=", ".join(sorted(declared)) or "none",
             )
 
 

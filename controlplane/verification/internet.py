@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from blueprint.document import Blueprint, Domain
+from blueprint.mail_address import domain_of
+from blueprint.senders import addresses_of
 from controlplane.reconciler.ports import CloudState, Finding, Login
 from controlplane.verification.faults import NO_BANNER
 from controlplane.verification.hosts import Echo, Hosts, Shell
@@ -127,7 +129,8 @@ def _recipients(blueprint: Blueprint, domain: Domain) -> list[str]:
 
     Where mail of the domain goes elsewhere, its return path alone is ours.
     """
-    own = [box.address for box in blueprint.mailboxes if box.domain == domain.name]
+    names = addresses_of(blueprint.mailboxes)
+    own = [name for name in names if domain_of(name) == domain.name]
     if domain.catch_all is not None:
         own.append(f"{ANYBODY}@{domain.name}")
     name = domain.name if domain.receives else domain.return_path

@@ -121,7 +121,7 @@ class Activation(Phase[Published]):
                 for domain in blueprint.domains
             ),
             mailboxes=tuple(
-                SendingMailbox(address=box.address, daily_cap=box.daily_cap)
+                SendingMailbox(address=box.address, daily_cap=box.daily_cap, aliases=box.aliases)
                 for box in blueprint.mailboxes
             ),
             hours=SendingHours.model_validate(

@@ -147,14 +147,23 @@ async def test_message_whose_fields_do_not_go_together_is_refused(
 
 
 @pytest.mark.parametrize(
-    "sender", ["sales@acme.example", "Sales+autumn@ACME.example", "any.thing@news.acme.example"]
+    "sender",
+    [
+        "sales@acme.example",
+        "Sales+autumn@ACME.example",
+        "hello+x@acme.example",
+        "any.thing@news.acme.example",
+    ],
 )
-async def test_message_from_a_mailbox_or_a_catch_all_is_queued(operator, client_of, sender) -> None:
+async def test_message_from_a_mailbox_alias_or_catch_all_is_queued(
+    operator, client_of, sender
+) -> None:
     domains = [
         {"name": "acme.example"},
         {"name": "news.acme.example", "catch_all": "sales@acme.example"},
     ]
-    created = await operator.post("/tenants", json=document(domains=domains))
+    boxes = [{"address": "sales@acme.example", "aliases": ["Hello@acme.example"]}]
+    created = await operator.post("/tenants", json=document(domains=domains, mailboxes=boxes))
     client = await client_of(created.json()["id"])
     answer = await client.post("/messages", json=MESSAGE | {"from": sender})
     assert answer.status_code == 202, answer.text

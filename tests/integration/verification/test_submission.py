@@ -137,6 +137,10 @@ async def test_every_from_address_must_receive_mail(ports, blueprint) -> None:
     assert "sales@acme.example" in refused.message
     ports[1].replies["sales@acme.example"] = "250 OK"
     assert wrong(await verify(ports, with_mailboxes)) == []
+    alias = boxes[0].model_copy(update={"aliases": ("hello@acme.example",)})
+    with_alias = blueprint.model_copy(update={"mailboxes": (alias,)})
+    [refused] = [f for f in await verify(ports, with_alias) if not f.ok]
+    assert "hello@acme.example" in refused.message
     everybody = [d.model_copy(update={"catch_all": names[0]}) for d in blueprint.domains[:1]]
     with_catch_all = with_mailboxes.model_copy(update={"domains": tuple(everybody)})
     assert wrong(await verify(ports, with_catch_all)) == [

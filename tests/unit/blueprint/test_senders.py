@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from blueprint.senders import mailbox_of
+from blueprint.senders import addresses_of, mailbox_of
+from blueprint.tenant import MailboxSpec
 
-BOXES = ("sales@acme.example", "news+us@acme.example", "info@b.acme.example")
+BOXES = (
+    MailboxSpec(address="sales@acme.example", aliases=("hello@acme.example", "s@c.acme.example")),
+    MailboxSpec(address="news+us@acme.example"),
+    MailboxSpec(address="info@b.acme.example"),
+)
 CATCH_ALLS = {"b.acme.example": "sales@acme.example"}
 
 
@@ -22,6 +27,9 @@ CATCH_ALLS = {"b.acme.example": "sales@acme.example"}
         ("news+uk@acme.example", None),
         ("news@acme.example", None),
         ("+x@acme.example", None),
+        ("Hello+x@acme.example", "sales@acme.example"),
+        ("s@c.acme.example", "sales@acme.example"),
+        ("s@acme.example", None),
         ("sales@b.acme.example", "sales@acme.example"),
         ("info+x@b.acme.example", "info@b.acme.example"),
         ("sales@globex.example", None),
@@ -29,4 +37,4 @@ CATCH_ALLS = {"b.acme.example": "sales@acme.example"}
     ],
 )
 def test_address_sends_as_its_mailbox(address: str, mailbox: str | None) -> None:
-    assert mailbox_of(address, BOXES, CATCH_ALLS) == mailbox
+    assert mailbox_of(address, addresses_of(BOXES), CATCH_ALLS) == mailbox

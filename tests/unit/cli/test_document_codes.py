@@ -23,6 +23,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
 
 
+CAP, SALES, OTHER = "daily_cap: 50", "sales@acme.example", "a@other.example"
+
+
+def twice(address: str) -> dict[str, object]:
+    return {"kind": "address", "name": address}
+
+
 @pytest.mark.parametrize(
     ("old", "new", "code", "values"),
     [
@@ -41,6 +48,14 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("zone: acme.example", "zone: x.example", faults.FOREIGN_ZONE, {}),
         ("acme-mail.example", "penguinmails.example", faults.PLATFORM_DOMAIN, {}),
         ("sales@acme.example", "sales@other.example", faults.FOREIGN_MAILBOX, {}),
+        (CAP, f"{CAP}, aliases: [{OTHER}]", faults.FOREIGN_MAILBOX, {"address": OTHER}),
+        (CAP, f"{CAP}, aliases: [{SALES}]", faults.DUPLICATE, twice(SALES)),
+        (
+            CAP,
+            f"{CAP}, aliases: [s@acme.example, S@acme.example]",
+            faults.DUPLICATE,
+            twice("s@acme.example"),
+        ),
         ("dmarc: none", "catch_all: all@acme.example", faults.UNDECLARED_CATCH_ALL, {}),
         (HOST, HOST + HOST, faults.DUPLICATE, {}),
         ("acme-mail.example", "b.acme.example", faults.NAME_COLLISION, {}),

@@ -218,6 +218,20 @@ def looked_up(table: str, address: str) -> str | None:
     return None
 
 
+def test_mail_to_an_alias_and_its_sub_addresses_is_the_mailboxs(
+    render: Render, blueprint: Blueprint
+) -> None:
+    aliases = ("hello@acme.example", "a.b@acme-mail.example")
+    box = Mailbox(
+        address="sales@acme.example", domain="acme.example", daily_cap=10, aliases=aliases
+    )
+    table = render(blueprint.model_copy(update={"mailboxes": (box,)}), "inbound", "mailboxes.j2")
+    for address in ("hello@acme.example", "Hello+x@acme.example", "a.b@acme-mail.example"):
+        assert looked_up(table, address) == "people/sales%40acme.example/"
+    assert looked_up(table, "axb@acme-mail.example") is None
+    assert looked_up(table, "hello@acme-mail.example") is None
+
+
 def test_catch_all_gets_what_no_other_mailbox_of_its_domain_gets(
     render: Render, blueprint: Blueprint
 ) -> None:

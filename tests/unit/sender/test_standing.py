@@ -105,6 +105,14 @@ def test_transactional_mail_needs_no_postal_address_and_waits_for_no_hours() -> 
     assert found.count
 
 
+def test_mail_of_an_alias_counts_as_its_mailbox() -> None:
+    alias = SendingMailbox(address="sales@acme.example", daily_cap=50, aliases=("s@acme.example",))
+    box = Subject(Kind.MAILBOX, "sales@acme.example")
+    known = standing(changed(mailboxes=(alias,)), warm={box: Warm(box, 90, 50)})
+    found = credit_of(known, BucketName("s@acme.example", "google"))
+    assert found.words.endswith("sales@acme.example has reached its cap of 50 a day")
+
+
 @pytest.mark.parametrize("sender", ["sales+x@acme.example", "any@acme.example"])
 def test_mail_of_a_sub_address_or_a_catch_all_counts_as_its_mailbox(sender: str) -> None:
     domain = ENTRY.domains[0].model_copy(update={"catch_all": "sales@acme.example"})
