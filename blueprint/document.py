@@ -125,12 +125,19 @@ class Rule(StrEnum):
     """Any valid record of its kind; this one where there is none."""
     MERGED = "merged"
     """Its terms in the record of its kind; this one where there is none."""
+    OPTIONAL = "optional"
+    """This record, for what is done another way without it: no mail waits for it."""
     RESERVED = "reserved"
-    """This record, for later: nothing uses it yet, so it is not checked."""
+    """This record, for later: nothing uses it yet."""
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a domain waits for the record."""
+        return self not in (Rule.OPTIONAL, Rule.RESERVED)
 
 
 class Record(Document):
-    """One DNS record. An A record names the address whose IP becomes its content."""
+    """One DNS record. An A record of a host names the address whose IP becomes its content."""
 
     key: str
     """Unique and stable within the tenant; Pulumi's resource name. Example: `acme.example/MX`."""
@@ -192,6 +199,9 @@ class Domain(Document):
     """The mailbox of all addresses of the domain that are not declared."""
     zone: DomainName | None = None
     """Zone of its records, where the document names it."""
+    unsubscribe_host: HostName | None = None
+    """`u.<domain>`, where links in its mail lead once that is proven; None: to the platform's host,
+    as long as the platform has no public address."""
     receives: bool = True
     """Whether its mail comes to us: always where we write its records, else with mailboxes."""
 

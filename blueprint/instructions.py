@@ -28,7 +28,7 @@ def instructions(blueprint: Blueprint, domain: DomainName | None = None) -> list
             type=record.type,
             value=value_of(record),
             note=_note(record),
-            checked=record.rule is not Rule.RESERVED,
+            checked=record.rule.is_checked,
         )
         for record in blueprint.records
         if record.provider is Dns.MANUAL and domain in (None, record.domain)
@@ -47,6 +47,8 @@ def _note(record: Record) -> str:
     match record.rule:
         case Rule.RESERVED:
             return "for later use; not checked yet"
+        case Rule.OPTIONAL:
+            return "links in mail lead there once it is set, and to a name of ours until then"
         case Rule.ANY:
             above = inherited_policy(record.name)
             where = "" if above == record.name else f", neither here nor at {above}"

@@ -142,6 +142,11 @@ def return_path(domain: DomainName) -> DomainName:
     return f"{RETURN_PATH_LABEL}.{domain}"
 
 
+def unsubscribe_host(domain: DomainName) -> DomainName:
+    """Return the name of the public endpoints in links of a From domain's mail."""
+    return f"{UNSUBSCRIBE_LABEL}.{domain}"
+
+
 def shared_egress_name(tenant: str, platform: Platform) -> DomainName:
     """Return the name with one A record per address of a tenant, for SPF that owners write."""
     return f"{EGRESS_LABEL}.{tenant}.{platform.zone}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
@@ -49,6 +50,10 @@ class Platform(Document):
     dmarc_reports: OwnAddress | None = None
     """Mailbox that takes DMARC reports (`rua=`), in the platform's zone, where each domain's
     authorisation is written; without one no reports are asked for."""
+    public_address: str | None = None
+    """IPv4 address at which the Internet reaches the public endpoints by HTTPS: `u.<domain>` of
+    each From domain leads there, and links in its mail once that is proven. It stays as long as
+    such links are out. None: links have the platform's own host."""
     locations: dict[str, str] = Field(
         default_factory=lambda: {
             "us-west": "Seattle",
@@ -64,11 +69,22 @@ class Platform(Document):
     provider's own ones do not fit: `default` lets no mail in, `smtp` no SSH."""
     prices: Prices = Prices()
 
-    @field_validator("dmarc_reports", mode="before")
+    @field_validator("dmarc_reports", "public_address", mode="before")
     @classmethod
     def _is_set(cls, address: object) -> object:
         """A variable of the environment without a value is not set."""
         return None if address == "" else address
+
+    @field_validator("public_address")
+    @classmethod
+    def _is_ipv4(cls, address: str | None) -> str | None:
+        if address is not None:
+            try:
+                IPv4Address(address)
+            except ValueError:
+                msg = "it should be an IPv4 address such as 192.0.2.80"
+                raise ValueError(msg) from None
+        return address
 
     @field_validator("dmarc_reports")
     @classmethod

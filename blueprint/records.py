@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import quote
 
 from blueprint import naming
@@ -127,8 +128,8 @@ def domain_records(
         yield from _set_by_owner(domain, zone, tenant, platform)
         public = dict.fromkeys(SELECTORS if public else naming.RESERVED_SELECTORS, NO_KEY) | public
         yield from _of_sent_mail(domain, zone, ours, hosts, public, platform)
-        unsubscribe = naming.manual_target(f"{naming.UNSUBSCRIBE_LABEL}.{name}", platform)
-        yield ours.record(f"{name}/u/SPF", unsubscribe, RecordType.TXT, NO_SENDER)
+        links = naming.manual_target(naming.unsubscribe_host(name), platform)
+        yield ours.record(f"{name}/u/SPF", links, RecordType.TXT, NO_SENDER)
         if domain.receives:
             [host] = [host for host in hosts if host.primary.helo == domain.mail_host]
             exchange = naming.manual_exchange(name, platform)
@@ -151,7 +152,7 @@ def draining_domain_records(
     """Yield what mail needs that was handed over before its From domain was given up.
 
     Receivers look up its key, its policy, and SPF of its return path, to which bounces come.
-    Nothing of people's mail: its owner may have that elsewhere by now.
+    Its links are followed. Nothing of people's mail: its owner may have that elsewhere by now.
     """
     zone, ours = _zones(tenant, domain, platform)
     public = _public_key(domain, keys)
@@ -169,12 +170,13 @@ def _of_sent_mail(
 ) -> Iterator[Record]:
     """Yield what receivers look up of mail; the records of a manual domain's owner lead to ours."""
     if domain.dns is Dns.MANUAL:
-        yield from _sending(
-            domain, ours, hosts, keys, lambda own: naming.manual_target(own, platform)
-        )
+        at = partial(naming.manual_target, platform=platform)
+        yield from _sending(domain, ours, hosts, keys, at)
+        yield from _links(domain, ours, platform, at)
     else:
         yield _policy(domain, zone, platform)
         yield from _sending(domain, zone, hosts, keys, lambda own: own)
+        yield from _links(domain, zone, platform, lambda own: own)
 
 
 def _zones(tenant: str, domain: Domain, platform: Platform) -> tuple[_Zone, _Zone]:
@@ -225,6 +227,23 @@ def _sending(
         yield zone.record(f"{name}/DKIM/{selector}", signed, RecordType.TXT, content)
 
 
+def _links(
+    domain: Domain, zone: _Zone, platform: Platform, at: Callable[[HostName], HostName]
+) -> Iterator[Record]:
+    """Yield the address of the links in a domain's mail; `at` as in `_sending`.
+
+    No alias: the name in the platform's zone has another record.
+    """
+    if domain.unsubscribe_host is not None:
+        yield zone.record(
+            f"{domain.name}/u/A",
+            at(domain.unsubscribe_host),
+            RecordType.A,
+            platform.public_address,
+            rule=Rule.OPTIONAL,
+        )
+
+
 def _set_by_owner(domain: Domain, zone: _Zone, tenant: str, platform: Platform) -> Iterator[Record]:
     """Yield what the owner of a manual zone sets, once: every name that we will need.
 
@@ -248,7 +267,8 @@ def _set_by_owner(domain: Domain, zone: _Zone, tenant: str, platform: Platform) 
         yield zone.record(f"{name}/SPF", name, RecordType.TXT, spf, rule=Rule.MERGED)
     for selector in naming.RESERVED_SELECTORS:
         yield alias(f"{selector}._domainkey", Rule.RESERVED)
-    yield alias(naming.UNSUBSCRIBE_LABEL, Rule.RESERVED)
+    is_used = domain.unsubscribe_host is not None
+    yield alias(naming.UNSUBSCRIBE_LABEL, Rule.OPTIONAL if is_used else Rule.RESERVED)
 
 
 def _spf(hosts: Iterable[Host], otherwise: str) -> str:

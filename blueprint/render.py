@@ -55,8 +55,10 @@ def render(
     hosts = _hosts(tenant, known, platform, incarnations or {}, draining or {})
     receiving = {domain_of(name) for box in spec.mailboxes for name in (box.address, *box.aliases)}
     receiving |= {domain.name for domain in spec.domains if domain.catch_all}
-    domains = tuple(_domain(domain, hosts, keys, receiving) for domain in spec.domains)
-    leaving = tuple(_without_people(_domain(domain, hosts, keys, ())) for domain in former)
+    domains = tuple(_domain(domain, hosts, keys, receiving, platform) for domain in spec.domains)
+    leaving = tuple(
+        _without_people(_domain(domain, hosts, keys, (), platform)) for domain in former
+    )
     fields = {
         "tenant": name,
         "generation": generation,
@@ -139,6 +141,7 @@ def _domain(
     hosts: tuple[Host, ...],
     keys: PublicKeys | None,
     receiving: Collection[DomainName],
+    platform: Platform,
 ) -> Domain:
     """Return a domain. Its mail goes to a host below its own name, else to any of the tenant's.
 
@@ -157,6 +160,7 @@ def _domain(
         return_path=naming.return_path(domain.name),
         mail_host=inbound_host.primary.helo,
         selector=key.selector if key else None,
+        unsubscribe_host=naming.unsubscribe_host(domain.name) if platform.public_address else None,
         receives=domain.dns is Dns.CLOUDFLARE or domain.name in receiving,
         catch_all=domain.catch_all,
     )

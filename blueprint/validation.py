@@ -32,7 +32,12 @@ from blueprint.faults import (
     dotted,
 )
 from blueprint.mail_address import domain_of
-from blueprint.naming import CUSTOMERS_LABEL, EGRESS_LABEL, RETURN_PATH_LABEL
+from blueprint.naming import (
+    CUSTOMERS_LABEL,
+    EGRESS_LABEL,
+    RETURN_PATH_LABEL,
+    UNSUBSCRIBE_LABEL,
+)
 from blueprint.platform import Platform
 from blueprint.render import render
 from blueprint.tenant import Dns, Tenant
@@ -43,7 +48,7 @@ Rule = Callable[[Tenant, Platform], Iterator[Located]]
 
 SPF_LOOKUPS = 10
 """RFC 7208 section 4.6.4; each host costs one."""
-RESERVED_LABELS = (EGRESS_LABEL, RETURN_PATH_LABEL, CUSTOMERS_LABEL)
+RESERVED_LABELS = (EGRESS_LABEL, RETURN_PATH_LABEL, CUSTOMERS_LABEL, UNSUBSCRIBE_LABEL)
 RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 """Names directly below the platform's zone, where the names of tenants are too."""
 

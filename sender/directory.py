@@ -53,6 +53,15 @@ class SendingDomain(_Frozen):
     verified: bool
     catch_all: str | None = None
     """The mailbox of all addresses of the domain that are not declared."""
+    unsubscribe_host: str | None = None
+    """`u.acme.example`, once it was proven to lead to the public endpoints; None: the platform's.
+    """
+
+    def links(self, of_platform: str) -> str:
+        """Return what links in its mail begin with: its own host, else the platform's URL."""
+        if self.unsubscribe_host is None:
+            return of_platform.rstrip("/")
+        return f"https://{self.unsubscribe_host}"
 
 
 class SendingMailbox(_Frozen):

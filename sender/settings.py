@@ -27,7 +27,8 @@ class SenderSettings(BaseSettings):
     token_keys: LaterKeys = {}
     """Those that followed it, by id from 1 to 31: the highest signs, all are read."""
     public_url: str
-    """Where `/u/{token}` is served, e.g. `https://app.penguinmails.example`."""
+    """Where `/u/{token}` is served, e.g. `https://app.penguinmails.example`, for mail of domains
+    without a host of their own for it."""
     unsubscribe_address: MailAddress | None = None
     """Whose mail is posted to `/u`; None: nothing reads mail to unsubscribe."""
     role: str | None = None

@@ -47,6 +47,8 @@ class Snapshot:
     draining_domains: Sequence[DrainingDomain] = ()
     """Domains that the document no longer has, and whose records are kept."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
+    unsubscribe_hosts: frozenset[str] = frozenset()
+    """The names that links in mail may have, since they are proven."""
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for an action outside."""
 

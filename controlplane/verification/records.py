@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
-from blueprint.document import Blueprint, Record, RecordType, Rule
+from blueprint.document import Blueprint, Record, RecordType
 from blueprint.records import NO_SENDER
 from blueprint.zones import registrable
 from controlplane.reconciler.ports import Finding
@@ -123,7 +123,7 @@ def _expected(blueprint: Blueprint, ips: Mapping[str, str]) -> list[Expected]:
         record
         for record in blueprint.records
         if (record.address is None or record.address in ips)
-        and record.rule is not Rule.RESERVED
+        and record.rule.is_checked
         and record.domain not in draining
     ]
     helos = {

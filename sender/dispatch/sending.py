@@ -193,7 +193,7 @@ class Sending:
             domain=route.domain,
             footer=route.footer,
             message_id=message_id(job.id, message.from_address),
-            unsubscribe_url=f"{self.public_url.rstrip('/')}/u/{token}",
+            unsubscribe_url=f"{route.domain.links(self.public_url)}/u/{token}",
             unsubscribe_mail=address and mailto(address, token),
             now=self.clock.now(),
         )

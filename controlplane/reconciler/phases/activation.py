@@ -117,6 +117,9 @@ class Activation(Phase[Published]):
                     sealed_dkim_key=secrets.sealed(purposes.dkim(domain.name)),
                     verified=self._may_send(snapshot, domain, usable).status is Status.TRUE,
                     catch_all=domain.catch_all,
+                    unsubscribe_host=domain.unsubscribe_host
+                    if domain.unsubscribe_host in snapshot.unsubscribe_hosts
+                    else None,
                 )
                 for domain in blueprint.domains
             ),

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}", fullmatch=True).filter(
-    lambda name: name not in {"b", "out", "customers"}
+    lambda name: name not in {"b", "out", "customers", "u"}
 )
 
 

@@ -80,6 +80,7 @@ def test_long_key_is_not_repeated_in_full() -> None:
             "spec.domains[1].name",
         ),
         ("name: mx1", "name: out", "tenant.reserved_name", "spec.hosts[0].name"),
+        ("name: mx1", "name: u", "tenant.reserved_name", "spec.hosts[0].name"),
         ("    postal_address:", "    #", "tenant.no_postal_address", "spec.sending"),
         ("warmup: standard", "footer: no link", "document.invalid_value", "spec.sending.footer"),
         ("name: acme}", "name: customers}", "tenant.reserved_name", "metadata.name"),

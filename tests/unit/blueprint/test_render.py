@@ -19,6 +19,7 @@ from blueprint.cost import dollars
 from blueprint.document import Blueprint, Dkim, PublicKeys, RecordType
 from blueprint.loading import parse
 from blueprint.naming import bulk_addresses, host_of, is_server_of, server_name
+from blueprint.platform import Platform
 from blueprint.records import ownership_comment
 from blueprint.render import render
 from blueprint.tenant import Dns, Tenant
@@ -39,7 +40,11 @@ SIMPLE: dict[str, Any] = {
 
 
 def rendered(document: dict[str, Any], generation: int = 1) -> Blueprint:
-    tenant = parse(document, platform=PLATFORM)
+    return rendered_on(PLATFORM, document, generation)
+
+
+def rendered_on(platform: Platform, document: dict[str, Any], generation: int = 1) -> Blueprint:
+    tenant = parse(document, platform=platform)
     keys = PublicKeys(
         ssh="ssh-ed25519 AAAA",
         dkim={
@@ -49,7 +54,7 @@ def rendered(document: dict[str, Any], generation: int = 1) -> Blueprint:
             for domain in tenant.spec.domains
         },
     )
-    return render(tenant, platform=PLATFORM, keys=keys, generation=generation)
+    return render(tenant, platform=platform, keys=keys, generation=generation)
 
 
 @given(tenants())
