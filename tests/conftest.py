@@ -6,9 +6,10 @@ import os
 
 import hypothesis
 import pytest
-import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
+
+from tests.support.plain_log import log_plainly
 
 SHARED = (
     "tests/e2e/",
@@ -21,10 +22,7 @@ database."""
 # The duration of an example depends on the load: hosts and engines run beside the tests.
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
-# By default structlog renders a traceback with all local variables, which takes seconds.
-structlog.configure(
-    processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
-)
+log_plainly()
 
 
 def pytest_xdist_auto_num_workers() -> int:

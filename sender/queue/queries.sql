@@ -65,7 +65,7 @@ returning slot
 
 -- name: surplus
 -- How many slots more than its share a worker has.
-select greatest(0, (select count(*) from queue.slots where worker = %(worker)s) - ceil(256.0 / count(*)))::integer
+select greatest(0, (select count(*) from queue.slots where worker = %(worker)s) - ceil(256.0 / greatest(count(*), 1)))::integer
 from queue.workers where lease_until > now() and not draining
 
 -- name: give_slots

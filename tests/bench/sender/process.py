@@ -13,6 +13,7 @@ from sender.composer import Composer
 from sender.schemas import OutgoingMessage
 from sender.settings import SenderSettings
 from tests.bench.sender.loops import runner
+from tests.support.plain_log import log_plainly
 
 
 class Ready(Composer):
@@ -36,4 +37,5 @@ if __name__ == "__main__":
     run = runner(values.pop("loop"))
     if values.pop("ready"):
         vars(daemon)["Composer"] = Ready  # the rest is as it always is
+    log_plainly()
     run(send(values))

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-import structlog
-
 from sender import daemon  # noqa: F401 - the memory of a process is that of a sender
 from sender.queue import Attempt, Outcome, Settings, State, Worker, worker_pool
 from sender.queue.buckets import Claim
 from sender.queue.store import Claimed
 from tests.bench.sender.loops import runner
+from tests.support.plain_log import log_plainly
 
 RETRIED = 20
 """Of so many jobs, one is tried twice."""
@@ -101,6 +100,5 @@ async def work(dsn: str, name: str, kind: str) -> None:
 
 
 if __name__ == "__main__":
-    # Standard output is for answers.
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    log_plainly(sys.stderr)  # standard output is for answers
     runner("uvloop")(work(*sys.argv[1:]))

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import structlog
 from pydantic import SecretStr
 
 from blueprint import warmup
@@ -36,6 +35,7 @@ from sender.smtp import Egress, Envelope, Limits, Result
 from tests.chaos.queue import clocks
 from tests.chaos.queue.journal import Journal
 from tests.chaos.queue.points import Point, Watch
+from tests.support.plain_log import log_plainly
 
 CAP = 100_000_000
 DIE_WITH_PARENT = 1
@@ -225,7 +225,7 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    log_plainly(least=logging.WARNING)
     unlimited = warmup.Staircase(start=CAP, target=CAP, percent=1, interval=1)
     for caps in (warmup.ADDRESS, warmup.DOMAIN):
         caps.update(dict.fromkeys(caps, unlimited))

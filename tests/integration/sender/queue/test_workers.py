@@ -297,6 +297,16 @@ async def lose(queue: Queue, jobs: Sequence[UUID]) -> None:
         await store.recover(timedelta(seconds=60), MOST_LOSSES)
 
 
+async def test_worker_whose_lease_has_ended_has_no_slots_too_many(queue: Queue) -> None:
+    """Also where no other worker is left to share them with."""
+    async with worker_pool(queue.dsn) as pool:
+        store = Store(pool, timedelta(seconds=60), None)
+        await store.register("late")
+        assert len(await store.take_slots()) == 256
+        await queue.connection.execute("update queue.workers set lease_until = now()")
+        assert await store.surplus() == 0
+
+
 async def test_job_that_ends_its_workers_takes_no_other_along(queue: Queue) -> None:
     """Jobs that are lost with it are not blamed, however often that happens."""
     ids = await queue.put(*(NewJob("b", b"%d" % n) for n in range(40)))
