@@ -134,6 +134,7 @@ def _settings_of(
                 platform=settings.platform,
                 pepper=settings.api.pepper,
                 redis_url=SecretStr(embedded.redis_url(settings)),
+                images=settings.images,
                 socket=_descriptor(listener),
             )
         case Part.PUBLIC:

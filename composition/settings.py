@@ -19,6 +19,7 @@ from blueprint.tenant import DOMAIN_PATTERN, FullName
 from cli import settings
 from cli.settings import SETTINGS_FILE
 from composition.faults import SETTINGS_MISSING
+from controlplane.images.settings import ImageSettings
 from controlplane.settings import ReconcilerSettings
 from kit.database import Role
 from sender.tokens import LaterKeys, TokenKey
@@ -208,6 +209,7 @@ class Settings(BaseSettings):
     mail: MailSettings
     hosts: HostSettings = HostSettings()
     verification: VerificationSettings = VerificationSettings()
+    images: ImageSettings = ImageSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
 
     @model_validator(mode="after")

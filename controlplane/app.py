@@ -15,6 +15,9 @@ from controlplane.events.endpoints import router as events
 from controlplane.health.endpoints import Probe, database_probe
 from controlplane.health.endpoints import router as health
 from controlplane.holds.endpoints import router as holds
+from controlplane.images.endpoints import router as images_router
+from controlplane.images.registry import Registries
+from controlplane.images.settings import ImageSettings
 from controlplane.inventory.endpoints import router as inventory
 from controlplane.keys.endpoints import router as keys
 from controlplane.messages.endpoints import router as messages
@@ -46,6 +49,7 @@ def create_app(
     clock: Callable[[], datetime] = now,
     phases: Sequence[Row] = (),
     probes: Mapping[str, Probe] | None = None,
+    images: ImageSettings | None = None,
 ) -> FastAPI:
     """Build the application; `phases` are the reconciler's table.
 
@@ -66,6 +70,7 @@ def create_app(
     app.state.clock = clock
     app.state.phases = phases
     app.state.probes = {"db": database_probe(database), **(probes or {})}
+    app.state.registries = Registries(images or ImageSettings())
     app.state.measuring = Measuring(database, redis_url)
     problems.install(app)
     openapi.install(app, prefix=PREFIX, platform=platform)
@@ -87,6 +92,7 @@ def create_app(
         queue,
         mailq,
         suppressions,
+        images_router,
         phases_router,
         health,
     ):

@@ -109,6 +109,8 @@ class AdvisoryLock(IntEnum):
     """One sender at a time makes and drops the partitions of messages and events."""
     QUOTA = 0x70656E09
     """One transaction at a time compares a tenant with a limit; the second number is its hash."""
+    IMAGES = 0x70656E0A
+    """One operator at a time pins images."""
 
 
 def storable(text: str) -> str:

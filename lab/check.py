@@ -26,8 +26,13 @@ COMMANDS = (
     "apt-get",
     "apt-ftparchive",
     "ssh-keygen",
+    "openssl",
+    "docker-registry",
 )
-PACKAGES = "mmdebstrap systemd-container iproute2 nftables openssh-client apt-utils util-linux"
+PACKAGES = (
+    "mmdebstrap systemd-container iproute2 nftables openssh-client apt-utils util-linux openssl "
+    "docker-registry"
+)
 
 TRIAL = r"""
 fail() { echo "$1"; exit 1; }

@@ -116,6 +116,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     names = cloudflare_app(cloudflare)
     if internet is not None:
         names.router.routes.append(NameTroubles(internet.nameserver).route())
+        names.router.routes.append(internet.registry.route())
     with step("provider emulators"):
         hostwinds_server, cloudflare_server = serve(app), serve(names)
         stack.callback(hostwinds_server.stop)
@@ -134,6 +135,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
         lab.packages, lab.receiver = repository.URL, receiver.DOMAIN
         lab.echo_mx = receiver.NAME
         lab.trust_anchor = internet.nameserver.trust_anchor
+        lab.registry, lab.registry_ca = internet.registry_url, internet.registry.ca_file
     cloudflare.register(lab.platform_zone)
     return lab
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import uvicorn
 from starlette.types import ASGIApp
 
+from lab.authority import Certificate
+
 
 @dataclass(frozen=True)
 class RunningServer:
@@ -24,10 +26,12 @@ class RunningServer:
         self._thread.join()
 
 
-def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
+def serve(
+    app: ASGIApp, listener: socket.socket | None = None, tls: Certificate | None = None
+) -> RunningServer:
     """Start serving, on a free port of loopback unless a listening socket is given.
 
-    It accepts connections when this returns.
+    It accepts connections when this returns; by TLS only when a certificate is given.
     """
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -35,7 +39,13 @@ def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port, *_ = listener.getsockname()
     config = uvicorn.Config(
-        app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, access_log=False
+        app,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=1,
+        access_log=False,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(
@@ -43,4 +53,4 @@ def serve(app: ASGIApp, listener: socket.socket | None = None) -> RunningServer:
     )
     thread.start()
     name = f"[{host}]" if ":" in host else host
-    return RunningServer(f"http://{name}:{port}", server, thread)
+    return RunningServer(f"{'https' if tls else 'http'}://{name}:{port}", server, thread)

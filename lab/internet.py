@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from kit.faults import Fault
@@ -18,8 +19,11 @@ from lab.emulator_server import RunningServer, serve
 from lab.hosts import Hosts
 from lab.layers import Layers
 from lab.nameserver.guest import make
-from lab.nameserver.server import KnotNameserver
+from lab.nameserver.server import TTL, KnotNameserver
 from lab.receiver import Receiver
+from lab.registry.front import NAMES
+from lab.registry.server import PORT as REGISTRY_PORT
+from lab.registry.server import Registry
 
 Report = Callable[[str, str], None]
 """(part, state) → a line that `penguin lab up` shows."""
@@ -59,6 +63,8 @@ class Internet:
 
     machines: Hosts
     nameserver: KnotNameserver
+    registry: Registry
+    registry_url: str
 
     def __init__(
         self,
@@ -91,7 +97,23 @@ class Internet:
         self.nameserver = KnotNameserver(make(self._hosts, self._layers, secret), secret)
         self.nameserver.start()
         self.machines = Hosts(self._hosts, parts.host)
-        self._done("name server and resolver", started)
+        started = self._done("name server and resolver", started)
+        self._start_registry()
+        self._done("container registry", started)
+
+    def _start_registry(self) -> None:
+        """Serve images by the names that hosts pull them from elsewhere, too."""
+        self.registry = Registry(
+            self._directory / leftovers.REGISTRY,
+            self._cache / leftovers.CACHE / leftovers.REGISTRY,
+            lambda: network.listener(REGISTRY_PORT),
+            partial(cgroups.inside, "registry"),
+        )
+        self.registry_url = self.registry.start()
+        for name in NAMES:
+            self.nameserver.create_zone(name)
+            self.nameserver.delegate(name)
+            self.nameserver.replace(name, name, "A", TTL, [network.SERVICES])
 
     def receive(self, ready: Callable[[], None]) -> None:
         """Start the receiver in a thread, which calls `ready` once mail is verified."""
@@ -117,6 +139,8 @@ class Internet:
             cleanup.callback(self._clear, self._directory)
             if self._repository is not None:
                 cleanup.callback(self._repository.stop)
+            if hasattr(self, "registry"):
+                cleanup.callback(self.registry.stop)
             if hasattr(self, "nameserver"):
                 cleanup.callback(self.nameserver.close)
             if hasattr(self, "machines"):

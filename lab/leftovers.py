@@ -14,6 +14,8 @@ from lab.running import FILE
 
 HOSTS = "hosts"
 """Directory of the guests' disks below the lab's."""
+REGISTRY = "registry"
+"""Directory of the container registry's socket, keys and log, likewise."""
 CACHE = "lab"
 """Directory of layers and packages below the cache; unfinished ones begin with a dot."""
 NSPAWN = Path("/run/systemd/nspawn")
@@ -60,6 +62,7 @@ def clear(*directories: Path) -> None:
 def _remove_disks(directory: Path) -> None:
     if left := mounts(directory):
         raise REMAINS(what=f"the mount {left[0]}")
+    shutil.rmtree(directory / REGISTRY, ignore_errors=True)
     hosts = directory / HOSTS
     shutil.rmtree(hosts, ignore_errors=True)
     if hosts.exists():

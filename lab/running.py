@@ -37,6 +37,10 @@ class RunningLab(BaseModel):
     """Address that submission comes from, as hosts see it."""
     packages: str | None = None
     """URL of the package repository for hosts."""
+    registry: str | None = None
+    """URL of the container registry, which hosts reach as `ghcr.io`; None at API level."""
+    registry_ca: Path | None = None
+    """Certificate by which clients trust it: `/etc/docker/certs.d/ghcr.io/ca.crt` of hosts."""
     receiver: str | None = None
     """Domain whose mail arrives in the lab."""
     echo_mx: str | None = None

@@ -97,6 +97,7 @@ def _guests(lab: RunningLab) -> list[dict[str, Any]]:
     return [
         {"what": "resolver", "state": "ready", "address": lab.resolver},
         {"what": "packages", "state": "ready", "address": lab.packages},
+        {"what": "registry", "state": "ready; all images are stand-ins", "address": lab.registry},
         {"what": "receiver", "state": receiver, "address": lab.receiver},
     ]
 
@@ -165,7 +166,7 @@ def inbox(
 
 @app.command()
 def fault(
-    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare or dns")],
+    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare, dns or registry")],
     name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
     times: Annotated[
         int, typer.Option(parser=whole_number, help="for how many requests; -1: until cleared")
@@ -176,7 +177,7 @@ def fault(
     ] = 0,
     output: OutputOption = Format.JSON,
 ) -> None:
-    """Make a provider's emulator, or the name servers, fail."""
+    """Make a provider's emulator, the name servers or the container registry fail."""
     lab = required(local.lab_dir())
     urls = {
         "hostwinds": f"{lab.hostwinds_url}/_lab/faults",
@@ -184,6 +185,8 @@ def fault(
     }
     if lab.resolver is not None:
         urls["dns"] = f"{lab.cloudflare_url}/_lab/dns"
+    if lab.registry is not None:
+        urls["registry"] = f"{lab.cloudflare_url}/_lab/registry"
     if part not in urls:
         raise USAGE(mistake=f"{part} is not in this lab", remedy=f"use {' or '.join(urls)}")
     if part != "dns" and (zone or seconds):

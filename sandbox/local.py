@@ -274,6 +274,8 @@ def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
         "PENGUIN_VERIFICATION__RESOLVER": lab.resolver or "",
         "PENGUIN_VERIFICATION__SOURCE": lab.sender_address or "",
         "PENGUIN_VERIFICATION__ECHO_MX": lab.echo_mx or "",
+        "PENGUIN_IMAGES__REGISTRY": lab.registry or "",
+        "PENGUIN_IMAGES__CA_FILE": str(lab.registry_ca or ""),
     }
 
 

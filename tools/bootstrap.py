@@ -36,6 +36,7 @@ COMMANDS_TO_PACKAGES = {
     "apt-ftparchive": "apt-utils",
     "openssl": "openssl",
     "pgbouncer": "pgbouncer",
+    "docker-registry": "docker-registry",
 }
 """What real lab hosts, the playbooks and the tests need from the distribution."""
 APT_LOCK_SECONDS = 300

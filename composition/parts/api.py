@@ -27,6 +27,7 @@ async def work(settings: ApiPart, progress: Progress, stop: asyncio.Event) -> No
         redis_url=settings.redis_url.get_secret_value(),
         phases=ROWS,
         probes=probes(database, progress),
+        images=settings.images,
     )
     listener = socket.socket(fileno=settings.socket)
     host, port, *_ = listener.getsockname()

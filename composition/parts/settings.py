@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
 
 from blueprint.platform import Platform
 from composition.settings import HostSettings, VerificationSettings
+from controlplane.images.settings import ImageSettings
 from controlplane.settings import ReconcilerSettings
 from kit.database import Role, role_name
 
@@ -62,6 +63,7 @@ class ApiPart(PartSettings):
     pepper: Secret
     redis_url: Secret
     """Where senders show connections and rates."""
+    images: ImageSettings
     socket: int
     """Descriptor of the listening socket, which outlives a restart of the part."""
 

@@ -9,6 +9,7 @@ from composition.faults import FAULTS as COMPOSITION
 from controlplane.ansible.faults import FAULTS as ANSIBLE
 from controlplane.authority.faults import FAULTS as AUTHORITY
 from controlplane.faults import FAULTS as CONTROLPLANE
+from controlplane.images.faults import FAULTS as IMAGES
 from controlplane.pulumi.faults import FAULTS as PULUMI
 from controlplane.reconciler.faults import FAULTS as RECONCILER
 from controlplane.verification.faults import FAULTS as VERIFICATION
@@ -25,6 +26,7 @@ TABLES = (
     CLI,
     COMPOSITION,
     CONTROLPLANE,
+    IMAGES,
     BLUEPRINT,
     SENDER,
     VAULT,

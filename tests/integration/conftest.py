@@ -17,6 +17,7 @@ from psycopg import sql
 from controlplane.migrations import upgrade
 from kit.paths import state_dir
 from tests.support.emulator import Emulator, served
+from tests.support.image_registry import ImageRegistry, running_registry
 from tests.support.installation import INSTALLATION, PASSWORDS
 from tools.servers import Postgres, Valkey
 
@@ -124,6 +125,20 @@ def valkey(valkey_server: Valkey) -> str:
     with redis.Redis.from_url(valkey_server.url()) as client:
         client.flushall()
     return valkey_server.url()
+
+
+@pytest.fixture(scope="session")
+def image_registry_server(servers_dir: Path) -> Iterator[ImageRegistry]:
+    """A container registry that has the images of two versions of Mailu."""
+    with running_registry(servers_dir / "images") as running:
+        yield running
+
+
+@pytest.fixture
+def image_registry(image_registry_server: ImageRegistry) -> Iterator[ImageRegistry]:
+    """The registry, in order."""
+    yield image_registry_server
+    image_registry_server.server.clear()
 
 
 @pytest.fixture(scope="session")

@@ -18,14 +18,17 @@ from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
+from controlplane.images.settings import ImageSettings
 from controlplane.service import serve_http
-from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
+from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
 
 PEPPER = b"pepper"
 
 
 @contextmanager
-def running_api(dsn: str, logs: Path) -> Iterator[tuple[str, str]]:
+def running_api(
+    dsn: str, logs: Path, images: ImageSettings = NO_REGISTRY
+) -> Iterator[tuple[str, str]]:
     """Serve the API on an upgraded database; yield its URL and the key of an operator."""
     key = create_key(PEPPER)
     listener = listen("127.0.0.1", 0)
@@ -40,7 +43,9 @@ def running_api(dsn: str, logs: Path) -> Iterator[tuple[str, str]]:
             )
         stop = asyncio.Event()
         running.append((asyncio.get_running_loop(), stop))
-        app = create_app(database=pools, platform=PLATFORM, pepper=PEPPER, phases=ROWS)
+        app = create_app(
+            database=pools, platform=PLATFORM, pepper=PEPPER, phases=ROWS, images=images
+        )
         await serve_http(app, listener, stop, ready.set)
         await pools.close()
 

@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from blueprint import faults as document_faults
 from controlplane import faults
+from controlplane.images import faults as image_faults
 from sender import faults as message_faults
 
 ACROSS_FIELDS = {
@@ -26,6 +27,8 @@ ACROSS_FIELDS = {
         *faults.ACROSS_FIELDS,
         *message_faults.ACROSS_FIELDS,
         faults.TENANT_MOVED,  # like a 409: what the tenant is at the moment
+        image_faults.TOO_OLD,
+        image_faults.UNKNOWN,  # what the registry has at the moment
     )
 }
 

@@ -12,7 +12,9 @@ import psycopg
 import pytest
 
 from cli.environment import Environment
+from controlplane.images.settings import ImageSettings
 from tests.support.command_line import run
+from tests.support.installation import NO_REGISTRY
 from tests.support.running_api import running_api
 from tests.support.waiting import wait_for
 
@@ -69,8 +71,16 @@ class Plane:
 
 
 @pytest.fixture
-def plane(upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plane]:
-    with running_api(upgraded, tmp_path / "log") as (url, key):
+def images() -> ImageSettings:
+    """The registry of images."""
+    return NO_REGISTRY
+
+
+@pytest.fixture
+def plane(
+    upgraded: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: ImageSettings
+) -> Iterator[Plane]:
+    with running_api(upgraded, tmp_path / "log", images) as (url, key):
         monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path / "state"))
         monkeypatch.setenv("PENGUIN_API_URL", url)
         monkeypatch.setenv("PENGUIN_API_KEY", key)

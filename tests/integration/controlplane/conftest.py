@@ -16,7 +16,8 @@ from controlplane.app import create_app
 from controlplane.database import OPERATOR, Database
 from controlplane.identity.keys import Scope, create_key
 from controlplane.identity.repository import add_key
-from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
+from controlplane.images.settings import ImageSettings
+from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
 
 PEPPER = b"pepper"
 START = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -75,8 +76,21 @@ async def pools(upgraded: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def app(pools: Database, clock: Clock) -> FastAPI:
-    return create_app(database=pools, platform=PLATFORM, pepper=PEPPER, clock=clock, phases=ROWS)
+def images() -> ImageSettings:
+    """The registry of images."""
+    return NO_REGISTRY
+
+
+@pytest.fixture
+def app(pools: Database, clock: Clock, images: ImageSettings) -> FastAPI:
+    return create_app(
+        database=pools,
+        platform=PLATFORM,
+        pepper=PEPPER,
+        clock=clock,
+        phases=ROWS,
+        images=images,
+    )
 
 
 Client = httpx2.AsyncClient

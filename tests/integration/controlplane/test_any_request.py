@@ -13,6 +13,7 @@ import pytest
 from controlplane.identity.keys import Scope
 from kit.paths import checkout
 from tests.integration.controlplane.conftest import document
+from tests.support.image_registry import ImageRegistry
 from tests.support.running_api import running_api
 
 MESSAGE = {"from": "sales@acme.example", "to": "bob@rcpt.example", "subject": "Hi", "text": "Hello"}
@@ -33,8 +34,10 @@ EXAMPLES = 3
 
 @pytest.mark.timeout(900)  # of one core that others may use too
 @pytest.mark.parametrize("owner", PHASES)
-def test_any_request_is_answered_as_described(owner: str, upgraded: str, tmp_path: Path) -> None:
-    with running_api(upgraded, tmp_path) as (url, key):
+def test_any_request_is_answered_as_described(
+    owner: str, upgraded: str, tmp_path: Path, image_registry: ImageRegistry
+) -> None:
+    with running_api(upgraded, tmp_path, image_registry.settings) as (url, key):
         keys = {"operator": key, "tenant": _key_of_tenant(url, key)}
         done = subprocess.run(
             [

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+import pytest
 from alembic import command
 from alembic.config import Config
+from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import create_engine, make_url
 
 from controlplane import migrations
@@ -67,3 +69,23 @@ def test_what_drains_is_carried_over_and_domains_can_drain(
             "from oltp.draining_domains join oltp.schedule using (tenant_id)"
         ).fetchall()
     assert row == (True, 0, 1, True)
+
+
+def test_images_can_be_pinned_after_an_upgrade(shared_database: str, database: str) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0003")
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    row = ("front", "ghcr.io/mailu/nginx", "2024.06.57", f"sha256:{'0' * 64}", "https://ghcr.io")
+    with psycopg.connect(database) as admin:
+        admin.execute(f"set role {login(Role.OPERATOR)}")
+        admin.execute(
+            "insert into oltp.pinned_images values (%s, %s, %s, %s, %s, now(), 'pm_live_1')", row
+        )
+        admin.execute(f"set role {login(Role.CONTROLLER)}")
+        [kept] = admin.execute(
+            "select service, image, tag, digest, registry from oltp.pinned_images"
+        ).fetchall()
+        assert kept == row
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute("delete from oltp.pinned_images")

@@ -32,7 +32,7 @@ from controlplane.reconciler.ports import Configurator, Verifier
 from controlplane.service import serve_http
 from controlplane.settings import ReconcilerSettings
 from tests.support.command_line import run
-from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
+from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from tests.support.pulumi_engine import pulumi_engine
@@ -152,6 +152,7 @@ class ControlPlane:
                 pepper=PEPPER,
                 clock=self.clock,
                 phases=self.rows,
+                images=NO_REGISTRY,
             )
             await serve_http(app, listener, stop, ready.set)
             await self._database.close()

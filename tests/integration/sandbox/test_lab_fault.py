@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from starlette.routing import Route
 
 from kit.processes import own_identity
 from lab.cloudflare.account import CloudflareAccount
@@ -16,6 +17,7 @@ from lab.emulator_server import serve
 from lab.guest import RESOLVER
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app as hostwinds_app
+from lab.injection import Injection
 from lab.memory import MemoryMachines, MemoryNameserver
 from lab.nameserver.server import KnotNameserver
 from lab.nameserver.troubles import NameTroubles
@@ -90,6 +92,10 @@ def lab(
     monkeypatch.setenv("PENGUIN_STATE_DIR", str(tmp_path))
     names = cloudflare_app(cloudflare)
     names.router.routes.append(NameTroubles(cast("KnotNameserver", servers)).route())
+    registry = Injection("denied")
+    names.router.routes.append(
+        Route("/_lab/registry", registry.endpoint, methods=["GET", "POST", "DELETE"])
+    )
     running = serve(hostwinds_app(hostwinds)), serve(names)
     lab = RunningLab(
         process=own_identity(),
@@ -99,6 +105,7 @@ def lab(
         cloudflare_url=running[1].url,
         cloudflare_token="t" * 40,
         resolver=RESOLVER,
+        registry="https://198.18.0.2:443",
     )
     local.lab_dir().mkdir()
     lab.write(local.lab_dir())
@@ -148,6 +155,11 @@ def test_fault_of_a_provider_lasts_for_some_requests(
     assert fault("hostwinds", "clear") == hostwinds.faults.active() == {}
 
 
+def test_fault_of_the_registry_lasts_for_some_requests(fault: Command) -> None:
+    assert fault("registry", "denied", "--times", "2") == {"denied": 2}
+    assert fault("registry", "clear") == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -161,6 +173,7 @@ def test_fault_of_a_provider_lasts_for_some_requests(
         (["hostwinds", "slow", "--zone", ZONE], "hostwinds has no zone and no seconds"),
         (["cloudflare", "slow", "--times", "0"], "times is a number of requests, or -1"),
         (["hostwinds", "slow", "--times", "-2"], "times is a number of requests, or -1"),
+        (["registry", "slow"], "slow is not a fault; use one of: denied"),
         (["mail", "slow"], "mail is not in this lab"),
     ],
 )
@@ -172,5 +185,6 @@ def test_mistake_is_named_and_nothing_is_switched(
 
 
 def test_lab_without_hosts_has_no_name_servers(fault: Command, lab: RunningLab) -> None:
-    lab.model_copy(update={"resolver": None}).write(local.lab_dir())
-    assert "dns is not in this lab" in fault.refused("dns", "dead")
+    lab.model_copy(update={"resolver": None, "registry": None}).write(local.lab_dir())
+    for part in ("dns", "registry"):
+        assert f"{part} is not in this lab" in fault.refused(part, "denied")

@@ -187,6 +187,11 @@ def test_number_of_the_sender_is_what_json_calls_one(
         ("PENGUIN_PLATFORM__DMARC_REPORTS", "a@b.123", "no top-level domain is a number"),
         ("PENGUIN_PLATFORM__PUBLIC_ADDRESS", "app.example", "PUBLIC_ADDRESS: it should be an IPv4"),
         ("PENGUIN_VERIFICATION__ECHO_MX", "echo", "ECHO_MX: write a full domain name"),
+        (
+            "PENGUIN_IMAGES__REGISTRY",
+            "http://mirror",
+            "IMAGES__REGISTRY: write a URL such as https",
+        ),
         ("PENGUIN_MAIL__PUBLIC_URL", "http://[x", "PUBLIC_URL: write a URL"),
         ("PENGUIN_API__PORT", "65536", "PENGUIN_API__PORT: it should be 65535 or less"),
         ("PENGUIN_MAIL__TOKEN_KEY", "secret", "TOKEN_KEY: write at least 32 bytes in hexadecimal"),

@@ -17,6 +17,7 @@ from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
 from controlplane.holds.schemas import EndRequest, HoldRequest
+from controlplane.images.schemas import PinRequest
 from controlplane.keys.schemas import KeyRequest
 from controlplane.messages.schemas import Batch, ErasureRequest
 from controlplane.queue.schemas.changes import RecoverRequest, ResolveRequest, SelectionRequest
@@ -79,6 +80,11 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     },
     EndRequest: {"kind": "provider", "name": "google", "reason": "Google takes mail again"},
     ForgetRequest: {"zones": ["acme.example"]},
+    PinRequest: {
+        "version": "2024.06.57",
+        "dry_run": True,
+        "shown": {"front": f"sha256:{'5f' * 32}"},
+    },
     SelectionRequest: {
         "tenant": "acme",
         "code": "warmup_cap_reached",

@@ -1,0 +1,35 @@
+"""Rows of pinned images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controlplane.database import fetch_all
+from controlplane.images.schemas import PinnedImage
+from kit.database import AdvisoryLock
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+
+
+async def pinned(connection: AsyncConnection) -> list[PinnedImage]:
+    """Return what is pinned, by service."""
+    return await fetch_all(connection, SQL.pinned, PinnedImage)
+
+
+async def lock(connection: AsyncConnection) -> None:
+    """Wait for other transactions that pin."""
+    await connection.execute(SQL.lock, {"lock": AdvisoryLock.IMAGES})
+
+
+async def pin(connection: AsyncConnection, images: Sequence[PinnedImage]) -> None:
+    """Store images in place of those of their services."""
+    rows = [
+        image.model_dump(exclude={"pinned_at", "pinned_by"})
+        | {"at": image.pinned_at, "by": image.pinned_by}
+        for image in images
+    ]
+    await connection.execute(SQL.pin, rows)

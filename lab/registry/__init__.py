@@ -1,0 +1,1 @@
+"""The container registry of the lab: a real one behind TLS and a token service as at GitHub."""
