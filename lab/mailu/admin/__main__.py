@@ -12,7 +12,7 @@ from lab.mailu.admin import cli, settings, start
 from lab.mailu.admin.application import assembled
 from lab.mailu.admin.dispatch import Dispatcher
 from lab.mailu.admin.routes import ROUTES
-from lab.mailu.admin.server import NAME, Server
+from lab.mailu.admin.server import IMITATED, NAME, Server
 
 LOG = logging.getLogger("admin")
 PORT = 8080
@@ -21,7 +21,7 @@ PORT = 8080
 def main() -> int:
     """Run until a signal ends it."""
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(levelname)s %(message)s")
-    LOG.warning("this is the %s: no code of Mailu runs here", NAME)
+    LOG.warning("this is the %s %s: no code of Mailu runs here", NAME, IMITATED)
     try:
         known = settings.read(os.environ)
     except settings.NotStarted as error:

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 import yaml
@@ -37,6 +38,12 @@ class Run:
     def address(self) -> str:
         """The address that two arguments name."""
         return kept_address(f"{self.given.localpart}@{self.given.domain_name}")
+
+    @property
+    def source(self) -> str:
+        """The document to read, from a file or the standard input."""
+        source = self.given.source
+        return sys.stdin.read() if source == "-" else Path(source).read_text()
 
     def existing_user(self, key: str) -> Document:
         """Return a user that exists."""
@@ -115,12 +122,12 @@ def add_alias(run: Run) -> None:
 
 def import_configuration(run: Run) -> None:
     """Read objects; a trial run changes nothing."""
-    _import(run, yaml.safe_load(run.given.source), update=run.given.update)
+    _import(run, yaml.safe_load(run.source), update=run.given.update)
 
 
 def update_configuration(run: Run) -> None:
     """Read objects in the older form: `domains`, `users`, `aliases`, with split addresses."""
-    older = yaml.safe_load(run.given.source) or {}
+    older = yaml.safe_load(run.source) or {}
     if unknown := set(older) - {"domains", "users", "aliases"}:
         raise Refusal(f"there is no list {', '.join(sorted(unknown))}")
     document = {
@@ -205,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
         ("config-update", update_configuration, ("-d", "--delete-objects")),
     ):
         add = command(name, run)
-        add("source", nargs="?", type=argparse.FileType(), default=sys.stdin)
+        add("source", nargs="?", default="-")
         for short, long in (flag, ("-n", "--dry-run"), ("-v", "--verbose")):
             add(short, long, action="store_true")
     add = command("config-export", export_configuration)

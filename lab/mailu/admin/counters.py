@@ -61,13 +61,12 @@ class Counters:
 
     def blocked(self, address: str) -> bool:
         """Whether a network has used up its failures. What is no address raises ValueError."""
-        used = self._used(f"network-{self._network(address)}", self._limits.network)
-        return self._counts(address) and used >= self._limits.network.amount
+        name = f"network-{self._network(address)}"
+        return self._counts(address) and self._is_full(name, self._limits.network)
 
     def user_blocked(self, user: str, address: str) -> bool:
         """Whether a user's failures are used up, wherever they came from."""
-        used = self._used(f"user-{user}", self._limits.user)
-        return self._counts(address) and used >= self._limits.user.amount
+        return self._counts(address) and self._is_full(f"user-{user}", self._limits.user)
 
     def failed(self, address: str, user: str | None = None) -> None:
         """Count a failure of a network; one user's count once within the window."""
@@ -108,10 +107,10 @@ class Counters:
     def _first(self, name: str, seconds: int) -> bool:
         return self._valkey.run(("SET", f"seen-{name}", 1, "NX", "EX", seconds)) == ["OK"]
 
-    def _used(self, name: str, limit: Limit) -> int:
+    def _is_full(self, name: str, limit: Limit) -> bool:
         gone = ("ZREMRANGEBYSCORE", name, "-inf", self._clock() - limit.seconds)
         _, used = self._valkey.run(gone, ("ZCARD", name))
-        return int(str(used))
+        return int(str(used)) >= limit.amount
 
     def _hit(self, name: str, limit: Limit) -> bool:
         now, mark = self._clock(), uuid.uuid4().hex

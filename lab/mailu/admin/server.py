@@ -15,6 +15,7 @@ from lab.mailu.admin.messages import Answer, Request
 
 LOG = logging.getLogger("admin")
 NAME = "stand-in for Mailu's admin"
+IMITATED = "2024.06.57"
 
 
 class Server(socketserver.TCPServer):
@@ -38,8 +39,8 @@ class Server(socketserver.TCPServer):
     def _serve(self, request: Any, client_address: Any) -> None:
         try:
             self.finish_request(request, client_address)
-        except OSError as error:
-            LOG.info("%s went away: %s", client_address[0], error)
+        except Exception:
+            LOG.exception("the connection of %s failed", client_address[0])
         finally:
             self.shutdown_request(request)
 
@@ -51,6 +52,7 @@ class Server(socketserver.TCPServer):
 
 class _Connection(BaseHTTPRequestHandler):
     server: Server
+    protocol_version = "HTTP/1.1"
     timeout = 30
 
     def version_string(self) -> str:

@@ -7,6 +7,7 @@ import os
 import pwd
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -36,8 +37,11 @@ class Resolver(Protocol):
         """Whether a server's answer is marked as validated. Raises OSError if it has none."""
 
 
+@dataclass(frozen=True)
 class SystemResolver:
     """The name servers of resolv.conf."""
+
+    port: int = 53
 
     def servers(self) -> list[str]:
         """Return the addresses of those to ask."""
@@ -48,7 +52,7 @@ class SystemResolver:
         query = dns.message.make_query(name, dns.rdatatype.A, want_dnssec=True)
         query.flags |= dns.flags.AD
         try:
-            answer = dns.query.udp(query, server, timeout=10)
+            answer = dns.query.udp(query, server, timeout=10, port=self.port)
         except dns.exception.DNSException as error:
             raise OSError(str(error)) from error
         if not answer.answer:
@@ -69,6 +73,7 @@ def become_mailu(settings: Settings) -> None:
     if os.geteuid() != 0:
         return
     for directory in (settings.database.parent, Path(settings.dkim_path).parent):
+        directory.mkdir(parents=True, exist_ok=True)
         for path in (directory, *directory.rglob("*")):
             os.chown(path, account.pw_uid, account.pw_gid)
     os.setgroups([])
