@@ -33,6 +33,10 @@ test: setup ## Set up the same things and run all tests
 unit: setup ## Run the tests that need no server, engine or host
 	@$(PY) -m pytest tests/unit
 
+.PHONY: mailu-contract
+mailu-contract: setup ## Hold Mailu, or its stand-in, to the calls we make
+	@$(PY) -m tests.contract.mailu
+
 .PHONY: lint
 lint: setup ## Check style, types and the rules between rooms
 	@$(PY) -m ruff check .

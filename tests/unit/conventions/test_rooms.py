@@ -36,7 +36,15 @@ MAY_USE: dict[str, set[str]] = {
         "structlog",
         "uuid_utils",
     },
-    "lab": {"dns", "publicsuffixlist", "pydantic", "starlette", "uvicorn"},
+    "lab": {
+        "cryptography",
+        "dns",
+        "publicsuffixlist",
+        "pydantic",
+        "starlette",
+        "uvicorn",
+        "yaml",
+    },
 }
 DISTRIBUTIONS = {
     "awa": "awa-pg",

@@ -1,0 +1,1 @@
+"""What nginx, Dovecot, Postfix and rspamd ask below `/internal`, without any token."""

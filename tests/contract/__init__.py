@@ -1,0 +1,1 @@
+"""Suites that an emulator and what it stands for must both pass."""
