@@ -1,4 +1,4 @@
-"""DKIM keys: files that are read each time, whoever laid them."""
+"""DKIM keys: files that are read each time, made here or laid."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ class Request:
 
     @property
     def client(self) -> str:
-        """Where it comes from: the header is believed, whoever sent it."""
+        """Where it comes from: the header is believed, from every peer."""
         return str(self.headers.get("X-Real-IP", self.peer))
 
 

@@ -131,7 +131,7 @@ def keys(target: Target) -> Path:
 
 @pytest.fixture
 def client_address() -> str:
-    """An address whose network only this test uses: what it locks, locks nobody out."""
+    """An address whose network only this test uses: what it locks, locks no other out."""
     return f"{240 + secrets.randbelow(14)}.{secrets.randbelow(256)}.{secrets.randbelow(256)}.9"
 
 

@@ -8,11 +8,8 @@ from urllib.parse import quote
 from .client import Answer, Client
 
 RIGHT, WRONG, BLOCKED = "right", "wrong", "blocked"
-STATUSES = {
-    "OK": RIGHT,
-    "Authentication credentials invalid": WRONG,
-    "Temporary authentication failure (rate-limit)": BLOCKED,
-}
+TOO_MANY = ("LIMIT", "451 4.3.2", "-ERR [LOGIN-DELAY]")
+"""How the codes of IMAP, SMTP and POP3 begin that say so; texts may differ."""
 
 
 def ask(client: Client, **headers: str) -> Answer:
@@ -38,7 +35,9 @@ def login(client: Client, user: str, password: str, address: str, protocol: str 
         Client_Ip=address,
         Auth_Protocol=protocol,
     )
-    return STATUSES[answer.headers["Auth-Status"]]
+    if answer.headers["Auth-Status"] == "OK":
+        return RIGHT
+    return BLOCKED if answer.headers["Auth-Error-Code"].startswith(TOO_MANY) else WRONG
 
 
 def web_login(client: Client, user: str, password: str, address: str) -> int:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from importlib import import_module
 
+import pytest
+
 from kit.paths import checkout
 from lab.mailu.admin.routes import ROUTES
+from tests.contract.mailu.__main__ import VERSION, main
+from tests.contract.mailu.conftest import TOKEN, URL
 
 SUITE = checkout() / "tests" / "contract" / "mailu"
 PAGE = checkout() / "docs" / "mailu.md"
@@ -30,6 +34,19 @@ def test_every_route_has_a_test_in_the_contract_suite() -> None:
 
 def test_routes_are_different() -> None:
     assert len({str(route) for route in ROUTES}) == len(ROUTES)
+
+
+@pytest.mark.parametrize("missing", [TOKEN, VERSION])
+def test_a_run_against_an_address_needs_its_token_and_version(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = STAMP.read_text()
+    for name in (URL, TOKEN, VERSION):
+        monkeypatch.setenv(name, "x")
+    monkeypatch.delenv(missing)
+    assert main() == 2
+    assert missing in capsys.readouterr().err
+    assert STAMP.read_text() == before
 
 
 def test_the_page_says_what_the_stamp_of_the_last_run_says() -> None:

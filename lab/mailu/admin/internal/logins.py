@@ -23,24 +23,24 @@ from lab.mailu.admin.store import Document, Kind
 LOG = logging.getLogger("admin")
 WRONG, ENCRYPTION, RATE = "wrong", "encryption", "rate"
 TEXTS = {
-    WRONG: "Authentication credentials invalid",
-    ENCRYPTION: "Must issue a STARTTLS command first",
-    RATE: "Temporary authentication failure (rate-limit)",
+    WRONG: "the login is wrong",
+    ENCRYPTION: "STARTTLS comes first",
+    RATE: "too many attempts, try again later",
 }
 SMTP_CODES = {WRONG: "535 5.7.8", ENCRYPTION: "530 5.7.0", RATE: "451 4.3.2"}
 CODES = {
     "imap": {WRONG: "AUTHENTICATIONFAILED", ENCRYPTION: "PRIVACYREQUIRED", RATE: "LIMIT"},
     "pop3": {
-        WRONG: "-ERR Authentication failed",
-        ENCRYPTION: "-ERR Authentication canceled.",
-        RATE: "-ERR [LOGIN-DELAY] Retry later",
+        WRONG: "-ERR the login is wrong",
+        ENCRYPTION: "-ERR STLS comes first",
+        RATE: "-ERR [LOGIN-DELAY] try again later",
     },
     "sieve": {WRONG: "AuthFailed", ENCRYPTION: "ENCRYPT-NEEDED", RATE: "AuthFailed"},
     "smtp": SMTP_CODES,
     "submission": SMTP_CODES,
     "lmtp": SMTP_CODES,
 }
-"""What clients of each protocol are told; the codes are read by nginx and Dovecot."""
+"""What nginx and Dovecot answer clients of each protocol with."""
 BACKENDS = {
     "imap": ("IMAP", 143),
     "pop3": ("IMAP", 110),
@@ -73,7 +73,7 @@ def check_mail_login(call: Call) -> Answer:
     method, protocol = headers["Auth-Method"].lower(), headers["Auth-Protocol"].lower()
     if headers["Auth-Port"] == "25" and method != "none":
         call.app.counters.failed(headers["Client-Ip"])
-        return _headers({"Auth-Status": "AUTH not supported", "Auth-Error-Code": "502 5.5.1"})
+        return _headers({"Auth-Status": "no logins here", "Auth-Error-Code": "502 5.5.1"})
     if method in ("", "none") and protocol in INBOUND:
         encrypted = headers.get("Auth-SSL") == "on" or protocol != "smtp"
         if call.app.settings.inbound_tls_enforce and not encrypted:
