@@ -75,9 +75,12 @@ class MailHost:
                 playbooks=PLAYBOOKS,
                 sender_sources=(f"{self.lab.sender_address}/32",),
                 package_sources=(source or f"deb [trusted=yes] {self.lab.packages} ./",),
+                time_servers=(self.lab.time_server or "",),
+                forwarders=(self.lab.resolver or "",),
+                trust_anchor=self.lab.trust_anchor,
                 echo_mx=self.lab.echo_mx,
                 ssh_deadline=patience,
-                deadline=timedelta(minutes=3),
+                deadline=timedelta(minutes=15),
                 overrides=overrides,
             )
         )
