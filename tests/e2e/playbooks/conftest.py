@@ -80,7 +80,7 @@ class MailHost:
                 trust_anchor=self.lab.trust_anchor,
                 echo_mx=self.lab.echo_mx,
                 ssh_deadline=patience,
-                deadline=timedelta(minutes=15),
+                deadline=timedelta(minutes=3),
                 overrides=overrides,
             )
         )

@@ -147,3 +147,21 @@ def test_run_that_was_ended_in_the_middle_is_completed_by_the_next(
     assert mail_host.configure() == 1, "what has older files runs again"
     assert mail_host.shell("systemctl show -P ActiveEnterTimestampMonotonic unbound") != before
     assert mail_host.configure() == 0
+
+
+def test_upgrades_are_on_where_the_setting_says_so(mail_host) -> None:
+    timers = "apt-daily.timer apt-daily-upgrade.timer"
+    assert run(mail_host, base_automatic_upgrades=True) > 0
+    assert run(mail_host, base_automatic_upgrades=True) == 0
+    assert mail_host.shell(f"systemctl is-active {timers}").split() == ["active", "active"]
+    shown = mail_host.shell("unattended-upgrade --dry-run -v 2>&1")
+    origins = [
+        "origin=Debian,codename=trixie,label=Debian",
+        "origin=Debian,codename=trixie,label=Debian-Security",
+        "origin=Debian,codename=trixie-security,label=Debian-Security",
+    ]
+    assert f"Allowed origins are: {', '.join(origins)}" in shown
+
+    mail_host.configure()
+    assert mail_host.configure() == 0
+    assert mail_host.shell(f"systemctl is-enabled {timers}").split() == ["masked", "masked"]
