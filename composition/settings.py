@@ -117,6 +117,13 @@ class HostSettings(BaseModel):
     """Networks that may open SSH connections to hosts; must include the control plane's own."""
     package_sources: tuple[str, ...] = ()
     """Lines of a sources.list; empty: the sources of the image."""
+    time_servers: tuple[str, ...] = ()
+    """NTP servers that hosts follow, and by which each run measures their clocks; empty: Debian's
+    pool. Better three than one: a majority decides."""
+    forwarders: tuple[str, ...] = ()
+    """Addresses of name servers that the hosts' resolvers ask; empty: from the root down."""
+    trust_anchor: str | None = None
+    """The root's key for the hosts' resolvers, a DS or DNSKEY record; None: the Internet's."""
 
 
 class VerificationSettings(BaseModel):

@@ -117,6 +117,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
     if internet is not None:
         names.router.routes.append(NameTroubles(internet.nameserver).route())
         names.router.routes.append(internet.registry.route())
+        app.router.routes.append(internet.time.route())
     with step("provider emulators"):
         hostwinds_server, cloudflare_server = serve(app), serve(names)
         stack.callback(hostwinds_server.stop)
@@ -134,6 +135,7 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
         lab.resolver, lab.sender_address = RESOLVER, network.MACHINE
         lab.packages, lab.receiver = repository.URL, receiver.DOMAIN
         lab.echo_mx = receiver.NAME
+        lab.time_server = network.SERVICES
         lab.trust_anchor = internet.nameserver.trust_anchor
         lab.registry, lab.registry_ca = internet.registry_url, internet.registry.ca_file
     cloudflare.register(lab.platform_zone)

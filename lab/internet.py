@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from kit.faults import Fault
-from lab import cgroups, leftovers, network, repository
+from lab import cgroups, leftovers, network, repository, time_server
 from lab.emulator_server import RunningServer, serve
 from lab.hosts import Hosts
 from lab.layers import Layers
@@ -24,6 +24,7 @@ from lab.receiver import Receiver
 from lab.registry.front import NAMES
 from lab.registry.server import PORT as REGISTRY_PORT
 from lab.registry.server import Registry
+from lab.time_server import TimeServer
 
 Report = Callable[[str, str], None]
 """(part, state) → a line that `penguin lab up` shows."""
@@ -65,6 +66,7 @@ class Internet:
     nameserver: KnotNameserver
     registry: Registry
     registry_url: str
+    time: TimeServer
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class Internet:
         self._layers: tuple[Path, ...] = ()
 
     def start(self) -> None:
-        """Build what is missing; start network, name server and repository."""
+        """Build what is missing; start network, time, name server and repository."""
         started = time.monotonic()
         parts = build(self._cache, self._report)
         self._layers = parts.guest
@@ -93,6 +95,8 @@ class Internet:
         started = self._done("network", started)
         served = repository.app(parts.packages)
         self._repository = serve(served, network.listener(repository.PORT))
+        self.time = TimeServer(network.datagrams(time_server.PORT))
+        self.time.start()
         secret = base64.b64encode(secrets.token_bytes(32)).decode()
         self.nameserver = KnotNameserver(make(self._hosts, self._layers, secret), secret)
         self.nameserver.start()
@@ -141,6 +145,8 @@ class Internet:
                 cleanup.callback(self._repository.stop)
             if hasattr(self, "registry"):
                 cleanup.callback(self.registry.stop)
+            if hasattr(self, "time"):
+                cleanup.callback(self.time.stop)
             if hasattr(self, "nameserver"):
                 cleanup.callback(self.nameserver.close)
             if hasattr(self, "machines"):

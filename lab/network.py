@@ -24,7 +24,7 @@ MACHINE_LINK = "lvmachine"
 MACHINE = "198.18.0.1"
 """The machine's address: the source of connections of the sender and of verification."""
 SERVICES = "198.18.0.2"
-"""Address of services for guests (packages), inside: the machine's firewall does not apply."""
+"""Address of packages and time for guests, inside: the machine's firewall does not apply."""
 CLONE_NEWNET = 0x40000000
 NETWORK = "198.18.0.0/15"
 LENGTH = 15
@@ -89,6 +89,17 @@ def listener(port: int) -> socket.socket:
     """Return a socket of this process that listens at SERVICES, inside the lab's namespace."""
 
     return _inside(NAMESPACE, lambda: socket.create_server((SERVICES, port)))
+
+
+def datagrams(port: int) -> socket.socket:
+    """Return a socket of this process that receives datagrams at SERVICES, inside the lab."""
+
+    def bind() -> socket.socket:
+        stream = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        stream.bind((SERVICES, port))
+        return stream
+
+    return _inside(NAMESPACE, bind)
 
 
 def connection(guest: str, port: int, timeout: float) -> socket.socket:

@@ -19,6 +19,7 @@ PORT = 8099
 URL = f"http://{network.SERVICES}:{PORT}/"
 PACKAGES = (
     "chrony",
+    "dns-root-data",
     "dovecot-core",
     "nftables",
     "postfix",
@@ -28,6 +29,7 @@ PACKAGES = (
     "rsyslog",
     "ssl-cert",
     "unattended-upgrades",
+    "unbound",
 )
 
 INDEX = r"""

@@ -33,6 +33,8 @@ class RunningLab(BaseModel):
     """Address of the recursive resolver; None at API level."""
     trust_anchor: str | None = None
     """DS record of the lab's root, for resolvers of its own that validate."""
+    time_server: str | None = None
+    """Address of the NTP server of hosts."""
     sender_address: str | None = None
     """Address that submission comes from, as hosts see it."""
     packages: str | None = None

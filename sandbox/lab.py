@@ -98,6 +98,7 @@ def _guests(lab: RunningLab) -> list[dict[str, Any]]:
         {"what": "resolver", "state": "ready", "address": lab.resolver},
         {"what": "packages", "state": "ready", "address": lab.packages},
         {"what": "registry", "state": "ready; all images are stand-ins", "address": lab.registry},
+        {"what": "time", "state": "ready", "address": lab.time_server},
         {"what": "receiver", "state": receiver, "address": lab.receiver},
     ]
 
@@ -166,7 +167,7 @@ def inbox(
 
 @app.command()
 def fault(
-    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare, dns or registry")],
+    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare, dns, registry or time")],
     name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
     times: Annotated[
         int, typer.Option(parser=whole_number, help="for how many requests; -1: until cleared")
@@ -177,7 +178,7 @@ def fault(
     ] = 0,
     output: OutputOption = Format.JSON,
 ) -> None:
-    """Make a provider's emulator, the name servers or the container registry fail."""
+    """Make a provider's emulator, the name servers, the registry or the time server fail."""
     lab = required(local.lab_dir())
     urls = {
         "hostwinds": f"{lab.hostwinds_url}/_lab/faults",
@@ -187,6 +188,8 @@ def fault(
         urls["dns"] = f"{lab.cloudflare_url}/_lab/dns"
     if lab.registry is not None:
         urls["registry"] = f"{lab.cloudflare_url}/_lab/registry"
+    if lab.time_server is not None:
+        urls["time"] = f"{lab.hostwinds_url}/_lab/time"
     if part not in urls:
         raise USAGE(mistake=f"{part} is not in this lab", remedy=f"use {' or '.join(urls)}")
     if part != "dns" and (zone or seconds):

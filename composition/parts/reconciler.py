@@ -48,6 +48,9 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                     sender_sources=settings.hosts.sender_sources,
                     ssh_sources=settings.hosts.ssh_sources,
                     package_sources=settings.hosts.package_sources,
+                    time_servers=settings.hosts.time_servers,
+                    forwarders=settings.hosts.forwarders,
+                    trust_anchor=settings.hosts.trust_anchor or None,
                     echo_mx=settings.verification.echo_mx or None,
                 )
             ),

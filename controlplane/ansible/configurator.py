@@ -26,6 +26,12 @@ class ConfiguratorSettings:
     """Networks that may open SSH connections to hosts; must hold the control plane's own."""
     package_sources: tuple[str, ...] = ()
     """Lines of a sources.list; empty: the image's own sources."""
+    time_servers: tuple[str, ...] = ()
+    """NTP servers that hosts follow and are measured by; empty: those of the role."""
+    forwarders: tuple[str, ...] = ()
+    """Name servers that the hosts' resolvers ask; empty: they ask from the root down."""
+    trust_anchor: str | None = None
+    """The root's key for the hosts' resolvers; None: the one of the Internet."""
     echo_mx: str | None = None
     """The server by which hosts try whether mail leaves; None: it is not tried."""
     automatic_upgrades: bool | None = None
@@ -109,8 +115,12 @@ class AnsibleConfigurator:
             "base_package_sources": list(settings.package_sources),
             "base_sender_sources": list(settings.sender_sources),
             "base_ssh_sources": list(settings.ssh_sources),
+            "base_resolver_forwarders": list(settings.forwarders),
+            "base_resolver_trust_anchor": settings.trust_anchor or "",
             "outbound_echo_mx": settings.echo_mx or "",
         }
+        if settings.time_servers:
+            variables["base_time_servers"] = list(settings.time_servers)
         if settings.automatic_upgrades is not None:
             variables["base_automatic_upgrades"] = settings.automatic_upgrades
         return variables | settings.overrides

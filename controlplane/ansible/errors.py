@@ -37,6 +37,8 @@ _UNREACHABLE = _rules(
     ("", faults.UNREACHABLE),
 )
 _FAILED = _rules(
+    ("^the clock is|^no time server answers", faults.CLOCK_WRONG),
+    ("^the resolver does not validate", faults.RESOLVER_WRONG),
     ("no space left on device|disk quota exceeded|enough free space", faults.DISK_FULL),
     (
         (

@@ -73,6 +73,32 @@ OTHER_SYSTEM = FAULTS.code(
     example={"reason": "another system than Debian 13: Debian GNU/Linux 12 (bookworm)"},
     acts=Actor.OPERATOR,
 )
+CLOCK_WRONG = FAULTS.code(
+    "hosts.clock_wrong",
+    message="nothing is changed on the host: {reason}",
+    remedy="compare the host's clock with another one: correct it (`timedatectl`, `chronyc "
+    "tracking` on the host), or name other servers in PENGUIN_HOSTS__TIME_SERVERS; the host has to "
+    "reach them at UDP port 123",
+    cause="Certificates and signatures are valid for a time, so each run begins with a "
+    "measurement: more than half of the time servers that answer have to agree with the clock.",
+    example={"reason": "the clock is 3600.0 s behind 192.0.2.123 (limit: 1 s)"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+RESOLVER_WRONG = FAULTS.code(
+    "hosts.resolver_wrong",
+    message="{reason}",
+    remedy="check that the host reaches name servers at port 53 by UDP and TCP, or those of "
+    "PENGUIN_HOSTS__FORWARDERS, and that PENGUIN_HOSTS__TRUST_ANCHOR is the root's key; "
+    "`journalctl -u unbound` on the host says more",
+    cause="The host's resolver has to prove a signed name and to refuse a name whose signature is "
+    "broken. Until it does, the host keeps the resolvers that it had.",
+    example={
+        "reason": "the resolver does not validate: 127.0.0.1 answers example.org with SERVFAIL"
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 TASK_FAILED = FAULTS.code(
     "hosts.task_failed",
     message='task "{task}" failed: {reason}',

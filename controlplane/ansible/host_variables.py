@@ -35,6 +35,8 @@ def host_variables(
         "name": observed.name,
         "digest": blueprint.digest,
         "retired": planned.is_retired,
+        "ram_mb": planned.ram_mb,
+        "disk_gb": planned.disk_gb,
         "return_path": RETURN_PATH_FORM,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),

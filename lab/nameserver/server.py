@@ -23,9 +23,13 @@ ROOT = "."
 TOP = "example"
 """The top level of every name in the lab; others are created when a zone needs one."""
 SIGNED = "example.org"
-"""A signed zone: Mailu's resolver waits until this name validates."""
+"""A signed zone: Mailu's resolver, and each run on a host, wait until this name validates."""
+BROKEN = "dnssec-failed.org"
+"""A zone whose DS record fits no key, as in the world: each host proves by it that it validates."""
 REVERSE = ("18.198.in-addr.arpa", "19.198.in-addr.arpa")
 TTL = 60
+FOREIGN_DS = f"4711 13 2 {'00' * 32}"
+"""Fits no key."""
 DEADLINE = 30.0
 
 
@@ -56,9 +60,11 @@ class KnotNameserver:
             self.replace(TOP, name, "A", TTL, [address])
         for zone in (TOP, *REVERSE):
             self.delegate(zone)
-        self.create_zone(SIGNED)
-        self.delegate(SIGNED)
-        self.sign(SIGNED)
+        for zone in (SIGNED, BROKEN):
+            self.create_zone(zone)
+            self.delegate(zone)
+            self.sign(zone)
+        self.set_ds(BROKEN, [FOREIGN_DS])
         self.trust_anchor = f"{ROOT} IN DS {self.sign(ROOT)}"
         self._guest.inside(
             'cat > "/$0"; systemctl start unbound', TRUST_ANCHOR, stdin=self.trust_anchor + "\n"

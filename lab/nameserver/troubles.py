@@ -15,13 +15,11 @@ from starlette.routing import Route
 
 from lab.guest import RESOLVER
 from lab.nameserver.guest import SERVERS
-from lab.nameserver.server import TOP, TTL, KnotNameserver
+from lab.nameserver.server import FOREIGN_DS, TOP, TTL, KnotNameserver
 
 FIRST, SECOND = SERVERS
 LAME, NAMELESS = f"lame.{TOP}", f"nameless.{TOP}"
 """A server that does not have the zone (it is the resolver), and one without an address."""
-FOREIGN_DS = f"4711 13 2 {'00' * 32}"
-"""Fits no key."""
 
 Undo = Callable[[], object]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-PROPERTIES = "Id,ActiveState,ActiveEnterTimestamp,UnitFileState"
+PROPERTIES = "Id,ActiveState,ActiveEnterTimestamp,ConditionResult,ConditionTimestamp,UnitFileState"
 TIMEOUT_SECONDS = 90
 
 
@@ -58,9 +58,18 @@ def observe(names: list[str]) -> dict[str, dict[str, str]]:
 
 
 def active_since(properties: dict[str, str]) -> float:
-    """Seconds since the epoch at which the unit became active; 0 when it is not."""
-    stamp = properties.get("ActiveEnterTimestamp", "")
-    if properties.get("ActiveState") != "active" or not stamp:
+    """Seconds since the epoch at which the unit became active; 0 when it is not.
+
+    A unit that its own conditions do not let start here (ConditionCapability of chrony in a
+    container) is as it should be since they were last looked at.
+    """
+    if properties.get("ActiveState") == "active":
+        stamp = properties.get("ActiveEnterTimestamp", "")
+    elif properties.get("ActiveState") == "inactive" and properties.get("ConditionResult") == "no":
+        stamp = properties.get("ConditionTimestamp", "")
+    else:
+        stamp = ""
+    if not stamp:
         return 0.0
     activated = datetime.strptime(stamp.replace("UTC", "+0000"), "%a %Y-%m-%d %H:%M:%S.%f %z")
     return activated.timestamp()
@@ -156,7 +165,7 @@ def main() -> None:
             act(enable, stop, restart)
         except SystemctlFailed as failure:
             after = observe(names)
-            inactive = [name for name in restart if after[name].get("ActiveState") != "active"]
+            inactive = [name for name in restart if active_since(after[name]) == 0.0]
             module.fail_json(msg=failure_text(inactive) if inactive else str(failure))
     module.exit_json(
         changed=bool(restart or enable or stop), restarted=restart, enabled=enable, stopped=stop

@@ -188,6 +188,23 @@ def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
     assert bought(own_lab) == ["address", "address", "server"]
 
 
+def test_host_whose_clock_is_not_proven_is_not_changed_before_it_is(own_lab: RunningLab) -> None:
+    ready()
+    [server] = httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    disk = local.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
+    mailboxes = disk / "etc/postfix-inbound/mailboxes"
+    assert "people/more%40" in mailboxes.read_text()
+
+    penguin("lab", "fault", "time", "lies_by_an_hour", "--times", "-1")
+    penguin("apply", "-f", FILE)
+    until_reported("HostsConfigured", "HostsClockWrong", "host/mx1", "3600.0 s behind 198.18.0.2")
+    assert "people/more%40" in mailboxes.read_text()
+
+    penguin("lab", "fault", "time", "clear")
+    ready()
+    assert "people/more%40" not in mailboxes.read_text()
+
+
 def test_pulumi_by_hand_changes_nothing(own_lab: RunningLab) -> None:
     ready()
     done = subprocess.run(

@@ -141,6 +141,8 @@ PLAYS: dict[Code, list[dict[str, Any]] | None] = {
     ansible.TASK_FAILED: [fails("Unable to start service postfix")],
     ansible.DISK_FULL: [fails("No space left on device")],
     ansible.PACKAGES_UNAVAILABLE: [fails("Failed to fetch http://packages.example/debian")],
+    ansible.CLOCK_WRONG: [fails("the clock is 3600.0 s behind 192.0.2.123 (limit: 1 s)")],
+    ansible.RESOLVER_WRONG: [fails("the resolver does not validate: 127.0.0.1 answers nothing")],
     ansible.PACKAGE_MANAGER_BUSY: [fails("Could not get lock /var/lib/dpkg/lock")],
     ansible.NOT_RUN: None,
     OPERATION_ENDED: [{"name": "Wait", "ansible.builtin.command": "sleep 60"}],

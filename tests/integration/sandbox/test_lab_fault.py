@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -22,6 +23,7 @@ from lab.memory import MemoryMachines, MemoryNameserver
 from lab.nameserver.server import KnotNameserver
 from lab.nameserver.troubles import NameTroubles
 from lab.running import RunningLab
+from lab.time_server import LIES, TimeServer
 from sandbox import local
 from tests.support.command_line import run
 
@@ -80,11 +82,18 @@ def hostwinds() -> Iterator[HostwindsAccount]:
     account.close()
 
 
+@pytest.fixture
+def time_server() -> Iterator[TimeServer]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stream:
+        yield TimeServer(stream)
+
+
 @pytest.fixture(autouse=True)
 def lab(
     cloudflare: CloudflareAccount,
     hostwinds: HostwindsAccount,
     servers: RecordedServers,
+    time_server: TimeServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[RunningLab]:
@@ -96,7 +105,9 @@ def lab(
     names.router.routes.append(
         Route("/_lab/registry", registry.endpoint, methods=["GET", "POST", "DELETE"])
     )
-    running = serve(hostwinds_app(hostwinds)), serve(names)
+    provider = hostwinds_app(hostwinds)
+    provider.router.routes.append(time_server.route())
+    running = serve(provider), serve(names)
     lab = RunningLab(
         process=own_identity(),
         level="hosts",
@@ -106,6 +117,7 @@ def lab(
         cloudflare_token="t" * 40,
         resolver=RESOLVER,
         registry="https://198.18.0.2:443",
+        time_server="198.18.0.2",
     )
     local.lab_dir().mkdir()
     lab.write(local.lab_dir())
@@ -160,6 +172,12 @@ def test_fault_of_the_registry_lasts_for_some_requests(fault: Command) -> None:
     assert fault("registry", "clear") == {}
 
 
+def test_time_server_lies_until_it_is_cleared(fault: Command, time_server: TimeServer) -> None:
+    assert fault("time", LIES, "--times", "-1") == {LIES: -1}
+    assert time_server.faults.active() == {LIES: -1}
+    assert fault("time", "clear") == time_server.faults.active() == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
@@ -174,6 +192,7 @@ def test_fault_of_the_registry_lasts_for_some_requests(fault: Command) -> None:
         (["cloudflare", "slow", "--times", "0"], "times is a number of requests, or -1"),
         (["hostwinds", "slow", "--times", "-2"], "times is a number of requests, or -1"),
         (["registry", "slow"], "slow is not a fault; use one of: denied"),
+        (["time", "slow"], "slow is not a fault; use one of: lies_by_an_hour, silent"),
         (["mail", "slow"], "mail is not in this lab"),
     ],
 )
@@ -184,7 +203,8 @@ def test_mistake_is_named_and_nothing_is_switched(
     assert servers.done == []
 
 
-def test_lab_without_hosts_has_no_name_servers(fault: Command, lab: RunningLab) -> None:
-    lab.model_copy(update={"resolver": None, "registry": None}).write(local.lab_dir())
-    for part in ("dns", "registry"):
+def test_lab_without_hosts_has_its_providers_only(fault: Command, lab: RunningLab) -> None:
+    absent = {"resolver": None, "registry": None, "time_server": None}
+    lab.model_copy(update=absent).write(local.lab_dir())
+    for part in ("dns", "registry", "time"):
         assert f"{part} is not in this lab" in fault.refused(part, "denied")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import jinja2
 import pytest
+import yaml
 
 from blueprint.document import (
     Address,
@@ -20,6 +25,7 @@ from blueprint.document import (
 )
 from blueprint.render import INBOUND, OUTBOUND
 from blueprint.tenant import DmarcPolicy, Dns, DomainSpec, HostSpec, Plan, Size, TenantSpec, Warmup
+from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.reconciler.ports import (
     HostSecrets,
     ObservedAddress,
@@ -152,5 +158,37 @@ def make_secrets() -> Callable[[Blueprint], HostSecrets]:
                 if address.sends_bulk
             ),
         )
+
+    return make
+
+
+@pytest.fixture
+def render(
+    playbooks: Path,
+    observe: Callable[..., ObservedHost],
+    make_secrets: Callable[[Blueprint], HostSecrets],
+) -> Callable[..., str]:
+    """Render one template of a role for a blueprint, with the defaults of all roles."""
+
+    def make(blueprint: Blueprint, role: str, name: str, **extra: Any) -> str:
+        secrets = make_secrets(blueprint)
+        host = host_variables(blueprint, observe(blueprint), secrets)
+        environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
+            loader=jinja2.FileSystemLoader(
+                [playbooks / "roles" / role / "templates", playbooks / "templates"]
+            ),
+            trim_blocks=True,
+            lstrip_blocks=True,
+            undefined=jinja2.StrictUndefined,
+        )
+        environment.filters["regex_escape"] = re.escape
+        environment.filters["to_json"] = json.dumps
+        variables: dict[str, Any] = {}
+        for file in sorted(playbooks.glob("roles/*/defaults/main.yml")):
+            variables |= yaml.safe_load(file.read_text())
+        variables |= {"host": host, "inbound_owner": {"uid": 999, "group": 999}}
+        variables |= secret_variables(secrets)
+        variables |= {"item": host["instances"][0]} | extra
+        return environment.get_template(name).render(variables)
 
     return make

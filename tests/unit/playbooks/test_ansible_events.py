@@ -65,6 +65,9 @@ def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
         ("No package matching 'postfix'", False, faults.PACKAGES_UNAVAILABLE),
         ("Could not get lock /var/lib/dpkg/lock", False, faults.PACKAGE_MANAGER_BUSY),
         ("another system than Debian 13: Debian GNU/Linux 12", False, faults.OTHER_SYSTEM),
+        ("the clock is 3600.0 s behind 192.0.2.123 (limit: 1 s)", False, faults.CLOCK_WRONG),
+        ("no time server answers: a.example: timed out", False, faults.CLOCK_WRONG),
+        ("the resolver does not validate: …", False, faults.RESOLVER_WRONG),
         ("not running: postfix@inbound.service", False, faults.TASK_FAILED),
     ],
 )

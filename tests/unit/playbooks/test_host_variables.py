@@ -101,6 +101,13 @@ def test_bounces_to_a_domain_that_drains_come_in_and_nothing_else(
     assert inbound["catch_alls"] == []
 
 
+def test_size_is_the_one_that_was_ordered(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))
+    assert (host["ram_mb"], host["disk_gb"]) == (4096, 50)
+
+
 def test_host_variables_have_no_secret(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import grp
-import importlib.util
 import os
 import pwd
 from pathlib import Path
@@ -12,24 +11,17 @@ from typing import Any
 
 import pytest
 
-
-def load(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from tests.support.playbook_modules import load
 
 
 @pytest.fixture
-def rendered_files(playbooks: Path) -> ModuleType:
-    return load(playbooks / "library" / "rendered_files.py")
+def rendered_files() -> ModuleType:
+    return load("rendered_files")
 
 
 @pytest.fixture
-def running_units(playbooks: Path) -> ModuleType:
-    return load(playbooks / "library" / "running_units.py")
+def running_units() -> ModuleType:
+    return load("running_units")
 
 
 def entry(path: Path, **fields: Any) -> dict[str, Any]:
@@ -133,6 +125,22 @@ def test_unit_that_does_not_run_has_no_start(running_units: ModuleType) -> None:
     )
     assert running_units.active_since({"ActiveState": "failed", "ActiveEnterTimestamp": stamp}) == 0
     assert running_units.active_since({"ActiveState": "inactive", "ActiveEnterTimestamp": ""}) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "result", "since"),
+    [("inactive", "no", 1795527224.25), ("inactive", "yes", 0), ("failed", "no", 0)],
+)
+def test_unit_that_cannot_start_here_is_as_it_should_be(
+    running_units: ModuleType, state: str, result: str, since: float
+) -> None:
+    properties = {
+        "ActiveState": state,
+        "ActiveEnterTimestamp": "",
+        "ConditionResult": result,
+        "ConditionTimestamp": "Tue 2026-11-24 13:33:44.250000 UTC",
+    }
+    assert running_units.active_since(properties) == pytest.approx(since)
 
 
 def test_newest_change_below_a_directory_counts(running_units: ModuleType, tmp_path: Path) -> None:

@@ -8,51 +8,15 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
-import jinja2
 import pytest
 import yaml
 
 from blueprint.document import Blueprint, Mailbox
-from controlplane.ansible.host_variables import host_variables, secret_variables
-from controlplane.reconciler.ports import HostSecrets, ObservedHost
 from sender.tokens import Tokens
 
 Render = Callable[..., str]
-
-
-@pytest.fixture
-def render(
-    playbooks: Path,
-    observe: Callable[..., ObservedHost],
-    make_secrets: Callable[[Blueprint], HostSecrets],
-) -> Render:
-    """Render one template of a role for a blueprint, with the defaults of all roles."""
-
-    def make(blueprint: Blueprint, role: str, name: str, **extra: Any) -> str:
-        secrets = make_secrets(blueprint)
-        host = host_variables(blueprint, observe(blueprint), secrets)
-        environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
-            loader=jinja2.FileSystemLoader(
-                [playbooks / "roles" / role / "templates", playbooks / "templates"]
-            ),
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=jinja2.StrictUndefined,
-        )
-        environment.filters["regex_escape"] = re.escape
-        environment.filters["to_json"] = json.dumps
-        variables: dict[str, Any] = {}
-        for file in sorted(playbooks.glob("roles/*/defaults/main.yml")):
-            variables |= yaml.safe_load(file.read_text())
-        variables |= {"host": host, "inbound_owner": {"uid": 999, "group": 999}}
-        variables |= secret_variables(secrets)
-        variables |= {"item": host["instances"][0]} | extra
-        return environment.get_template(name).render(variables)
-
-    return make
 
 
 def settings(text: str) -> dict[str, str]:
@@ -347,34 +311,6 @@ def test_host_tries_every_address_by_the_echo_mx(render: Render, blueprint: Blue
     ]
     without = json.loads(render(blueprint, "outbound", "outbound.json.j2"))
     assert without["addresses"] == []
-
-
-def test_firewall_admits_only_the_sender_on_587(render: Render, blueprint: Blueprint) -> None:
-    rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=["198.18.0.1/32"])
-
-    assert "policy drop" in rules
-    assert "elements = { 198.18.0.1/32 }" in rules
-    assert "ip daddr 198.18.1.10 tcp dport 25 accept" in rules
-    assert "ip daddr @egress ip saddr @senders tcp dport 587 accept" in rules
-    assert "tcp dport { 25, 587 } counter reject with tcp reset" in rules
-
-
-def test_providers_firewall_is_asked_for_every_port_that_the_host_opens(
-    render: Render, blueprint: Blueprint
-) -> None:
-    rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=["198.18.0.1/32"])
-
-    opened = {f"{port}/tcp" for port in re.findall(r"tcp dport (\d+) accept", rules)}
-    assert opened == set(blueprint.hosts[0].firewall.inbound)
-
-
-def test_firewall_without_a_sender_admits_no_one_on_587(
-    render: Render, blueprint: Blueprint
-) -> None:
-    rules = render(blueprint, "base", "firewall.nft.j2", base_sender_sources=[])
-
-    assert re.search(r"set senders \{[^}]*\}", rules)
-    assert "elements" not in re.search(r"set senders \{[^}]*\}", rules).group()  # type: ignore[union-attr]
 
 
 def test_root_has_only_the_tenants_key(render: Render, blueprint: Blueprint) -> None:
