@@ -19,7 +19,11 @@ PORT = 8099
 URL = f"http://{network.SERVICES}:{PORT}/"
 PACKAGES = (
     "chrony",
+    "docker-cli",
+    "docker-compose",
+    "docker.io",
     "dovecot-core",
+    "iptables",
     "nftables",
     "postfix",
     "postfix-pcre",

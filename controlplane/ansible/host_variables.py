@@ -35,6 +35,7 @@ def host_variables(
         "name": observed.name,
         "digest": blueprint.digest,
         "retired": planned.is_retired,
+        "docker": False,  # until a host has something that runs in containers
         "return_path": RETURN_PATH_FORM,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),
