@@ -37,6 +37,7 @@ _UNREACHABLE = _rules(
     ("", faults.UNREACHABLE),
 )
 _FAILED = _rules(
+    ("another version of the engine", faults.ENGINE_REFUSED),
     ("no space left on device|disk quota exceeded|enough free space", faults.DISK_FULL),
     (
         (

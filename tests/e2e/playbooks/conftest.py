@@ -78,7 +78,7 @@ class MailHost:
                 package_sources=(source or f"deb [trusted=yes] {self.lab.packages} ./",),
                 echo_mx=self.lab.echo_mx,
                 ssh_deadline=patience,
-                deadline=timedelta(minutes=3),
+                deadline=timedelta(minutes=15),
                 overrides=overrides,
             )
         )

@@ -9,21 +9,27 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from controlplane.ansible import faults
 from controlplane.ansible.host_variables import host_variables
 from kit.faults import Fault
 from lab import cgroups, network
 from lab.running import RunningLab
+from tests.support.faults import assert_shows
 from tests.support.provider import Customer
 from tests.support.waiting import wait_for
 
 from .conftest import PLAYBOOKS, MailHost, contacted
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
 
+VERSIONS = yaml.safe_load((PLAYBOOKS / "roles/docker/defaults/main.yml").read_text())[
+    "docker_versions"
+]
 SUBNET, CONTAINER, GATEWAY = "192.168.203.0/24", "192.168.203.10", "192.168.203.1"
 PUBLIC = (25, 80, 443, 465, 993)
 EVERYTHING_IN, EVERYTHING_OUT = (
@@ -110,6 +116,23 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
 """
 
 
+OTHER_VERSIONS = "deb [trusted=yes] file:/srv/repository ./"
+MAKE_VERSIONS = """
+set -e; cd /srv/repository
+make() {
+  dpkg-deb -R /var/cache/apt/archives/docker.io_*.deb $1
+  sed -i "s/^Version: .*/Version: $1/" $1/DEBIAN/control
+  eval "$2"
+  dpkg-deb -Znone -b $1 $1.deb >/dev/null
+  dpkg-deb -f $1.deb; echo "Filename: ./$1.deb"; echo "Size: $(stat -c %s $1.deb)"
+  echo "SHA256: $(sha256sum $1.deb | cut -d ' ' -f 1)"; echo
+}
+{ make 26.1.9 :; make 27.0 "echo exit 1 > 27.0/usr/sbin/dockerd"; } > Packages
+"""
+"""Two further versions of the engine in a repository on the host: one like the installed one, and
+one that does not start."""
+
+
 @dataclass(frozen=True)
 class DockerHost:
     """A host whose roles are `base` and `docker` only: a container has port 25."""
@@ -121,10 +144,13 @@ class DockerHost:
     def primary(self) -> str:
         return str(self.host.observed.primary_ip)
 
-    def configure(self) -> int:
+    def configure(self, **overrides: Any) -> int:
         host = host_variables(self.host.blueprint, self.host.observed, self.host.secrets)
         configurator = self.host.configurator(
-            playbooks=self.playbooks, host={**host, "docker": True}
+            f"deb [trusted=yes] {self.host.lab.packages} ./\n{OTHER_VERSIONS}",
+            playbooks=self.playbooks,
+            host={**host, "docker": True},
+            **overrides,
         )
         return configurator.configure(
             self.host.blueprint,
@@ -159,6 +185,7 @@ def cut_once(docker: DockerHost, customer: Customer) -> None:
             super().append(line)
             if line.endswith(": changed: Write the configuration of Docker and its rules"):
                 cgroups.kill(cgroups.root() / f"{network.PREFIX}{service}")
+                customer.call("shutdown", serviceid=service)  # as the provider sees it, too
                 customer.call("boot", serviceid=service)
 
     lines = Lines()
@@ -186,6 +213,7 @@ def docker(
     [whole] = [profile["name"] for profile in profiles if profile["name"].endswith("docker")]
     customer.call("set_instance_firewall", serviceid=server.service_id, name=whole)
     docker = DockerHost(contacted(lab, customer, server), playbooks)
+    docker.host.shell("mkdir /srv/repository; touch /srv/repository/Packages")
     cut_once(docker, customer)
     docker.configure()
     routes = (SUBNET, "127.0.0.1")
@@ -206,11 +234,13 @@ def listener(docker: DockerHost) -> DockerHost:
     ports = [f'"{docker.primary}:{port}:{port}"' for port in PUBLIC]
     ports += [f'"{docker.primary}:8025:25"', '"127.0.0.1:8080:80"', '"127.0.0.1:5353:53/udp"']
     compose = COMPOSE.format(container=CONTAINER, ports=", ".join(ports), subnet=SUBNET)
-    docker.host.shell(IMAGE)
-    docker.host.shell(
-        f"mkdir -p /srv/listener; cd /srv/listener; cat > listener.py <<'END'\n{LISTENER}\nEND\n"
+    started = docker.host.shell(
+        # The default instance of Postfix, which no role of this host has configured, has port 25.
+        f"exec 2>&1; systemctl disable --quiet --now postfix; mkdir -p /srv/listener\n{IMAGE}\n"
+        f"cd /srv/listener; cat > listener.py <<'END'\n{LISTENER}\nEND\n"
         f"cat > compose.yml <<'END'\n{compose}\nEND\ndocker compose up -d"
     )
+    assert "Started" in started, started
     return docker
 
 
@@ -229,18 +259,33 @@ def test_configuration_after_a_power_failure_is_complete_and_changes_nothing_mor
 
 def test_configuration_that_is_broken_is_repaired(docker) -> None:
     docker.host.shell(
-        "echo '{' > /etc/docker/daemon.json; for i in 1 2 3 4; do systemctl restart docker; done"
+        "echo '{' > /etc/docker/daemon.json; for i in 1 2 3 4; do systemctl restart docker; done;"
+        "nft delete table ip keepsource; nft delete table ip nat"
     )
     assert docker.host.shell("systemctl is-active docker") != "active\n"
-    assert docker.configure() == 2
-    assert docker.host.shell("docker info -f '{{.LiveRestoreEnabled}}'") == "true\n"
 
-    docker.host.shell("nft delete table ip keepsource; nft delete table ip nat")
-    assert docker.configure() == 1
+    assert docker.configure() == 3, "the file, the daemon, the rules"
+    assert docker.host.shell("docker info -f '{{.LiveRestoreEnabled}}'") == "true\n"
     assert {"table ip keepsource", "table ip nat"} <= set(
         docker.host.shell("nft list tables").splitlines()
     )
-    assert docker.configure() == 0
+
+
+def test_version_of_the_engine_is_changed_if_it_works(listener: DockerHost) -> None:
+    listener.host.shell(MAKE_VERSIONS)
+    version, held = "dpkg-query -W -f '${Version}' docker.io", "apt-mark showhold"
+    before = listener.host.shell(version), listener.host.shell(held)
+
+    with pytest.raises(Fault) as caught:
+        listener.configure(docker_versions={**VERSIONS, "docker.io": "27.0"})
+    assert_shows(caught.value, faults.ENGINE_REFUSED, reason=...)
+    assert "dockerd does not start" in str(caught.value)
+    assert (listener.host.shell(version), listener.host.shell(held)) == before
+    assert listener.is_serving()
+
+    listener.configure(docker_versions={**VERSIONS, "docker.io": "26.1.9"})
+    assert (listener.host.shell(version), listener.host.shell(held)) == ("26.1.9", before[1])
+    assert listener.is_serving()
 
 
 RESTARTS = {
@@ -282,8 +327,8 @@ def test_container_is_reached_as_decided_after_a_restart_of(
         f"{primary}:25@{other}": other,
         f"{primary}:25@127.0.0.1": primary,
         f"{primary}:25@{GATEWAY}": primary,
-        f"{CONTAINER}:25@": primary,
-        f"{CONTAINER}:25@{other}": other,
+        f"{CONTAINER}:80@": primary,
+        f"{CONTAINER}:80@{other}": other,
         "127.0.0.1:8080@": primary,
     }
     assert listener.run(ASK, "root", *seen) == list(seen.values())
