@@ -25,18 +25,19 @@ STOP_DEADLINE = 40.0
 RESOLVER = "198.18.0.53"
 
 BOOT = r"""
-group=$0; name=$1; root=$2; host=$3; namespace=$4
+group=$0; name=$1; root=$2; host=$3; namespace=$4; docker=$5
 if mountpoint -q /sys/fs/cgroup; then umount -R -l /sys/fs/cgroup; fi
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p "/sys/fs/cgroup/$group/$name"; echo $$ > "/sys/fs/cgroup/$group/$name/cgroup.procs"
 exec systemd-nspawn -q -D "$root" -M "$name" --hostname="$host" \
   --network-namespace-path="/run/netns/$namespace" --capability=CAP_NET_ADMIN,CAP_NET_RAW \
   --system-call-filter='@keyring bpf' --register=no --keep-unit --console=pipe \
-  --resolv-conf=off --timezone=off --link-journal=no -b
+  --resolv-conf=off --timezone=off --link-journal=no --bind="$docker:/var/lib/docker" -b
 """
 """Boots in a mount namespace of its own that has version 2 control groups only: nspawn would pass
 the machine's mixed tree to the guest. Each guest has a group of its own: otherwise guests would
-stop each other's units."""
+stop each other's units. Docker's images and containers are overlays, which cannot lie on the
+guest's own overlay: its directory is one of the machine's."""
 
 
 class Guest:
@@ -55,6 +56,7 @@ class Guest:
         self.root = directory / ident / "m"
         self._ident = ident
         self._directory = directory / ident
+        self._docker = self._directory / "docker"
         self._layers = layers
         self._machine = f"{network.PREFIX}{ident}"
         self._boots = 0
@@ -65,7 +67,7 @@ class Guest:
     def make(self) -> None:
         """Create the disk, with a host name and a host key of its own; it is not booted yet."""
         upper, scratch = self._directory / "up", self._directory / "scratch"
-        for path in (upper, scratch, self.root):
+        for path in (upper, scratch, self.root, self._docker):
             path.mkdir(parents=True)
         lower = ":".join(str(layer) for layer in self._layers)
         options = f"lowerdir={lower},upperdir={upper},workdir={scratch}"
@@ -170,7 +172,7 @@ class Guest:
             while self._powered:
                 namespace = network.connect(self._ident, self.addresses)
                 process = subprocess.Popen(
-                    (*boot, self._machine, str(self.root), self.name, namespace),
+                    (*boot, self._machine, str(self.root), self.name, namespace, str(self._docker)),
                     stdin=subprocess.DEVNULL,
                     stdout=console,
                     stderr=console,

@@ -20,7 +20,11 @@ URL = f"http://{network.SERVICES}:{PORT}/"
 PACKAGES = (
     "chrony",
     "dns-root-data",
+    "docker-cli",
+    "docker-compose",
+    "docker.io",
     "dovecot-core",
+    "iptables",
     "nftables",
     "postfix",
     "postfix-pcre",

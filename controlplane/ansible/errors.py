@@ -39,6 +39,7 @@ _UNREACHABLE = _rules(
 _FAILED = _rules(
     ("^the clock is|^no time server answers", faults.CLOCK_WRONG),
     ("^the resolver does not validate", faults.RESOLVER_WRONG),
+    ("another version of the engine", faults.ENGINE_REFUSED),
     ("no space left on device|disk quota exceeded|enough free space", faults.DISK_FULL),
     (
         (

@@ -99,6 +99,19 @@ RESOLVER_WRONG = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+ENGINE_REFUSED = FAULTS.code(
+    "hosts.engine_refused",
+    message="{reason}",
+    remedy="put the earlier version into playbooks/roles/docker/defaults/main.yml, or find out on "
+    "the host why the other one does not work (`journalctl -u docker`)",
+    cause="Another version of the container engine was tried on the host. No container ran, or no "
+    "name was resolved in it, and the earlier version was installed again.",
+    example={
+        "reason": "another version of the engine does not work, the old one is back: Run a "
+        "container and resolve names in it: dockerd does not start"
+    },
+    acts=Actor.OPERATOR,
+)
 TASK_FAILED = FAULTS.code(
     "hosts.task_failed",
     message='task "{task}" failed: {reason}',

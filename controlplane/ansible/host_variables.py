@@ -37,6 +37,7 @@ def host_variables(
         "retired": planned.is_retired,
         "ram_mb": planned.ram_mb,
         "disk_gb": planned.disk_gb,
+        "docker": False,  # until a host has something that runs in containers
         "return_path": RETURN_PATH_FORM,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),

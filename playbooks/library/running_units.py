@@ -118,6 +118,8 @@ def failure_text(names: list[str]) -> str:
 def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
     """Run one systemctl command per verb."""
     _checked_systemctl("daemon-reload")
+    if restart:
+        _systemctl("reset-failed", *restart)  # else what failed too often is not started again
     verbs = (("enable",), enable), (("disable", "--now"), stop), (("restart",), restart)
     for verb, names in verbs:
         if names:

@@ -68,11 +68,12 @@ class MailHost:
         source: str | None = None,
         *,
         patience: timedelta = timedelta(seconds=30),
+        playbooks: Path = PLAYBOOKS,
         **overrides: object,
     ) -> AnsibleConfigurator:
         return AnsibleConfigurator(
             ConfiguratorSettings(
-                playbooks=PLAYBOOKS,
+                playbooks=playbooks,
                 sender_sources=(f"{self.lab.sender_address}/32",),
                 package_sources=(source or f"deb [trusted=yes] {self.lab.packages} ./",),
                 time_servers=(self.lab.time_server or "",),
@@ -80,7 +81,7 @@ class MailHost:
                 trust_anchor=self.lab.trust_anchor,
                 echo_mx=self.lab.echo_mx,
                 ssh_deadline=patience,
-                deadline=timedelta(minutes=3),
+                deadline=timedelta(minutes=15),
                 overrides=overrides,
             )
         )
@@ -201,6 +202,11 @@ def server(customer: Customer) -> Server:
 @pytest.fixture(scope="session")
 def ordered_host(lab: RunningLab, customer: Customer, server: Server) -> MailHost:
     """A host after first contact, with nothing installed yet."""
+    return contacted(lab, customer, server)
+
+
+def contacted(lab: RunningLab, customer: Customer, server: Server) -> MailHost:
+    """Give a server its addresses and our key."""
     private, public = make_ssh_key()
     blueprint = _blueprint(public)
     addresses = blueprint.hosts[0].addresses

@@ -88,6 +88,9 @@ class TestConfiguring:
             "ls: cannot access '/usr/sbin/policy-rc.d': No such file or directory\n"
         )
 
+    def test_host_without_containers_has_no_docker(self, mail_host) -> None:
+        assert mail_host.shell("command -v dockerd; nft list tables") == "table inet penguin\n"
+
     def test_run_repeated_changes_nothing(self, runs) -> None:
         assert runs.second == 0
 

@@ -63,6 +63,11 @@ def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
         ("You don't have enough free space in /var/cache", False, faults.DISK_FULL),
         ("Failed to update apt cache: unknown", False, faults.PACKAGES_UNAVAILABLE),
         ("No package matching 'postfix'", False, faults.PACKAGES_UNAVAILABLE),
+        (
+            "another version of the engine does not work, the old one is back: Failed to fetch",
+            False,
+            faults.ENGINE_REFUSED,
+        ),
         ("Could not get lock /var/lib/dpkg/lock", False, faults.PACKAGE_MANAGER_BUSY),
         ("another system than Debian 13: Debian GNU/Linux 12", False, faults.OTHER_SYSTEM),
         ("the clock is 3600.0 s behind 192.0.2.123 (limit: 1 s)", False, faults.CLOCK_WRONG),

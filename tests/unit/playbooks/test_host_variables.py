@@ -33,6 +33,7 @@ def test_address_that_sends_bulk_has_an_instance_with_its_logins(
     assert host["instances"][0]["unit"] == r"postfix@egress\x2dmx1\x2d2.service"
     assert host["primary"]["ip"] == "198.18.1.10"
     assert not host["retired"]
+    assert not host["docker"]
 
 
 def test_pending_address_is_left_out_and_nothing_else(

@@ -177,3 +177,20 @@ def test_refusal_of_systemd_is_shown(running_units: ModuleType, systemd: Path, v
     systemd.write_text(verb)
     with pytest.raises(running_units.SystemctlFailed, match="masked"):
         running_units.act(["a.service"], ["b.service"], ["c.service"])
+
+
+def test_unit_that_failed_too_often_is_started_again(
+    running_units: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"""
+case $1 in
+  reset-failed) [ $# -gt 1 ] && touch {tmp_path}/forgotten ;;
+  restart) [ -e {tmp_path}/forgotten ] || {{ echo "repeated too quickly" >&2; exit 1; }}
+esac"""
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    running_units.act(["a.service"], [], [])
+    assert not (tmp_path / "forgotten").exists(), "failures of units that are not restarted stay"
+    running_units.act([], [], ["docker.service"])

@@ -313,6 +313,17 @@ def test_host_tries_every_address_by_the_echo_mx(render: Render, blueprint: Blue
     assert without["addresses"] == []
 
 
+def test_containers_have_the_mail_ports_of_the_primary_address_only(
+    render: Render, blueprint: Blueprint
+) -> None:
+    rules = render(blueprint, "docker", "containers.nft.j2")
+
+    [accepted] = re.findall(r"ct original ip daddr (.+) accept", rules)
+    assert accepted == "198.18.1.10 ct original proto-dst { 25, 80, 443, 465, 993 }"
+    assert set(re.findall(r"snat to (\S+\.\S+)", rules)) == {"198.18.1.10"}
+    assert "flush" not in rules
+
+
 def test_root_has_only_the_tenants_key(render: Render, blueprint: Blueprint) -> None:
     keys = render(blueprint, "base", "authorized_keys.j2")
 
