@@ -111,6 +111,8 @@ class AdvisoryLock(IntEnum):
     """One transaction at a time compares a tenant with a limit; the second number is its hash."""
     IMAGES = 0x70656E0A
     """One operator at a time pins images."""
+    ACME_ORDERS = 0x70656E0B
+    """One order of a certificate at a time below a registered domain, the second number's hash."""
 
 
 def storable(text: str) -> str:
