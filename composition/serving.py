@@ -153,6 +153,7 @@ def _settings_of(
                 hosts=settings.hosts,
                 verification=settings.verification,
                 reconciler=settings.reconciler,
+                certificates=settings.certificates,
                 engine=engine_environment(settings),
             )
         case Part.SENDER:

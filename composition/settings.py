@@ -20,7 +20,7 @@ from cli import settings
 from cli.settings import SETTINGS_FILE
 from composition.faults import SETTINGS_MISSING
 from controlplane.images.settings import ImageSettings
-from controlplane.settings import ReconcilerSettings
+from controlplane.settings import CertificateSettings, ReconcilerSettings
 from kit.database import Role
 from sender.tokens import LaterKeys, TokenKey
 
@@ -211,6 +211,7 @@ class Settings(BaseSettings):
     verification: VerificationSettings = VerificationSettings()
     images: ImageSettings = ImageSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
+    certificates: CertificateSettings = CertificateSettings()
 
     @model_validator(mode="after")
     def _keep_public_name(self) -> Self:

@@ -94,8 +94,10 @@ def _guests(lab: RunningLab) -> list[dict[str, Any]]:
     if lab.level == "api":
         return [{"what": "hosts", "state": f"none: {lab.missing}", "address": None}]
     receiver = "ready" if lab.receiver_ready else "starting"
+    authority = "Pebble" if lab.acme else "none: pebble is not installed"
     return [
         {"what": "resolver", "state": "ready", "address": lab.resolver},
+        {"what": "acme", "state": authority, "address": lab.acme},
         {"what": "packages", "state": "ready", "address": lab.packages},
         {"what": "registry", "state": "ready; all images are stand-ins", "address": lab.registry},
         {"what": "receiver", "state": receiver, "address": lab.receiver},
@@ -166,7 +168,7 @@ def inbox(
 
 @app.command()
 def fault(
-    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare, dns or registry")],
+    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare, dns, registry or acme")],
     name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
     times: Annotated[
         int, typer.Option(parser=whole_number, help="for how many requests; -1: until cleared")
@@ -177,7 +179,7 @@ def fault(
     ] = 0,
     output: OutputOption = Format.JSON,
 ) -> None:
-    """Make a provider's emulator, the name servers or the container registry fail."""
+    """Make a provider's emulator, the name servers, the registry or the public authority fail."""
     lab = required(local.lab_dir())
     urls = {
         "hostwinds": f"{lab.hostwinds_url}/_lab/faults",
@@ -187,6 +189,8 @@ def fault(
         urls["dns"] = f"{lab.cloudflare_url}/_lab/dns"
     if lab.registry is not None:
         urls["registry"] = f"{lab.cloudflare_url}/_lab/registry"
+    if lab.acme is not None:
+        urls["acme"] = f"{lab.cloudflare_url}/_lab/acme"
     if part not in urls:
         raise USAGE(mistake=f"{part} is not in this lab", remedy=f"use {' or '.join(urls)}")
     if part != "dns" and (zone or seconds):

@@ -1,4 +1,7 @@
-"""The part `public`: the endpoints without a key, `/u/{token}`, with a login of their own."""
+"""The part `public`: the endpoints without a key, with a login of their own.
+
+`/u/{token}` unsubscribes; `/.well-known/acme-challenge/{token}` answers public authorities.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from composition.heartbeat import Progress, event_loop_progress
 from composition.parts.settings import Part, PublicPart
 from composition.process import start
+from controlplane.certificates.endpoints import challenge_router
 from controlplane.database import role_engine
 from controlplane.requests import Limits
 from controlplane.service import serve_http
@@ -24,6 +28,7 @@ def public_app(engine: AsyncEngine, tokens: Tokens) -> FastAPI:
     app = FastAPI(openapi_url=None, redirect_slashes=False)  # a redirect would lose the POST
     app.add_middleware(Limits)
     app.include_router(create_router(engine, tokens))
+    app.include_router(challenge_router(engine))
     return app
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
 from blueprint.platform import Platform
 from composition.settings import HostSettings, VerificationSettings
 from controlplane.images.settings import ImageSettings
-from controlplane.settings import ReconcilerSettings
+from controlplane.settings import CertificateSettings, ReconcilerSettings
 from kit.database import Role, role_name
 
 Secret = Annotated[
@@ -85,6 +85,7 @@ class ReconcilerPart(PartSettings):
     hosts: HostSettings
     verification: VerificationSettings
     reconciler: ReconcilerSettings
+    certificates: CertificateSettings
     engine: dict[str, Secret]
     """All variables of an operation of the engine: provider, backend, plugins, PATH."""
 

@@ -10,9 +10,13 @@ where oltp.certificates.challenge <> excluded.challenge
 select name, chain as chain_pem, sealed_key, not_after from oltp.certificates
 where name = any(:names) and not_after > :now
 
+-- name: valid
+select name, chain as chain_pem, sealed_key, not_after from oltp.certificates
+where tenant_id = :tenant_id and not_after > :now
+
 -- name: load
 select name, challenge, chain, sealed_key, not_before, not_after, renew_at, directory, order_url,
-    order_key, answering, failures, next_attempt_at, trouble
+    order_key, answering, failures, limited, next_attempt_at, reason, trouble
 from oltp.certificates where tenant_id = :tenant_id
 
 -- name: save_order
@@ -27,17 +31,17 @@ update oltp.certificates set answering = :answering where name = :name
 update oltp.certificates
 set chain = :chain, sealed_key = order_key, not_before = :not_before, not_after = :not_after,
     renew_at = :renew_at, directory = null, order_url = null, order_key = null, failures = 0,
-    next_attempt_at = null, trouble = ''
+    limited = '{}', next_attempt_at = null, reason = '', trouble = ''
+where name = :name
+
+-- name: drop_order
+update oltp.certificates set directory = null, order_url = null, order_key = null
 where name = :name
 
 -- name: fail
 update oltp.certificates
-set directory = null, order_url = null, order_key = null, failures = failures + 1,
-    next_attempt_at = :next_attempt_at, trouble = :trouble
-where name = :name
-
--- name: postpone
-update oltp.certificates set next_attempt_at = :next_attempt_at, trouble = :trouble
+set failures = failures + 1, limited = :limited, next_attempt_at = :next_attempt_at,
+    reason = :reason, trouble = :trouble
 where name = :name
 
 -- name: forget
@@ -55,6 +59,10 @@ order by at desc offset :skipped limit 1
 -- name: count_order
 insert into oltp.acme_orders (directory, registered, name, is_renewal, at)
 values (:directory, :registered, :name, :is_renewal, :now)
+
+-- name: uncount_order
+delete from oltp.acme_orders where number = (
+    select max(number) from oltp.acme_orders where name = :name)
 
 -- name: forget_orders
 delete from oltp.acme_orders where at < :before
@@ -80,3 +88,6 @@ on conflict (directory) do nothing
 
 -- name: register_account
 update oltp.acme_accounts set url = :url where directory = :directory
+
+-- name: forget_account
+update oltp.acme_accounts set url = null where directory = :directory

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -63,9 +65,13 @@ class CertificateRow:
     """An answer to a challenge may be published."""
     failures: int
     """Attempts that failed one after the other."""
+    limited: Mapping[str, datetime]
+    """Authorities that take no order of it before a time."""
     next_attempt_at: datetime | None
+    reason: str
+    """Of the condition while the last attempt failed, or waits; empty: it did not."""
     trouble: str
-    """Why the last attempt failed, or waits."""
+    """Why."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +111,17 @@ async def current(
     return {row.name: row for row in rows}
 
 
+async def valid(
+    connection: AsyncConnection, tenant_id: UUID, *, now: datetime
+) -> dict[str, IssuedCertificate]:
+    """Return a tenant's certificates that are valid, by name."""
+    rows = await fetch_all(connection, SQL.valid, IssuedCertificate, tenant_id=tenant_id, now=now)
+    return {row.name: row for row in rows}
+
+
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, CertificateRow]:
     """Return a tenant's rows by name."""
-    rows = await fetch_all(connection, SQL.load, CertificateRow, tenant_id=tenant_id)
+    rows = await fetch_all(connection, SQL.load, _row, tenant_id=tenant_id)
     return {row.name: row for row in rows}
 
 
@@ -138,20 +152,28 @@ async def issue(
     await connection.execute(SQL.issue, {"name": name, "chain": chain, **dates})
 
 
+async def drop_order(connection: AsyncConnection, name: str) -> None:
+    """Give up the order in flight."""
+    await connection.execute(SQL.drop_order, {"name": name})
+
+
 async def fail(
-    connection: AsyncConnection, name: str, *, next_attempt_at: datetime, trouble: str
+    connection: AsyncConnection,
+    name: str,
+    *,
+    next_attempt_at: datetime,
+    reason: str,
+    trouble: str,
+    limited: Mapping[str, datetime],
 ) -> None:
-    """Give up the order in flight; what was issued before stays."""
-    values = {"name": name, "next_attempt_at": next_attempt_at, "trouble": trouble}
-    await connection.execute(SQL.fail, values)
-
-
-async def postpone(
-    connection: AsyncConnection, name: str, *, next_attempt_at: datetime, trouble: str
-) -> None:
-    """Let a name wait; an order in flight stays."""
-    values = {"name": name, "next_attempt_at": next_attempt_at, "trouble": trouble}
-    await connection.execute(SQL.postpone, values)
+    """Let a name wait; what was issued before, and an order in flight, stay."""
+    values = {
+        "next_attempt_at": next_attempt_at,
+        "reason": reason,
+        "trouble": trouble,
+        "limited": json.dumps({directory: at.isoformat() for directory, at in limited.items()}),
+    }
+    await connection.execute(SQL.fail, {"name": name, **values})
 
 
 async def forget(connection: AsyncConnection, name: str) -> None:
@@ -188,6 +210,11 @@ async def count_order(
     return None
 
 
+async def uncount_order(connection: AsyncConnection, name: str) -> None:
+    """Count a name's last order no more: nothing was issued by it."""
+    await connection.execute(SQL.uncount_order, {"name": name})
+
+
 async def save_answer(
     connection: AsyncConnection,
     name: str,
@@ -217,15 +244,25 @@ async def account(connection: AsyncConnection, directory: str) -> Account | None
     return await fetch_one(connection, SQL.account, Account, directory=directory)
 
 
-async def make_account(
-    connection: AsyncConnection, directory: str, sealed_key: str
-) -> Account | None:
+async def make_account(connection: AsyncConnection, directory: str, sealed_key: str) -> Account:
     """Write the key of an account before it is registered, unless there is one; return it."""
     values = {"directory": directory, "sealed_key": sealed_key}
     await connection.execute(SQL.make_account, values)
-    return await account(connection, directory)
+    made = await account(connection, directory)
+    assert made is not None  # noqa: S101 - accounts are never deleted
+    return made
 
 
 async def register_account(connection: AsyncConnection, directory: str, url: str) -> None:
     """Write that an account is registered."""
     await connection.execute(SQL.register_account, {"directory": directory, "url": url})
+
+
+async def forget_account(connection: AsyncConnection, directory: str) -> None:
+    """Write that an authority does not know our account any more; its key stays."""
+    await connection.execute(SQL.forget_account, {"directory": directory})
+
+
+def _row(challenge: str, limited: Mapping[str, str], **columns: Any) -> CertificateRow:
+    until = {directory: datetime.fromisoformat(at) for directory, at in limited.items()}
+    return CertificateRow(challenge=Challenge(challenge), limited=until, **columns)

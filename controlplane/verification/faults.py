@@ -304,7 +304,8 @@ TLS_FAILED = FAULTS.code(
     "smtp.tls_failed",
     message="{port}: {reason}",
     remedy="wait: the host is configured and checked again",
-    cause="STARTTLS is not offered, or not with a certificate of the tenant's authority.",
+    cause="STARTTLS is not offered, or with another certificate: at port 587 it should be of the "
+    "tenant's own authority, at port 25 of the public authority that has issued one.",
     example={"port": "198.51.100.7 port 587", "reason": "offers no STARTTLS"},
     retryable=True,
     acts=Actor.NOBODY,

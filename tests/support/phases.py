@@ -9,6 +9,7 @@ from blueprint.document import Firewall
 from composition.phases import Adapters, make_phases
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.conditions.failures import FailureThreshold
+from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import (
     CloudEngine,
@@ -23,6 +24,7 @@ from controlplane.reconciler.ports import (
 )
 from controlplane.tenants.draining import LONGEST
 from kit.faults import Fault
+from tests.support.memory_authority import memory_ports
 
 
 class EmptySpools:
@@ -74,6 +76,7 @@ def standard(
     root_password: Callable[[int], str | None] = lambda _: "first",
     firewall: Callable[[int, Firewall], Fault | None] = lambda *_: None,
     spools: Spools | None = None,
+    certificates: Ports | None = None,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -85,6 +88,7 @@ def standard(
             root_password=root_password,
             firewall=firewall,
             spools=spools or EmptySpools(),
+            certificates=certificates or memory_ports(),
             cloud_deadline=timedelta(minutes=30),
             drain=LONGEST,
             threshold=FailureThreshold(),

@@ -24,7 +24,9 @@ create table oltp.certificates (
     order_key text,
     answering boolean not null default false,
     failures integer not null default 0,
+    limited jsonb not null default '{}',
     next_attempt_at timestamptz,
+    reason text not null default '',
     trouble text not null default '',
     check (num_nulls(chain, sealed_key, not_before, not_after, renew_at) in (0, 5)),
     check (num_nulls(directory, order_url, order_key) in (0, 3))
@@ -33,7 +35,10 @@ comment on column oltp.certificates.chain is 'leaf first, PEM; null: none was is
 comment on column oltp.certificates.directory is 'of the authority of the order in flight';
 comment on column oltp.certificates.order_key is 'sealed; becomes the key when it is issued';
 comment on column oltp.certificates.answering is 'an answer to a challenge may be published';
-comment on column oltp.certificates.trouble is 'why the last attempt failed or waits';
+comment on column oltp.certificates.limited is
+    'authorities that take no order before a time, which they said';
+comment on column oltp.certificates.reason is
+    'of the condition while the last attempt failed or waits, which trouble explains';
 create index on oltp.certificates (tenant_id);
 create table oltp.acme_challenges (
     token text primary key,

@@ -11,12 +11,12 @@ from sqlalchemy.exc import ProgrammingError
 
 from controlplane.certificates import repository
 from controlplane.certificates.repository import PERIOD, Challenge
-from controlplane.database import API, CONTROLLER
+from controlplane.database import API, CONTROLLER, Database
 from kit.database import Role
-from tests.integration.controlplane.conftest import START, Database, create
+from tests.integration.controlplane.conftest import START, create
 from tests.support.installation import INSTALLATION, PASSWORDS
 
-NAME = "mx1-1.acme.example"
+NAME = "mx1.acme.example"
 DIRECTORY = "https://ca.example/directory"
 YEAR = timedelta(days=365)
 
@@ -58,8 +58,16 @@ async def test_a_failed_renewal_keeps_what_was_issued(pools, tenants):
     await issue(pools, tenants[0])
     async with pools.begin(CONTROLLER) as connection:
         await repository.wanted(connection, NAME, tenants[0], Challenge.HTTP)
-        await repository.fail(connection, NAME, next_attempt_at=START, trouble="refused")
+        await repository.fail(
+            connection,
+            NAME,
+            next_attempt_at=START,
+            reason="Refused",
+            trouble="refused",
+            limited={DIRECTORY: START},
+        )
         row = (await repository.load(connection, tenants[0]))[NAME]
+    assert row.limited == {DIRECTORY: START}
     assert (row.failures, row.trouble, row.challenge) == (1, "refused", Challenge.HTTP)
     assert await current(pools) is not None
 
