@@ -60,7 +60,7 @@ def text_of(error: Exception) -> str:
     return first_line(error, type(error).__name__)
 
 
-def seconds_of(retry_after: str | None) -> float | None:
+def seconds_of(retry_after: str | None, clock: Callable[[], datetime] = now) -> float | None:
     """Return the seconds of a Retry-After header, which has a number or a date (RFC 9110)."""
     if not retry_after:
         return None
@@ -68,6 +68,6 @@ def seconds_of(retry_after: str | None) -> float | None:
         if retry_after.isdecimal():
             return float(retry_after)
         at: datetime = parsedate_to_datetime(retry_after)
-        return max(0.0, (at.astimezone(UTC) - now()).total_seconds())
+        return max(0.0, (at.astimezone(UTC) - clock()).total_seconds())
     except (ValueError, OverflowError):
         return None

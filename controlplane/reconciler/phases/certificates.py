@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -28,6 +28,19 @@ class Observed:
     now: datetime
 
 
+Wanted = Mapping[str, tuple[str, Challenge]]
+"""Names that are to have a certificate, and how they are proven, by subject."""
+
+
+def of_hosts(snapshot: Snapshot) -> Wanted:
+    """Return the names of hosts, which are in zones that we write."""
+    return {
+        subject(Kind.HOST, host.name): (host.primary.helo, Challenge.DNS)
+        for host in snapshot.blueprint.hosts
+        if not host.is_retired
+    }
+
+
 class Certificates(Phase[Observed]):
     """Orders and renews; a host without one shows that of the tenant's own authority.
 
@@ -44,8 +57,9 @@ class Certificates(Phase[Observed]):
         required=False,
     )
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, wanted: Callable[[Snapshot], Wanted] = of_hosts) -> None:
         self._ports = ports
+        self._wanted = wanted
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read what was issued; later phases find it in the snapshot."""
@@ -59,7 +73,7 @@ class Certificates(Phase[Observed]):
         """Return whether the certificate of each subject is valid, and renewed in time."""
         return {
             part: self._verdict(observed.rows.get(name), observed.now)
-            for part, (name, _) in _wanted(snapshot).items()
+            for part, (name, _) in self._wanted(snapshot).items()
         }
 
     def _verdict(self, row: CertificateRow | None, now: datetime) -> Verdict:
@@ -76,7 +90,7 @@ class Certificates(Phase[Observed]):
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
         """Return what is to be ordered, renewed or continued now, and what is left to remove."""
-        wanted = _wanted(snapshot)
+        wanted = self._wanted(snapshot)
         steps = [
             Step(part, operation="certify", maintenance=row is not None and row.chain is not None)
             for part, (name, _) in wanted.items()
@@ -99,7 +113,7 @@ class Certificates(Phase[Observed]):
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
         """Order, renew or continue; without a subject, forget names that are not wanted."""
-        tenant, wanted = snapshot.tenant, _wanted(snapshot)
+        tenant, wanted = snapshot.tenant, self._wanted(snapshot)
         if step.subject not in wanted:
             await self._forget({name for name, _ in wanted.values()}, snapshot, session)
             return
@@ -147,15 +161,6 @@ class Certificates(Phase[Observed]):
 
     def _issuance(self, row: CertificateRow, snapshot: Snapshot, session: Session) -> Issuance:
         return Issuance(self._ports, snapshot.secrets.vault, session, snapshot.tenant.name, row)
-
-
-def _wanted(snapshot: Snapshot) -> Mapping[str, tuple[str, Challenge]]:
-    """Return the names to have a certificate, by subject; their host's zone is one we write."""
-    return {
-        subject(Kind.HOST, host.name): (host.primary.helo, Challenge.DNS)
-        for host in snapshot.blueprint.hosts
-        if not host.is_retired
-    }
 
 
 def _is_left_behind(row: CertificateRow | None) -> bool:

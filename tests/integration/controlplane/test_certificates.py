@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from controlplane.certificates import repository
+from controlplane.certificates.faults import (
+    AUTHORITY_UNREACHABLE,
+    EXPIRED,
+    RATE_LIMITED,
+    REFUSED,
+    RENEWAL_FAILING,
+    UNFINISHED,
+)
 from controlplane.certificates.repository import IssuedCertificate
 from controlplane.database import CONTROLLER
 from controlplane.reconciler.authority import Refused, Trouble
 from controlplane.reconciler.ports import CERTIFICATE
 from controlplane.verification.faults import TLS_FAILED
+from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.faults import any_values, assert_shows
 from tests.support.memory_authority import MemoryAuthority, Records, memory_ports
 from tests.support.phases import standard
 from tests.support.points import Points, killed
@@ -38,6 +49,9 @@ class Around:
 
     async def shown(self) -> tuple[str, str]:
         return await self.stepped.condition("CertificatesReady", "host/mx1")
+
+    async def condition(self) -> dict[str, Any]:
+        return await self.stepped.shown_condition("CertificatesReady", "host/mx1")
 
     async def issued(self) -> IssuedCertificate | None:
         async with self.stepped.database.begin(CONTROLLER) as connection:
@@ -105,6 +119,7 @@ async def test_refused_name_keeps_no_host_and_no_mail_waiting(around: Around) ->
     await around.stepped.apply()
     await around.step()
     assert await around.shown() == ("False", "CertificateRefused")
+    assert_shows(await around.condition(), REFUSED, **any_values(REFUSED))
     assert await around.stepped.condition("Ready") == ("True", "Ready")
     assert await around.stepped.condition("Ready", "host/mx1") == ("True", "Ready")
     assert around.stepped.internet.public_names == set()
@@ -126,10 +141,12 @@ async def test_failing_renewal_shows_so_while_the_old_one_is_valid_then_expired(
     around.authority.refused.add(NAME)
     await around.step(days=61)
     assert await around.shown() == ("False", "CertificateRenewalFailing")
+    assert_shows(await around.condition(), RENEWAL_FAILING, **any_values(RENEWAL_FAILING))
     assert await around.issued() is not None
     assert around.stepped.internet.public_names == {NAME}
     await around.step(days=30)
     assert await around.shown() == ("False", "CertificateExpired")
+    assert_shows(await around.condition(), EXPIRED, **any_values(EXPIRED))
     assert around.stepped.configurator.runs == ["mx1", "mx1"], "it shows its own authority's again"
     assert around.stepped.internet.public_names == set()
     assert await around.stepped.condition("Ready") == ("True", "Ready")
@@ -149,6 +166,7 @@ async def test_what_the_authority_asks_to_wait_is_waited(around: Around) -> None
     await around.stepped.apply()
     await around.step()
     assert await around.shown() == ("False", "CertificateRateLimited")
+    assert_shows(await around.condition(), RATE_LIMITED, **any_values(RATE_LIMITED))
     await around.step(hours=2, minutes=59)
     assert await around.shown() == ("False", "CertificateRateLimited")
     assert around.authority.orders == {}
@@ -235,6 +253,23 @@ async def test_authority_that_does_not_answer_continues_the_same_order(around: A
     await around.stepped.apply()
     await around.step()
     assert await around.shown() == ("False", "CertificateAuthorityUnreachable")
+    assert_shows(
+        await around.condition(), AUTHORITY_UNREACHABLE, **any_values(AUTHORITY_UNREACHABLE)
+    )
+    await around.step(minutes=6)
+    assert await around.shown() == ("True", "Issued")
+    assert len(around.authority.orders) == 1
+
+
+async def test_trouble_of_the_dns_provider_continues_the_same_order(around: Around) -> None:
+    def fail() -> None:
+        raise CLOUDFLARE_UNAUTHORIZED.shown()
+
+    around.points.once("published", fail)
+    await around.stepped.apply()
+    await around.step()
+    assert_shows(await around.condition(), UNFINISHED, **any_values(UNFINISHED))
+    assert await around.stepped.condition("Ready") == ("True", "Ready")
     await around.step(minutes=6)
     assert await around.shown() == ("True", "Issued")
     assert len(around.authority.orders) == 1

@@ -21,7 +21,7 @@ from controlplane.certificates.repository import Challenge
 from controlplane.database import CONTROLLER, role_engine
 from controlplane.pulumi.challenge_records import LABEL, CloudflareChallenges
 from controlplane.reconciler.issuance import Ports
-from controlplane.reconciler.phases import certificates
+from controlplane.reconciler.phases.certificates import Certificates
 from controlplane.settings import AuthoritySettings
 from controlplane.verification.challenges import ChallengeNames
 from kit.database import Role
@@ -116,13 +116,14 @@ def account(names: NameServer, emulator: Emulator) -> CloudflareAccount:
 
 
 @pytest.fixture
-def passes(
+def ports(
     stepped: SteppedReconciler,
     names: NameServer,
     authority: Running,
     account: CloudflareAccount,
     emulator: Emulator,
-) -> SteppedReconciler:
+) -> Ports:
+    """Authority, provider and name servers, as the control plane has them."""
     del account
     environment = {
         "CLOUDFLARE_BASE_URL": f"{emulator.url}/client/v4",
@@ -135,11 +136,15 @@ def passes(
         stepped.points("shown")
 
     settings = AuthoritySettings(directory=authority.url, ca_file=authority.files.tls)
-    ports = Ports(
+    return Ports(
         AcmeAuthority([settings]),
         CloudflareChallenges(environment, INSTALLATION, shown),
         orders_a_week=45,
     )
+
+
+@pytest.fixture
+def passes(stepped: SteppedReconciler, ports: Ports) -> SteppedReconciler:
     stepped.phases = standard(
         stepped.cloud,
         stepped.internet,
@@ -250,12 +255,12 @@ async def test_http_challenge_is_answered_by_the_public_endpoint(
     passes: SteppedReconciler,
     names: NameServer,
     public: RunningServer,
-    monkeypatch: pytest.MonkeyPatch,
+    ports: Ports,
 ) -> None:
     del public
     names.own[NAME, "A"] = names.cached[NAME, "A"] = [IP]
-    wanted = {"host/mx1": (NAME, Challenge.HTTP)}
-    monkeypatch.setattr(certificates, "_wanted", lambda _: wanted)
+    by_http = Certificates(ports, lambda _: {"host/mx1": (NAME, Challenge.HTTP)})
+    passes.phases = [by_http if p.row is Certificates.row else p for p in passes.phases]
     await passes.apply()
     await passes.step()
     assert await shown(passes) == ("True", "Issued")
