@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp

@@ -25,9 +25,9 @@ from controlplane.reconciler.phases.certificates import Certificates
 from controlplane.settings import AuthoritySettings
 from controlplane.verification.challenges import ChallengeNames
 from kit.database import Role
-from lab.authority import pebble
-from lab.authority.pebble import BLOCKED, Files
-from lab.authority.proxy import RATE_LIMITED, RETRY_AFTER, UNAVAILABLE, Proxy
+from lab.acme import pebble
+from lab.acme.pebble import BLOCKED, Pebble
+from lab.acme.proxy import RATE_LIMITED, RETRY_AFTER, UNAVAILABLE, Proxy
 from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import RunningServer, serve
@@ -75,7 +75,7 @@ class Served(MemoryNameserver):
 class Running:
     """Pebble behind its proxy."""
 
-    files: Files
+    pebble: Pebble
     proxy: Proxy
     url: str
 
@@ -100,11 +100,11 @@ def public(upgraded: str) -> Iterator[RunningServer]:
 def authority(names: NameServer, public: RunningServer, tmp_path: Path) -> Iterator[Running]:
     with ExitStack() as stack:
         resolver, port = f"{IP}:{names.port}", urlsplit(public.url).port or 0
-        files, port = pebble.start(stack, tmp_path / "authority", resolver, http_port=port)
-        proxy = Proxy(files, port)
-        server = serve(proxy.app(), certificate=(files.tls, files.key))
+        running = pebble.start(stack, tmp_path / "authority", resolver, http_port=port)
+        proxy = Proxy(running)
+        server = serve(proxy.app(), tls=running.certificate)
         stack.callback(server.stop)
-        yield Running(files, proxy, f"{server.url}/dir")
+        yield Running(running, proxy, f"{server.url}/dir")
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def ports(
         await looks.shown(zone, name, content)
         stepped.points("shown")
 
-    settings = AuthoritySettings(directory=authority.url, ca_file=authority.files.tls)
+    settings = AuthoritySettings(directory=authority.url, ca_file=authority.pebble.ca)
     return Ports(
         AcmeAuthority([settings]),
         CloudflareChallenges(environment, INSTALLATION, shown),
@@ -184,7 +184,7 @@ async def test_it_is_issued_for_the_trusted_root_and_renewed_and_leaves_no_recor
     await passes.step()
     assert await shown(passes) == ("True", "Issued")
     leaf, *others = await chain(passes)
-    root = x509.load_pem_x509_certificate(authority.files.root.read_bytes())
+    root = x509.load_pem_x509_certificate(authority.pebble.root.read_bytes())
     verifier = PolicyBuilder().store(Store([root])).time(leaf.not_valid_before_utc)
     verifier.build_server_verifier(x509.DNSName(NAME)).verify(leaf, others)
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc <= timedelta(hours=1)
