@@ -12,12 +12,14 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store
-from sqlalchemy import text
+from sqlalchemy import NullPool, text
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from composition.parts.public import public_app
 from controlplane.acme.authority import AcmeAuthority
 from controlplane.certificates import repository
 from controlplane.certificates.repository import Challenge
+from controlplane.clock import now
 from controlplane.database import CONTROLLER, role_engine
 from controlplane.pulumi.challenge_records import LABEL, CloudflareChallenges
 from controlplane.reconciler.issuance import Ports
@@ -90,7 +92,8 @@ async def names() -> AsyncIterator[NameServer]:
 @pytest.fixture
 def public(upgraded: str) -> Iterator[RunningServer]:
     """The public endpoints, with their own login."""
-    engine = role_engine(upgraded, login(Role.PUBLIC), PASSWORDS[Role.PUBLIC])
+    url = role_engine(upgraded, login(Role.PUBLIC), PASSWORDS[Role.PUBLIC]).url
+    engine = create_async_engine(url, poolclass=NullPool)  # of the server's own event loop
     server = serve(public_app(engine, Tokens(b"k" * 32)))
     yield server
     server.stop()
@@ -258,6 +261,7 @@ async def test_http_challenge_is_answered_by_the_public_endpoint(
     ports: Ports,
 ) -> None:
     del public
+    passes.clock.time = now()  # that of the database, which ends answers
     names.own[NAME, "A"] = names.cached[NAME, "A"] = [IP]
     by_http = Certificates(ports, lambda _: {"host/mx1": (NAME, Challenge.HTTP)})
     passes.phases = [by_http if p.row is Certificates.row else p for p in passes.phases]
