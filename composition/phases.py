@@ -20,8 +20,10 @@ from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.draining import Draining
 from controlplane.reconciler.phases.keys import Keys
+from controlplane.reconciler.phases.links import Links
 from controlplane.reconciler.phases.verification import Verification
 from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Spools, Verifier
+from controlplane.reconciler.ports import Links as LinkPort
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
 
@@ -34,6 +36,7 @@ class Adapters:
     servers: Servers
     verifier: Verifier
     configurator: Configurator
+    links: LinkPort
     root_password: Callable[[int], str | None]
     """Asks the provider for the first password of a service."""
     firewall: Callable[[int, Firewall], Fault | None]
@@ -65,6 +68,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
         lambda adapters: Draining(adapters.engine, adapters.spools, limit=adapters.drain),
     ),
     (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
+    (Links.row, lambda adapters: Links(adapters.links, adapters.threshold)),
     (Certificates.row, lambda adapters: Certificates(adapters.certificates)),
     (
         Configuration.row,

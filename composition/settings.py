@@ -93,6 +93,17 @@ class PublicSettings(BaseModel):
     """None: 8401, or any free one where that is in use, as `serve.json` shows."""
 
 
+class HttpsSettings(BaseModel):
+    """The public endpoints by HTTPS: each name shows its own certificate."""
+
+    host: str = "127.0.0.1"
+    port: Count | None = Field(default=None, ge=0, le=65535)
+    """443 for the Internet; None: no HTTPS."""
+    certificate: Path | None = None
+    """PEM file with the chain and the key that all other names show, such as that of
+    `PENGUIN_MAIL__PUBLIC_URL`; read again when it changes. None: other names are refused."""
+
+
 class MetricsSettings(BaseModel):
     """`/metrics` of the sender, without a key: nobody else should reach it."""
 
@@ -204,6 +215,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     api: ApiSettings
     public: PublicSettings = PublicSettings()
+    https: HttpsSettings = HttpsSettings()
     metrics: MetricsSettings = MetricsSettings()
     vault: VaultSettings
     mail: MailSettings

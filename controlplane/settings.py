@@ -54,7 +54,7 @@ class AuthoritySettings(BaseModel):
 
 
 class CertificateSettings(BaseModel):
-    """Certificates of public authorities, for port 25 of hosts."""
+    """Certificates of public authorities, for port 25 of hosts and for names of links."""
 
     first: AuthoritySettings = AuthoritySettings()
     second: AuthoritySettings | None = None
@@ -63,7 +63,8 @@ class CertificateSettings(BaseModel):
     """New certificates of a registered domain at one authority; renewals are not counted. Let's
     Encrypt issues 50."""
     roots: Path | None = None
-    """Certificates (PEM) that port 25 of hosts is verified by; None: those of the system."""
+    """Certificates (PEM) that port 25 of hosts and names for links are verified by; None: those of
+    the system."""
 
     @property
     def authorities(self) -> list[AuthoritySettings]:

@@ -51,7 +51,8 @@ class Role(StrEnum):
     """The reconciler."""
     SENDER = "sender"
     PUBLIC = "public"
-    """Recipients who follow a link in a mail: can unsubscribe, and read nothing."""
+    """Recipients who follow a link in a mail: can unsubscribe. It reads only the certificates of
+    names of the public endpoints, and answers to challenges."""
     ENGINE = "engine"
     """Pulumi: its state, in a schema of its own."""
     JOURNAL = "journal"

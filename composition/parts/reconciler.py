@@ -30,6 +30,7 @@ from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phase_run import CONCURRENT_STEPS
 from controlplane.verification import InternetVerifier
 from controlplane.verification.challenges import ChallengeNames
+from controlplane.verification.links import PublicLinks
 from kit.paths import checkout, state_dir
 from vault import KeyRing, Vault
 
@@ -55,6 +56,11 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                     package_sources=settings.hosts.package_sources,
                     echo_mx=settings.verification.echo_mx or None,
                 )
+            ),
+            links=PublicLinks(
+                resolver=settings.verification.resolver or None,
+                source=settings.verification.source or None,
+                roots=settings.certificates.roots,
             ),
             root_password=partial(root_password, environment=environment(settings)),
             firewall=FirewallLook(environment(settings)),

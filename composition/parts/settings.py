@@ -68,12 +68,25 @@ class ApiPart(PartSettings):
     """Descriptor of the listening socket, which outlives a restart of the part."""
 
 
+class HttpsPart(BaseModel):
+    """HTTPS of the endpoints without a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    socket: int
+    keys: Secret
+    """A key ring that opens the keys of certificates for these endpoints, and nothing else."""
+    certificate: Path | None
+    """Of all other names."""
+
+
 class PublicPart(PartSettings):
     """The endpoints without a key."""
 
     token_key: Secret
     token_keys: dict[int, Secret]
     socket: int
+    https: HttpsPart | None = None
 
 
 class ReconcilerPart(PartSettings):

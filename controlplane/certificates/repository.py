@@ -41,7 +41,8 @@ class IssuedCertificate:
     chain_pem: str
     """Leaf first."""
     sealed_key: str = field(repr=False)
-    """PKCS 8 PEM, sealed with the context `key_context(name)`."""
+    """PKCS 8 PEM, sealed with the context `key_context(name)`; of HTTP-01, by the vault that is
+    derived for PUBLIC_KEYS."""
     not_after: datetime
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from controlplane.certificates import faults, repository
+from controlplane.certificates import PUBLIC_KEYS, faults, repository
 from controlplane.certificates.keys import create_key, life_of, request_of
 from controlplane.certificates.repository import (
     CertificateRow,
@@ -70,8 +70,10 @@ class Issuance:
     def __init__(
         self, ports: Ports, vault: Vault, session: Session, tenant: str, row: CertificateRow
     ) -> None:
+        """Take a row; the key of a name for links is sealed for the public endpoints."""
         self._ports = ports
         self._vault = vault
+        self._keys = vault.derived(PUBLIC_KEYS) if row.challenge is Challenge.HTTP else vault
         self._session = session
         self._tenant = tenant
         self._row = row
@@ -106,7 +108,7 @@ class Issuance:
         url, sealed = self._row.order_url, self._row.order_key
         assert url is not None  # noqa: S101 - of the order that was made, or is in flight
         assert sealed is not None  # noqa: S101 - as above
-        key = self._vault.open(sealed, context=key_context(name)).decode()
+        key = self._keys.open(sealed, context=key_context(name)).decode()
         await self._follow(account, url, key, progress)
         chain = await self._ask(self._ports.authority.chain, account, url)
         try:
@@ -170,7 +172,7 @@ class Issuance:
             raise Refused(Trouble.LIMITED, reason, min(allowed_at - now, LIMITED_FOR))
         self._is_counted = True
         url = await self._ask(self._ports.authority.order, account, name)
-        key = self._vault.seal(create_key().encode(), context=key_context(name))
+        key = self._keys.seal(create_key().encode(), context=key_context(name))
         async with self._session.begin() as connection:
             await repository.save_order(
                 connection, name, directory=account.directory, order_url=url, order_key=key

@@ -251,7 +251,8 @@ class Finding:
     """`host/mx1`, `address/mx1-2` or `domain/acme.example`."""
     check: str
     """`dns.authoritative`, `dns.recursive`, `dns.manual`, `dns.servers`, `fcrdns`, `smtp.banner`,
-    `smtp.tls`, `smtp.auth`, `smtp.relay`, `smtp.inbound`, `smtp.certificate` or `smtp.outbound`."""
+    `smtp.tls`, `smtp.auth`, `smtp.relay`, `smtp.inbound`, `smtp.certificate`, `smtp.outbound`,
+    `links.name` or `links.https`."""
     ok: bool | None
     """None: could not be checked."""
     message: str
@@ -300,3 +301,11 @@ class Verifier(Protocol):
         what was seen before does not count. `public_names` are HELO names that show the certificate
         of a public authority at port 25.
         """
+
+
+class Links(Protocol):
+    """Names for links in mail, as recipients reach them."""
+
+    async def look(self, blueprint: Blueprint) -> Sequence[Finding]:
+        """Return of each domain with such a name whether it leads to the public address and, if so,
+        whether the public endpoints of this installation answer there by HTTPS."""

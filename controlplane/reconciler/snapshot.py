@@ -52,6 +52,8 @@ class Snapshot:
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
     unsubscribe_hosts: frozenset[str] = frozenset()
     """The names that links in mail may have, since they are proven."""
+    leading_names: frozenset[str] = frozenset()
+    """The names for links that lead to the public address, whatever answers there."""
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for an action outside."""
 

@@ -90,7 +90,8 @@ class Summary:
             verdicts[TENANT] = _aggregate_parts(verdicts)
         for part, verdict in verdicts.items():
             self._snapshot.set(part, row, verdict)
-            self._waits = self._waits or verdict.status is not Status.TRUE
+            if verdict.status is not Status.TRUE and (row.awaited or not verdict.waits):
+                self._waits = True
         self._set_ready_of_parts()
 
     def conclude(self) -> Outcome:

@@ -1,4 +1,4 @@
-"""Phase `certificates`: one of a public authority for the name that each host shows at port 25."""
+"""Phase `certificates`: of a public authority, for port 25 of hosts and for names of links."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ def of_hosts(snapshot: Snapshot) -> Wanted:
     }
 
 
+def of_hosts_and_links(snapshot: Snapshot) -> Wanted:
+    """Return the names of hosts, and those for links, which lead to the public endpoints."""
+    links = {
+        subject(Kind.DOMAIN, domain.name): (domain.unsubscribe_host, Challenge.HTTP)
+        for domain in snapshot.blueprint.domains
+        if domain.unsubscribe_host is not None
+    }
+    return {**of_hosts(snapshot), **links}
+
+
 class Certificates(Phase[Observed]):
     """Orders and renews; a host without one shows that of the tenant's own authority.
 
@@ -50,14 +60,17 @@ class Certificates(Phase[Observed]):
     row = Row(
         name="certificates",
         condition="CertificatesReady",
-        about="hosts have a certificate of a public authority for their name at port 25, and it is "
-        "renewed in time; without one they show that of the tenant's own authority",
-        subjects=frozenset({Kind.HOST}),
+        about="hosts have a certificate of a public authority for their name at port 25, and "
+        "domains for the name of their links, and it is renewed in time; without one hosts show "
+        "that of the tenant's own authority, and links have the platform's host",
+        subjects=frozenset({Kind.HOST, Kind.DOMAIN}),
         needs=("cloud",),
         required=False,
     )
 
-    def __init__(self, ports: Ports, wanted: Callable[[Snapshot], Wanted] = of_hosts) -> None:
+    def __init__(
+        self, ports: Ports, wanted: Callable[[Snapshot], Wanted] = of_hosts_and_links
+    ) -> None:
         self._ports = ports
         self._wanted = wanted
 
@@ -71,10 +84,18 @@ class Certificates(Phase[Observed]):
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return whether the certificate of each subject is valid, and renewed in time."""
-        return {
-            part: self._verdict(observed.rows.get(name), observed.now)
-            for part, (name, _) in self._wanted(snapshot).items()
-        }
+        verdicts: dict[str, Verdict] = {}
+        for part, (name, _) in self._wanted(snapshot).items():
+            row = observed.rows.get(name)
+            if row is None and name in _elsewhere(snapshot):
+                message = f"none is ordered: {name} does not lead to the public address"
+                verdicts[part] = ok("NameElsewhere", message)
+            else:
+                verdicts[part] = self._verdict(row, observed.now)
+        for domain in snapshot.blueprint.domains:
+            none = ok("PlatformHost", "links have the platform's host")
+            verdicts.setdefault(subject(Kind.DOMAIN, domain.name), none)
+        return verdicts
 
     def _verdict(self, row: CertificateRow | None, now: datetime) -> Verdict:
         if row is not None and row.not_after is not None and row.not_after <= now:
@@ -94,14 +115,20 @@ class Certificates(Phase[Observed]):
         steps = [
             Step(part, operation="certify", maintenance=row is not None and row.chain is not None)
             for part, (name, _) in wanted.items()
-            if self._is_due(row := observed.rows.get(name), observed.now) or _is_left_behind(row)
+            if self._is_due(row := observed.rows.get(name), name, observed.now, snapshot)
+            or _is_left_behind(row)
         ]
-        if observed.rows.keys() - {name for name, _ in wanted.values()}:
+        if observed.rows.keys() - _kept(wanted, snapshot):
             steps.append(Step(operation="withdraw"))
         return steps
 
-    def _is_due(self, row: CertificateRow | None, now: datetime) -> bool:
+    def _is_due(
+        self, row: CertificateRow | None, name: str, now: datetime, snapshot: Snapshot
+    ) -> bool:
+        """Return whether an order is to be made or continued; one that must fail is not made."""
         if not self._ports.authority.directories:
+            return False
+        if name in _elsewhere(snapshot) and (row is None or row.order_url is None):
             return False
         if row is None:
             return True
@@ -115,14 +142,14 @@ class Certificates(Phase[Observed]):
         """Order, renew or continue; without a subject, forget names that are not wanted."""
         tenant, wanted = snapshot.tenant, self._wanted(snapshot)
         if step.subject not in wanted:
-            await self._forget({name for name, _ in wanted.values()}, snapshot, session)
+            await self._forget(_kept(wanted, snapshot), snapshot, session)
             return
         name, challenge = wanted[step.subject]
         async with session.begin() as connection:
             await repository.wanted(connection, name, tenant.id, challenge)
             row = (await repository.load(connection, tenant.id))[name]
         failure = None
-        if self._is_due(row, session.clock()):
+        if self._is_due(row, name, session.clock(), snapshot):
             try:
                 await self._issuance(row, snapshot, session).run(progress)
             except Fault as fault:
@@ -161,6 +188,19 @@ class Certificates(Phase[Observed]):
 
     def _issuance(self, row: CertificateRow, snapshot: Snapshot, session: Session) -> Issuance:
         return Issuance(self._ports, snapshot.secrets.vault, session, snapshot.tenant.name, row)
+
+
+def _elsewhere(snapshot: Snapshot) -> set[str | None]:
+    """Return the names for links that do not lead here: an authority could not verify them."""
+    hosts = {domain.unsubscribe_host for domain in snapshot.blueprint.domains}
+    return hosts - snapshot.leading_names
+
+
+def _kept(wanted: Wanted, snapshot: Snapshot) -> set[str]:
+    """Return the names whose certificates stay: also those of links to domains that drain."""
+    draining = (domain.unsubscribe_host for domain in snapshot.blueprint.draining_domains)
+    names = {name for name, _ in wanted.values()}
+    return names.union(name for name in draining if name is not None)
 
 
 def _is_left_behind(row: CertificateRow | None) -> bool:
