@@ -11,15 +11,19 @@ from datetime import timedelta
 
 from blueprint.document import Firewall
 from controlplane.conditions.failures import FailureThreshold
+from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.activation import Activation
+from controlplane.reconciler.phases.certificates import Certificates
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.draining import Draining
 from controlplane.reconciler.phases.keys import Keys
+from controlplane.reconciler.phases.links import Links
 from controlplane.reconciler.phases.verification import Verification
 from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Spools, Verifier
+from controlplane.reconciler.ports import Links as LinkPort
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
 
@@ -32,17 +36,20 @@ class Adapters:
     servers: Servers
     verifier: Verifier
     configurator: Configurator
+    links: LinkPort
     root_password: Callable[[int], str | None]
     """Asks the provider for the first password of a service."""
     firewall: Callable[[int, Firewall], Fault | None]
     """Asks the provider what its firewall does not let pass to a service."""
     spools: Spools
+    certificates: Ports
+    """Public authorities, and where their challenges are answered."""
     cloud_deadline: timedelta
     """For one operation of the engine."""
     drain: timedelta
     """For how long addresses are kept for the mail that they have to send."""
     threshold: FailureThreshold
-    """Before records that were right are taken for wrong."""
+    """Before records or certificates that were right are taken for wrong."""
 
 
 TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
@@ -61,11 +68,13 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
         lambda adapters: Draining(adapters.engine, adapters.spools, limit=adapters.drain),
     ),
     (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
+    (Links.row, lambda adapters: Links(adapters.links, adapters.threshold)),
+    (Certificates.row, lambda adapters: Certificates(adapters.certificates)),
     (
         Configuration.row,
         lambda adapters: Configuration(adapters.configurator, root_password=adapters.root_password),
     ),
-    (Verification.row, lambda adapters: Verification(adapters.verifier)),
+    (Verification.row, lambda adapters: Verification(adapters.verifier, adapters.threshold)),
     (Activation.row, lambda _: Activation()),
 )
 ROWS = tuple(row for row, _ in TABLE)

@@ -27,6 +27,7 @@ from composition.listening import listen
 from composition.parts.settings import (
     ROLES,
     ApiPart,
+    HttpsPart,
     Part,
     PublicPart,
     ReconcilerPart,
@@ -35,6 +36,7 @@ from composition.parts.settings import (
 from composition.settings import Settings
 from composition.supervisor import Child, Supervisor
 from controlplane.ansible.private_directory import clear_abandoned, default_root
+from controlplane.certificates import PUBLIC_KEYS
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit import files
 from kit.database import Role, connection_options, role_name, without_login
@@ -76,7 +78,8 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
     stop = asyncio.Event()
     dsn = configured(settings)
     sockets = dict(_sockets(settings, parts))
-    children = [_child(part, settings, dsn, sockets.get(part), reconciler) for part in parts]
+    https = _https_socket(settings, parts)
+    children = [_child(part, settings, dsn, sockets.get(part), https, reconciler) for part in parts]
     structlog.get_logger().info("starting", parts=sorted(parts), settings=repr(settings))
     supervisor = Supervisor(children, stop)
 
@@ -88,7 +91,7 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end)
     watching = asyncio.create_task(_keep_servers(settings, parts))
-    announced = _announce(sockets)
+    announced = _announce(sockets, https)
     try:
         await supervisor.run()
     finally:
@@ -98,9 +101,15 @@ async def _serve(settings: Settings, parts: Collection[Part], reconciler: str) -
 
 
 def _child(
-    part: Part, settings: Settings, dsn: str, listener: socket.socket | None, reconciler: str
+    part: Part,
+    settings: Settings,
+    dsn: str,
+    listener: socket.socket | None,
+    https: socket.socket | None,
+    reconciler: str,
 ) -> Child:
-    own = _settings_of(part, settings, dsn, listener)
+    own = _settings_of(part, settings, dsn, listener, https)
+    listeners = [listener, https if part is Part.PUBLIC else None]
     modules = {Part.RECONCILER: reconciler}
     limits = {
         Part.RECONCILER: settings.reconciler.stop_within,
@@ -112,12 +121,16 @@ def _child(
         settings=own.model_dump_json().encode(),
         stop_order=STOP_ORDER[part],
         stop_within=limits.get(part, REQUESTS_END_WITHIN),
-        sockets=() if listener is None else (listener.fileno(),),
+        sockets=tuple(one.fileno() for one in listeners if one is not None),
     )
 
 
 def _settings_of(
-    part: Part, settings: Settings, dsn: str, listener: socket.socket | None
+    part: Part,
+    settings: Settings,
+    dsn: str,
+    listener: socket.socket | None,
+    https: socket.socket | None,
 ) -> ApiPart | PublicPart | ReconcilerPart | SenderPart:
     """Return what a part needs, and nothing else."""
     passwords = settings.database.passwords()
@@ -143,6 +156,7 @@ def _settings_of(
                 token_key=settings.mail.token_key,
                 token_keys=settings.mail.token_keys,
                 socket=_descriptor(listener),
+                https=_https(settings, https),
             )
         case Part.RECONCILER:
             return ReconcilerPart(
@@ -153,6 +167,7 @@ def _settings_of(
                 hosts=settings.hosts,
                 verification=settings.verification,
                 reconciler=settings.reconciler,
+                certificates=settings.certificates,
                 engine=engine_environment(settings),
             )
         case Part.SENDER:
@@ -170,6 +185,20 @@ def _settings_of(
                 stop_within=settings.mail.stop_within,
                 socket=_descriptor(listener),
             )
+
+
+def _https(settings: Settings, listener: socket.socket | None) -> HttpsPart | None:
+    """Return what the public endpoints need for HTTPS: of the key ring only a key derived of it."""
+    if listener is None:
+        return None
+    from vault import KeyRing
+
+    keys = KeyRing.load(settings.vault.key_file).derived(PUBLIC_KEYS)
+    return HttpsPart(
+        socket=listener.fileno(),
+        keys=SecretStr(keys.document()),
+        certificate=settings.https.certificate,
+    )
 
 
 def _descriptor(listener: socket.socket | None) -> int:
@@ -200,7 +229,13 @@ def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, 
             yield part, listen(address.host, address.port, PORTS[part], setting)
 
 
-def _announce(sockets: dict[Part, socket.socket]) -> str:
+def _https_socket(settings: Settings, parts: Collection[Part]) -> socket.socket | None:
+    if Part.PUBLIC not in parts or settings.https.port is None:
+        return None
+    return listen(settings.https.host, settings.https.port, setting="PENGUIN_HTTPS")
+
+
+def _announce(sockets: dict[Part, socket.socket], https: socket.socket | None) -> str:
     """Write the addresses of this control plane, unless another one on this machine has done so."""
     if Part.API not in sockets:
         return ""
@@ -212,6 +247,7 @@ def _announce(sockets: dict[Part, socket.socket]) -> str:
             "process": own_identity(),
             "url": urls[Part.API],
             "public_url": urls.get(Part.PUBLIC),
+            "https": https and "{}:{}".format(*https.getsockname()),
             "metrics_url": urls.get(Part.SENDER),
         }
     )

@@ -20,7 +20,7 @@ from cli import settings
 from cli.settings import SETTINGS_FILE
 from composition.faults import SETTINGS_MISSING
 from controlplane.images.settings import ImageSettings
-from controlplane.settings import ReconcilerSettings
+from controlplane.settings import CertificateSettings, ReconcilerSettings
 from kit.database import Role
 from sender.tokens import LaterKeys, TokenKey
 
@@ -91,6 +91,17 @@ class PublicSettings(BaseModel):
     host: str = "127.0.0.1"
     port: Count | None = Field(default=None, ge=0, le=65535)
     """None: 8401, or any free one where that is in use, as `serve.json` shows."""
+
+
+class HttpsSettings(BaseModel):
+    """The public endpoints by HTTPS: each name shows its own certificate."""
+
+    host: str = "127.0.0.1"
+    port: Count | None = Field(default=None, ge=0, le=65535)
+    """443 for the Internet; None: no HTTPS."""
+    certificate: Path | None = None
+    """PEM file with the chain and the key that all other names show, such as that of
+    `PENGUIN_MAIL__PUBLIC_URL`; read again when it changes. None: other names are refused."""
 
 
 class MetricsSettings(BaseModel):
@@ -211,6 +222,7 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     api: ApiSettings
     public: PublicSettings = PublicSettings()
+    https: HttpsSettings = HttpsSettings()
     metrics: MetricsSettings = MetricsSettings()
     vault: VaultSettings
     mail: MailSettings
@@ -218,6 +230,7 @@ class Settings(BaseSettings):
     verification: VerificationSettings = VerificationSettings()
     images: ImageSettings = ImageSettings()
     reconciler: ReconcilerSettings = ReconcilerSettings()
+    certificates: CertificateSettings = CertificateSettings()
 
     @model_validator(mode="after")
     def _keep_public_name(self) -> Self:

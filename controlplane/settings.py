@@ -1,12 +1,16 @@
-"""Settings of the reconciler."""
+"""Settings of the reconciler, and of the public authorities that it asks for certificates."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 from pydantic import BaseModel, Field
 
 from blueprint.fields import Count, Duration
+from blueprint.mail_address import MailAddress
+
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
 
 class ReconcilerSettings(BaseModel):
@@ -32,3 +36,37 @@ class ReconcilerSettings(BaseModel):
     minutes) and active (30 more)."""
     stop_within: Duration = timedelta(seconds=60)
     """How long a pass may continue after SIGTERM before it is cancelled; the next one observes."""
+
+
+class AuthoritySettings(BaseModel):
+    """A public authority (ACME, RFC 8555). To use one is to agree to its terms."""
+
+    directory: str = LETSENCRYPT
+    """URL of its directory; empty: none, hosts show certificates of the tenant's own authority."""
+    contact: MailAddress | None = None
+    """Where it may write to."""
+    eab_kid: str = ""
+    """Key identifier of the external account binding, for authorities that want one."""
+    eab_key_file: Path | None = None
+    """Its key, base64url."""
+    ca_file: Path | None = None
+    """Certificates (PEM) by which its HTTPS is trusted; None: those that `requests` trusts."""
+
+
+class CertificateSettings(BaseModel):
+    """Certificates of public authorities, for port 25 of hosts and for names of links."""
+
+    first: AuthoritySettings = AuthoritySettings()
+    second: AuthoritySettings | None = None
+    """Asked when the first one refuses or does not answer."""
+    orders_a_week: Count = Field(default=45, ge=1)
+    """New certificates of a registered domain at one authority; renewals are not counted. Let's
+    Encrypt issues 50."""
+    roots: Path | None = None
+    """Certificates (PEM) that port 25 of hosts and names for links are verified by; None: those of
+    the system."""
+
+    @property
+    def authorities(self) -> list[AuthoritySettings]:
+        """Those in use, the preferred one first."""
+        return [a for a in (self.first, self.second) if a is not None and a.directory]

@@ -51,7 +51,8 @@ class Role(StrEnum):
     """The reconciler."""
     SENDER = "sender"
     PUBLIC = "public"
-    """Recipients who follow a link in a mail: can unsubscribe, and read nothing."""
+    """Recipients who follow a link in a mail: can unsubscribe. It reads only the certificates of
+    names of the public endpoints, and answers to challenges."""
     ENGINE = "engine"
     """Pulumi: its state, in a schema of its own."""
     JOURNAL = "journal"
@@ -111,6 +112,8 @@ class AdvisoryLock(IntEnum):
     """One transaction at a time compares a tenant with a limit; the second number is its hash."""
     IMAGES = 0x70656E0A
     """One operator at a time pins images."""
+    ACME_ORDERS = 0x70656E0B
+    """One order of a certificate at a time below a registered domain, the second number's hash."""
 
 
 def storable(text: str) -> str:

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
+from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,6 +24,8 @@ from hostwinds.journal import journal_at
 from kit.faults import Fault
 from kit.processes import own_identity
 from lab import leftovers, network, receiver, repository
+from lab.acme import pebble
+from lab.acme.proxy import Proxy
 from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app as cloudflare_app
 from lab.control import ENDED, SHOWN
@@ -40,6 +43,8 @@ from lab.running import FILE, RunningLab
 
 LISTED_AFTER_SECONDS = 0.3
 """Until the API lists a new server: with a delay, as at the real provider."""
+ACME = "acme"
+"""Directory of the public authority's files, below the lab's."""
 CLOUDFLARE_TOKEN_LENGTH = 30
 """Bytes before encoding; Pulumi's plugin wants 40 to 80 characters."""
 
@@ -74,7 +79,7 @@ def run(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> 
         internet = Internet(directory, cache, report)
         stack.callback(internet.stop)
         internet.start()
-    lab = build(stack, internet, missing)
+    lab = build(stack, directory, internet, missing)
     stack.callback((directory / FILE).unlink, missing_ok=True)
     lab.write(directory)
     if internet is not None:
@@ -99,7 +104,9 @@ def _receiver_is_ready(lab: RunningLab, directory: Path) -> None:
     lab.write(directory)
 
 
-def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> RunningLab:
+def build(
+    stack: ExitStack, directory: Path, internet: Internet | None, missing: str | None
+) -> RunningLab:
     """Start both emulators on real hosts or in memory; the stack ends them."""
     machines: Machines = MemoryMachines() if internet is None else internet.machines
     nameserver: Nameserver = MemoryNameserver() if internet is None else internet.nameserver
@@ -138,8 +145,21 @@ def build(stack: ExitStack, internet: Internet | None, missing: str | None) -> R
         lab.time_server = network.SERVICES
         lab.trust_anchor = internet.nameserver.trust_anchor
         lab.registry, lab.registry_ca = internet.registry_url, internet.registry.ca_file
+        if pebble.is_installed():
+            _start_acme(stack, lab, directory / ACME, names)
     cloudflare.register(lab.platform_zone)
     return lab
+
+
+def _start_acme(stack: ExitStack, lab: RunningLab, directory: Path, names: Starlette) -> None:
+    """Start the public authority; its faults are injected beside those of names."""
+    with step("public authority"):
+        running = pebble.start(stack, directory, f"{RESOLVER}:53")
+        proxy = Proxy(running)
+        server = serve(proxy.app(), tls=running.certificate)
+        stack.callback(server.stop)
+    names.router.routes.append(proxy.fault_route())
+    lab.acme, lab.acme_ca, lab.acme_root = f"{server.url}/dir", running.ca, running.root
 
 
 def _portal_route(operator: PortalOperator) -> Route:

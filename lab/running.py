@@ -37,6 +37,12 @@ class RunningLab(BaseModel):
     """Address of the NTP server of hosts."""
     sender_address: str | None = None
     """Address that submission comes from, as hosts see it."""
+    acme: str | None = None
+    """Directory of the public authority (ACME); None: it is not installed."""
+    acme_ca: Path | None = None
+    """Certificate (PEM) by which its HTTPS is trusted."""
+    acme_root: Path | None = None
+    """Certificate (PEM) of the root that it issues by, another one in each lab."""
     packages: str | None = None
     """URL of the package repository for hosts."""
     registry: str | None = None

@@ -94,8 +94,10 @@ def _guests(lab: RunningLab) -> list[dict[str, Any]]:
     if lab.level == "api":
         return [{"what": "hosts", "state": f"none: {lab.missing}", "address": None}]
     receiver = "ready" if lab.receiver_ready else "starting"
+    authority = "Pebble" if lab.acme else "none: pebble is not installed"
     return [
         {"what": "resolver", "state": "ready", "address": lab.resolver},
+        {"what": "acme", "state": authority, "address": lab.acme},
         {"what": "packages", "state": "ready", "address": lab.packages},
         {"what": "registry", "state": "ready; all images are stand-ins", "address": lab.registry},
         {"what": "time", "state": "ready", "address": lab.time_server},
@@ -167,7 +169,7 @@ def inbox(
 
 @app.command()
 def fault(
-    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare, dns, registry or time")],
+    part: Annotated[str, typer.Argument(help="hostwinds, cloudflare, dns, registry, time or acme")],
     name: Annotated[str, typer.Argument(help="for instance lost_answer; `clear` ends all")],
     times: Annotated[
         int, typer.Option(parser=whole_number, help="for how many requests; -1: until cleared")
@@ -178,7 +180,7 @@ def fault(
     ] = 0,
     output: OutputOption = Format.JSON,
 ) -> None:
-    """Make a provider's emulator, the name servers, the registry or the time server fail."""
+    """Make a provider, the name servers, the registry, the time server or the authority fail."""
     lab = required(local.lab_dir())
     urls = {
         "hostwinds": f"{lab.hostwinds_url}/_lab/faults",
@@ -190,6 +192,8 @@ def fault(
         urls["registry"] = f"{lab.cloudflare_url}/_lab/registry"
     if lab.time_server is not None:
         urls["time"] = f"{lab.hostwinds_url}/_lab/time"
+    if lab.acme is not None:
+        urls["acme"] = f"{lab.cloudflare_url}/_lab/acme"
     if part not in urls:
         raise USAGE(mistake=f"{part} is not in this lab", remedy=f"use {' or '.join(urls)}")
     if part != "dns" and (zone or seconds):

@@ -279,6 +279,16 @@ def _control_plane_environment(lab: RunningLab) -> dict[str, str]:
         "PENGUIN_VERIFICATION__ECHO_MX": lab.echo_mx or "",
         "PENGUIN_IMAGES__REGISTRY": lab.registry or "",
         "PENGUIN_IMAGES__CA_FILE": str(lab.registry_ca or ""),
+        "PENGUIN_CERTIFICATES__FIRST__DIRECTORY": lab.acme or "",
+        **(_trusted(lab) if lab.acme else {}),
+    }
+
+
+def _trusted(lab: RunningLab) -> dict[str, str]:
+    """Return the files by which the lab's public authority, and what it issues, is trusted."""
+    return {
+        "PENGUIN_CERTIFICATES__FIRST__CA_FILE": str(lab.acme_ca),
+        "PENGUIN_CERTIFICATES__ROOTS": str(lab.acme_root),
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from blueprint.document import Blueprint
@@ -50,9 +50,10 @@ class RecordedVerifier:
         authority: str,
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
+        public_names: Collection[str] = (),
     ) -> Sequence[Finding]:
         """Report each address as not reachable."""
-        del state, authority, logins, unchanged_for
+        del state, authority, logins, unchanged_for, public_names
         fault = UNCLEAR(port="every port", reason="hosts cannot be reached from this machine")
         return [
             Finding.of(f"address/{address.name}", "smtp.banner", fault, checked=False)

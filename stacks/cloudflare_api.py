@@ -12,7 +12,9 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -34,6 +36,7 @@ from stacks.requests import reason
 TIMEOUT = 30
 """Seconds for one request."""
 RETRY_SECONDS = 0.5
+CREDENTIALS: ContextVar[Mapping[str, str]] = ContextVar("CREDENTIALS")
 Live = Mapping[str, Any]
 """A zone or a record as Cloudflare lists it."""
 
@@ -43,6 +46,16 @@ class _Page:
     entries: list[Live]
     total: int
     """How many pages there are."""
+
+
+@contextmanager
+def credentials_in(environment: Mapping[str, str]) -> Iterator[None]:
+    """Take the provider's variables from here and not from the process, in this context."""
+    token = CREDENTIALS.set(environment)
+    try:
+        yield
+    finally:
+        CREDENTIALS.reset(token)
 
 
 def list_all(path: str, **query: object) -> list[Live]:
@@ -62,6 +75,15 @@ def create(path: str, body: Mapping[str, Any]) -> None:
 def change(path: str, body: Mapping[str, Any]) -> None:
     """PATCH a body, once; raises a fault of Cloudflare, also when the answer was lost."""
     _ask(path, body, method="PATCH")
+
+
+def remove(path: str) -> None:
+    """DELETE what is at a path; raises a fault of Cloudflare, none where it is gone."""
+    try:
+        _ask(path, method="DELETE")
+    except Fault as fault:
+        if fault.code is not CLOUDFLARE_GONE:
+            raise
 
 
 def _get(path: str, **query: object) -> _Page:
@@ -90,10 +112,11 @@ def _ask(
 ) -> Mapping[str, Any]:
     """Return the document of a granted request; raises what refuses it.
 
-    The provider's own credentials come from the environment.
+    The provider's own credentials come from the environment, or by `credentials_in`.
     """
-    base = (os.environ.get("CLOUDFLARE_BASE_URL") or BASE).rstrip("/")
-    token = os.environ.get("CLOUDFLARE_API_TOKEN", "").strip()
+    environment = CREDENTIALS.get(os.environ)
+    base = (environment.get("CLOUDFLARE_BASE_URL") or BASE).rstrip("/")
+    token = environment.get("CLOUDFLARE_API_TOKEN", "").strip()
     try:
         request = urllib.request.Request(  # noqa: S310 - the operator's URL
             f"{base}{target}",
@@ -111,7 +134,7 @@ def _ask(
     answer = Answer.of(status, content)
     if answer.is_granted:
         return answer.document
-    raise _refused(answer, target, is_write=body is not None)
+    raise _refused(answer, target, is_write=method != "GET")
 
 
 def _refused(answer: Answer, target: str, *, is_write: bool) -> Fault:

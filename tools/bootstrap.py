@@ -37,6 +37,7 @@ COMMANDS_TO_PACKAGES = {
     "openssl": "openssl",
     "pgbouncer": "pgbouncer",
     "docker-registry": "docker-registry",
+    "pebble": "pebble",
 }
 """What real lab hosts, the playbooks and the tests need from the distribution."""
 APT_LOCK_SECONDS = 300

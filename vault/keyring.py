@@ -9,6 +9,9 @@ import secrets
 from pathlib import Path
 from typing import Self
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
 from kit import files
 from vault.faults import EXISTS, OPEN_TO_OTHERS, UNUSABLE
 
@@ -36,7 +39,7 @@ class KeyRing:
         ring = cls({_new_id(): secrets.token_bytes(KEY_BYTES)})
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            files.create(path, ring._document(), mode=files.PRIVATE)
+            files.create(path, ring.document(), mode=files.PRIVATE)
         except FileExistsError:
             raise EXISTS(where=path) from None
         return ring
@@ -51,17 +54,37 @@ class KeyRing:
         if mode & OTHER_USERS:
             raise OPEN_TO_OTHERS(mode=mode & 0o777, file=path, where=path)
         try:
-            keys = {entry["id"]: _decoded(entry["key"]) for entry in json.loads(content)["keys"]}
+            return cls.parse(content)
+        except ValueError as error:
+            raise UNUSABLE(reason=error, where=path) from None
+
+    @classmethod
+    def parse(cls, document: str | bytes) -> Self:
+        """Read what `document` has written; raises ValueError."""
+        try:
+            keys = {entry["id"]: _decoded(entry["key"]) for entry in json.loads(document)["keys"]}
         except (ValueError, KeyError, TypeError, binascii.Error):
             keys = {}
         if not keys or any(len(key) != KEY_BYTES for key in keys.values()):
-            raise UNUSABLE(reason="it is damaged", where=path)
+            raise ValueError("it is damaged")
         return cls(keys)
+
+    def derived(self, purpose: str) -> Self:
+        """Return a ring for one purpose, which opens only what was sealed with it (RFC 5869).
+
+        From it, neither this ring nor that of another purpose can be computed.
+        """
+        return type(self)(
+            {
+                key_id: HKDF(hashes.SHA256(), KEY_BYTES, None, purpose.encode()).derive(key)
+                for key_id, key in self._keys.items()
+            }
+        )
 
     def add_key(self, path: Path) -> Self:
         """Write the ring with a new first key; envelopes under older keys can still be opened."""
         ring = type(self)({_new_id(): secrets.token_bytes(KEY_BYTES), **self._keys})
-        files.write(path, ring._document(), mode=files.PRIVATE)  # noqa: SLF001 - one of our own
+        files.write(path, ring.document(), mode=files.PRIVATE)
         return ring
 
     @property
@@ -73,7 +96,8 @@ class KeyRing:
         """Return the key of an id."""
         return self._keys.get(key_id)
 
-    def _document(self) -> str:
+    def document(self) -> str:
+        """Return the content of a key ring file: the keys in clear text."""
         entries = [
             {"id": key_id, "key": base64.b64encode(key).decode()}
             for key_id, key in self._keys.items()

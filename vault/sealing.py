@@ -24,6 +24,10 @@ class Vault:
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
 
+    def derived(self, purpose: str) -> Vault:
+        """Return the vault of one purpose: neither opens what the other has sealed."""
+        return Vault(self._ring.derived(purpose))
+
     def seal(self, plaintext: bytes, *, context: str) -> str:
         """Return an envelope under the newest key."""
         key_id, key = self._ring.newest

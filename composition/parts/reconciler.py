@@ -11,6 +11,7 @@ from composition.heartbeat import Progress
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import Adapters, make_phases
 from composition.process import start
+from controlplane.acme.authority import AcmeAuthority
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.shell import OpenSsh
 from controlplane.ansible.spools import HostSpools
@@ -20,12 +21,16 @@ from controlplane.database import Database
 from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.root_password import root_password
 from controlplane.hostwinds.servers import HostwindsServers
+from controlplane.pulumi.challenge_records import CloudflareChallenges
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.queue import overdue
+from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phase_run import CONCURRENT_STEPS
 from controlplane.verification import InternetVerifier
+from controlplane.verification.challenges import ChallengeNames
+from controlplane.verification.links import PublicLinks
 from kit.paths import checkout, state_dir
 from vault import KeyRing, Vault
 
@@ -41,6 +46,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                 source=settings.verification.source or None,
                 echo_mx=settings.verification.echo_mx or None,
                 shell=OpenSsh(),
+                roots=settings.certificates.roots,
             ),
             configurator=AnsibleConfigurator(
                 ConfiguratorSettings(
@@ -54,14 +60,28 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                     echo_mx=settings.verification.echo_mx or None,
                 )
             ),
+            links=PublicLinks(
+                resolver=settings.verification.resolver or None,
+                source=settings.verification.source or None,
+                roots=settings.certificates.roots,
+            ),
             root_password=partial(root_password, environment=environment(settings)),
             firewall=FirewallLook(environment(settings)),
             spools=HostSpools(),
+            certificates=certificates(settings),
             drain=settings.reconciler.drain,
             cloud_deadline=settings.reconciler.cloud_deadline,
             threshold=FailureThreshold(settings.verification.looks, settings.verification.period),
         )
     )
+
+
+def certificates(settings: ReconcilerPart) -> Ports:
+    """Return the public authorities, whose challenges are answered at Cloudflare."""
+    names = ChallengeNames(settings.verification.resolver or None)
+    records = CloudflareChallenges(environment(settings), settings.installation, names.shown)
+    authority = AcmeAuthority(settings.certificates.authorities)
+    return Ports(authority, records, settings.certificates.orders_a_week)
 
 
 def engine(settings: ReconcilerPart) -> PulumiEngine:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, PlainSerializer, SecretStr
 from blueprint.platform import Platform
 from composition.settings import HostSettings, VerificationSettings
 from controlplane.images.settings import ImageSettings
-from controlplane.settings import ReconcilerSettings
+from controlplane.settings import CertificateSettings, ReconcilerSettings
 from kit.database import Role, role_name
 
 Secret = Annotated[
@@ -68,12 +68,25 @@ class ApiPart(PartSettings):
     """Descriptor of the listening socket, which outlives a restart of the part."""
 
 
+class HttpsPart(BaseModel):
+    """HTTPS of the endpoints without a key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    socket: int
+    keys: Secret
+    """A key ring that opens the keys of certificates for these endpoints, and nothing else."""
+    certificate: Path | None
+    """Of all other names."""
+
+
 class PublicPart(PartSettings):
     """The endpoints without a key."""
 
     token_key: Secret
     token_keys: dict[int, Secret]
     socket: int
+    https: HttpsPart | None = None
 
 
 class ReconcilerPart(PartSettings):
@@ -85,6 +98,7 @@ class ReconcilerPart(PartSettings):
     hosts: HostSettings
     verification: VerificationSettings
     reconciler: ReconcilerSettings
+    certificates: CertificateSettings
     engine: dict[str, Secret]
     """All variables of an operation of the engine: provider, backend, plugins, PATH."""
 

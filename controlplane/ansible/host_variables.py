@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from blueprint import records
@@ -57,10 +57,15 @@ def secret_variables(secrets: HostSecrets) -> dict[str, Any]:
             {"username": user.username, "password_hash": user.password_hash}
             for user in secrets.users
         ],
-        "secret_certificates": {
-            helo: {"certificate": certificate, "private_key": private_key}
-            for helo, (certificate, private_key) in secrets.tls_certificates.items()
-        },
+        "secret_certificates": _certificates(secrets.tls_certificates),
+        "secret_public_certificates": _certificates(secrets.public_certificates),
+    }
+
+
+def _certificates(certificates: Mapping[str, tuple[str, str]]) -> dict[str, dict[str, str]]:
+    return {
+        helo: {"certificate": certificate, "private_key": private_key}
+        for helo, (certificate, private_key) in certificates.items()
     }
 
 

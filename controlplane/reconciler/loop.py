@@ -15,6 +15,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from blueprint.platform import Platform
+from controlplane.certificates import repository as certificate_rows
 from controlplane.conditions import repository as condition_rows
 from controlplane.conditions.model import TENANT, Conditions
 from controlplane.database import CONTROLLER, Database
@@ -167,6 +168,7 @@ class Reconciler:
             conditions = await condition_rows.load(connection, tenant.id)
             secrets = await SecretStore.load(connection, self._vault, tenant.id)
             hosts = await host_rows.load(connection, tenant.id)
+            certificates = await certificate_rows.valid(connection, tenant.id, now=now)
             stops = await stops_of(connection, tenant.id)
             addresses, domains = await mark(connection, tenant, limit=self._settings.drain, now=now)
         session = Session(
@@ -196,6 +198,7 @@ class Reconciler:
             rows={row.name: row for row in self.rows},
             accepted_generation=accepted.generation,
             stops=stops,
+            certificates=certificates,
             draining=addresses,
             draining_domains=domains,
         )

@@ -10,6 +10,8 @@ from typing import Literal, Protocol
 from blueprint.document import Blueprint
 from kit.faults import Code, Fault, reason_of
 
+CERTIFICATE = "smtp.certificate"
+"""Check of a public authority's certificate, which turns nothing off before it persists."""
 Progress = Callable[[str], None]
 """Takes one line for the operation's log; must be cheap and must not raise."""
 
@@ -176,6 +178,8 @@ class HostSecrets:
     tls_certificates: Mapping[str, tuple[str, str]] = field(repr=False)
     """HELO name to (certificate chain PEM, private key PEM), issued by the control plane's CA."""
     users: tuple[SubmissionUser, ...]
+    public_certificates: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
+    """The same by a public authority, where there is one; shown at port 25 of the name."""
 
 
 class Configurator(Protocol):
@@ -247,7 +251,8 @@ class Finding:
     """`host/mx1`, `address/mx1-2` or `domain/acme.example`."""
     check: str
     """`dns.authoritative`, `dns.recursive`, `dns.manual`, `dns.servers`, `fcrdns`, `smtp.banner`,
-    `smtp.tls`, `smtp.auth`, `smtp.relay`, `smtp.inbound` or `smtp.outbound`."""
+    `smtp.tls`, `smtp.auth`, `smtp.relay`, `smtp.inbound`, `smtp.certificate`, `smtp.outbound`,
+    `links.name` or `links.https`."""
     ok: bool | None
     """None: could not be checked."""
     message: str
@@ -286,11 +291,21 @@ class Verifier(Protocol):
         authority: str,
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
+        public_names: Collection[str] = (),
     ) -> Sequence[Finding]:
         """Banner, TLS and a relay attempt at each port, and from each address mail that leaves.
 
         `authority` is the tenant's own certificate authority (PEM), the only one trusted. `logins`
         has the hosts that were configured, by name: they are asked whether mail leaves.
         `unchanged_for` is the time since addresses or firewalls may have changed at the provider:
-        what was seen before does not count.
+        what was seen before does not count. `public_names` are HELO names that show the certificate
+        of a public authority at port 25.
         """
+
+
+class Links(Protocol):
+    """Names for links in mail, as recipients reach them."""
+
+    async def look(self, blueprint: Blueprint) -> Sequence[Finding]:
+        """Return of each domain with such a name whether it leads to the public address and, if so,
+        whether the public endpoints of this installation answer there by HTTPS."""

@@ -33,7 +33,7 @@ class SecretStore:
     """
 
     def __init__(self, vault: Vault, tenant_id: UUID, secrets: dict[str, Secret]) -> None:
-        self._vault = vault
+        self.vault = vault
         self._tenant_id = tenant_id
         self._secrets = secrets
 
@@ -59,7 +59,7 @@ class SecretStore:
     def open(self, purpose: str) -> str:
         """Return an existing secret in clear."""
         context = f"{self._tenant_id}/{purpose}"
-        return self._vault.open(self.sealed(purpose), context=context).decode()
+        return self.vault.open(self.sealed(purpose), context=context).decode()
 
     async def save(
         self,
@@ -71,7 +71,7 @@ class SecretStore:
         """Seal and write secrets (purpose to secret and public part), all or none."""
         sealed_secrets = {
             purpose: Secret(
-                self._vault.seal(secret.encode(), context=f"{self._tenant_id}/{purpose}"), public
+                self.vault.seal(secret.encode(), context=f"{self._tenant_id}/{purpose}"), public
             )
             for purpose, (secret, public) in created.items()
         }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blueprint.document import Blueprint, PublicKeys, Role
+from controlplane.certificates.repository import IssuedCertificate
 from controlplane.conditions.model import (
     NOT_YET_REPORTED,
     STALLED,
@@ -46,9 +47,13 @@ class Snapshot:
     """Addresses that the document no longer wants, also those that were released lately."""
     draining_domains: Sequence[DrainingDomain] = ()
     """Domains that the document no longer has, and whose records are kept."""
+    certificates: Mapping[str, IssuedCertificate] = field(default_factory=dict)
+    """Those of public authorities that are valid, by name."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
     unsubscribe_hosts: frozenset[str] = frozenset()
     """The names that links in mail may have, since they are proven."""
+    leading_names: frozenset[str] = frozenset()
+    """The names for links that lead to the public address, whatever answers there."""
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for an action outside."""
 

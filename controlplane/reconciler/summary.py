@@ -90,7 +90,8 @@ class Summary:
             verdicts[TENANT] = _aggregate_parts(verdicts)
         for part, verdict in verdicts.items():
             self._snapshot.set(part, row, verdict)
-            self._waits = self._waits or verdict.status is not Status.TRUE
+            if verdict.status is not Status.TRUE and (row.awaited or not verdict.waits):
+                self._waits = True
         self._set_ready_of_parts()
 
     def conclude(self) -> Outcome:
@@ -135,11 +136,12 @@ class Summary:
         return verdict
 
     def _set_ready_of_parts(self) -> None:
-        """Set Ready of each host, address, domain and mailbox from its other conditions."""
+        """Set Ready of each host, address, domain and mailbox from conditions that it needs."""
+        table = self._snapshot.table
         for part in self._snapshot.parents:
             if part == TENANT:
                 continue
-            types = types_of(self._snapshot.table, kind_of(part))
+            types = types_of([row for row in table if row.required], kind_of(part))
             own = [self._conditions.get(part, type_) for type_ in types if type_ != READY]
             wrong = next((c for c in own if c and c.status is not Status.TRUE), None)
             self._conditions.set(part, READY, ok("Ready") if wrong is None else _verdict(wrong))

@@ -24,7 +24,9 @@ class Row:
     needs: tuple[str, ...] = ()
     """Phases whose verdict on a subject must be True before it is changed."""
     required: bool = True
-    """Whether the tenant is Ready only with this."""
+    """Whether the tenant, and a part that has a verdict, is Ready only with this."""
+    awaited: bool = True
+    """Whether the next pass comes soon also while a person or a provider has to act first."""
     mail_flows: bool = False
     """Whether mail flows as soon as one of its subjects is True (condition Available)."""
 

@@ -276,6 +276,26 @@ PTR_NOT_CONFIRMED = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+LINKS_ELSEWHERE = FAULTS.code(
+    "links.elsewhere",
+    message="{name} leads to {actual}, not to {expected}",
+    remedy="wait if its record was just written or set; else set it as the list of records says",
+    cause="The name for links in mail does not lead to the public endpoints, so links have the "
+    "platform's host.",
+    example={"name": "u.acme.example", "actual": "nowhere", "expected": "192.0.2.80"},
+    retryable=True,
+)
+LINKS_NOT_SERVED = FAULTS.code(
+    "links.not_served",
+    message="{url} is not answered by the public endpoints: {reason}",
+    remedy="wait if its certificate is being issued; else make port 443 of "
+    "PENGUIN_PLATFORM__PUBLIC_ADDRESS reach the part `public`",
+    cause="The name for links in mail leads to the public address, but what recipients would see "
+    "there is not what it should be, so links have the platform's host.",
+    example={"url": "https://u.acme.example", "reason": "connection refused"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 
 NO_BANNER = FAULTS.code(
     "smtp.no_banner",
@@ -304,7 +324,8 @@ TLS_FAILED = FAULTS.code(
     "smtp.tls_failed",
     message="{port}: {reason}",
     remedy="wait: the host is configured and checked again",
-    cause="STARTTLS is not offered, or not with a certificate of the tenant's authority.",
+    cause="STARTTLS is not offered, or with another certificate: at port 587 it should be of the "
+    "tenant's own authority, at port 25 of the public authority that has issued one.",
     example={"port": "198.51.100.7 port 587", "reason": "offers no STARTTLS"},
     retryable=True,
     acts=Actor.NOBODY,

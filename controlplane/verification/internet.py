@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from blueprint.document import Blueprint, Domain
 from blueprint.mail_address import domain_of
@@ -32,7 +34,8 @@ class InternetVerifier:
 
     `resolver` is `host[:port]`, None the machine's own; `source` is the local address of
     connections to hosts. `query_timeout` is in seconds, for each of two tries. `echo_mx` is the
-    name of the server by which hosts try whether mail leaves, `shell` how they are asked.
+    name of the server by which hosts try whether mail leaves, `shell` how they are asked. `roots`
+    has the public authorities (PEM) that are trusted, None: those of the system.
     """
 
     def __init__(
@@ -47,7 +50,9 @@ class InternetVerifier:
         echo_mx: str | None = None,
         echo_port: int = MAIL,
         shell: Shell | None = None,
+        roots: Path | None = None,
     ) -> None:
+        self._roots = roots
         self._resolver = resolver
         self._source = source
         self._authoritative_port = authoritative_port
@@ -79,6 +84,7 @@ class InternetVerifier:
         authority: str,
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
+        public_names: Collection[str] = (),
     ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused.
 
@@ -87,6 +93,7 @@ class InternetVerifier:
         answered. From each address mail has to leave.
         """
         trust = ssl.create_default_context(cadata=authority)
+        public = ssl.create_default_context(cafile=self._roots) if public_names else None
         limit = asyncio.Semaphore(CONCURRENT_CONNECTIONS)
         hosts = Hosts(state, logins, self._echo(), self._shell, unchanged_for)
 
@@ -97,7 +104,12 @@ class InternetVerifier:
                     return await hosts.look(target, found)
                 return found
 
-        targets = self._targets(blueprint, _ips(state), trust)
+        targets = [
+            replace(target, public=public)
+            if target.trust is None and target.address.helo in public_names
+            else target
+            for target in self._targets(blueprint, _ips(state), trust)
+        ]
         results = await asyncio.gather(hosts.outbound(), *(verify(target) for target in targets))
         return [finding for findings in (*results[1:], results[0]) for finding in findings]
 

@@ -11,7 +11,7 @@ from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPResponseException
 
 from blueprint.document import Address
-from controlplane.reconciler.ports import Finding
+from controlplane.reconciler.ports import CERTIFICATE, Finding
 from controlplane.verification import faults
 from kit.faults import Fault, first_line
 
@@ -32,6 +32,8 @@ class Target:
     port: int
     trust: ssl.SSLContext | None = None
     """The tenant's authority, to verify encryption and AUTH; None: port 25."""
+    public: ssl.SSLContext | None = None
+    """Public authorities, by one of which the certificate has to be; None: it is not looked at."""
     recipients: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Recipients for which mail is accepted without a login, by their domain."""
 
@@ -68,6 +70,10 @@ async def verify_port(
         for domain, recipients in target.recipients.items():
             subject, check = f"domain/{domain}", "smtp.inbound"
             findings.append(await _inbound(client, target, subject, recipients))
+        if target.public is not None:  # last: what fails here hides nothing else
+            subject, check = f"address/{target.address.name}", CERTIFICATE
+            message = f"{target.where}: {await _certificate(client, target)}"
+            findings.append(Finding(subject, check, True, message))
     except Fault as fault:
         # A temporary error is not conclusive.
         checked = fault.code is not faults.UNCLEAR
@@ -99,15 +105,27 @@ async def _encrypt(client: SMTP, target: Target) -> str:
     """Verify STARTTLS with a certificate of the tenant's authority for this name."""
     if client.supports_extension("auth"):
         raise faults.WRONG_AUTH(port=target.where, reason="offers AUTH before encryption")
-    helo = target.address.helo
+    await _start_tls(client, target, target.trust, "the tenant's authority")
+    return f"speaks TLS as {target.address.helo}"
+
+
+async def _certificate(client: SMTP, target: Target) -> str:
+    """Verify STARTTLS with a certificate of a public authority for this name."""
+    await client.rset()
+    await _start_tls(client, target, target.public, "a public authority")
+    return f"shows a certificate of a public authority for {target.address.helo}"
+
+
+async def _start_tls(
+    client: SMTP, target: Target, trust: ssl.SSLContext | None, authority: str
+) -> None:
     if not client.supports_extension("starttls"):
         raise faults.TLS_FAILED(port=target.where, reason="offers no STARTTLS")
     try:
-        await client.starttls(tls_context=target.trust, server_hostname=helo)
+        await client.starttls(tls_context=trust, server_hostname=target.address.helo)
     except (SMTPException, OSError) as error:
-        reason = f"no TLS with a certificate of the tenant's authority: {_reason(error)}"
+        reason = f"no TLS with a certificate of {authority}: {_reason(error)}"
         raise faults.TLS_FAILED(port=target.where, reason=reason) from None
-    return f"speaks TLS as {helo}"
 
 
 async def _auth(client: SMTP, target: Target) -> str:

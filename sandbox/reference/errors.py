@@ -8,6 +8,7 @@ from cli.faults import FAULTS as CLI
 from composition.faults import FAULTS as COMPOSITION
 from controlplane.ansible.faults import FAULTS as ANSIBLE
 from controlplane.authority.faults import FAULTS as AUTHORITY
+from controlplane.certificates.faults import FAULTS as CERTIFICATES
 from controlplane.faults import FAULTS as CONTROLPLANE
 from controlplane.images.faults import FAULTS as IMAGES
 from controlplane.pulumi.faults import FAULTS as PULUMI
@@ -31,6 +32,7 @@ TABLES = (
     SENDER,
     VAULT,
     AUTHORITY,
+    CERTIFICATES,
     RECONCILER,
     PULUMI,
     STACKS,

@@ -6,13 +6,13 @@ It passes `tests/support/verifier_conformance.py`, as the real verifier does.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
-from controlplane.reconciler.ports import CloudState, Finding, Login
+from controlplane.reconciler.ports import CERTIFICATE, CloudState, Finding, Login
 from controlplane.verification.faults import DKIM_INVALID, MISSING, NO_BANNER, UNANSWERED, UNCLEAR
 from controlplane.verification.outbound.faults import OUTBOUND_UNCLEAR, OUTBOUND_UNREAD
 from kit.faults import Code
@@ -30,6 +30,8 @@ class MemoryInternet:
         """Codes of failing checks, by subject and check."""
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
+        self.public_names: Collection[str] = ()
+        """Names that the last look expected a public certificate of."""
         self.unchanged_for = timedelta.max
         """Since when the last look at hosts knew of no change at the provider."""
         self._at = points or Points()
@@ -64,10 +66,11 @@ class MemoryInternet:
         authority: str,
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
+        public_names: Collection[str] = (),
     ) -> Sequence[Finding]:
         """Check port 587 of addresses for bulk, port 25 of primary ones, and each way out."""
         del authority, logins
-        self.unchanged_for = unchanged_for
+        self.unchanged_for, self.public_names = unchanged_for, public_names
         await asyncio.to_thread(self._at, "verification")
         assigned = {
             address.name for host in state.hosts for address in host.addresses if address.ip
@@ -90,6 +93,9 @@ class MemoryInternet:
                         findings.append(Finding.of(subject, "smtp.banner", NO_BANNER.shown()))
                     else:
                         findings += self._check(subject, port)
+                shows = address == host.primary and address.helo in public_names
+                if shows and address.name in assigned and host.name not in self.dead:
+                    findings += self._check(f"address/{address.name}", (CERTIFICATE,))
                 if address.name in assigned:
                     findings += self._outbound(address.name, dead=host.name in self.dead)
         return findings

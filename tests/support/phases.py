@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 
-from blueprint.document import Firewall
+from blueprint.document import Blueprint, Firewall
 from composition.phases import Adapters, make_phases
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.conditions.failures import FailureThreshold
+from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import (
     CloudEngine,
     Configurator,
+    Finding,
+    Links,
     Login,
     ObservedHost,
     Server,
@@ -22,7 +25,9 @@ from controlplane.reconciler.ports import (
     Verifier,
 )
 from controlplane.tenants.draining import LONGEST
-from kit.faults import Fault
+from controlplane.verification.faults import UNANSWERED
+from kit.faults import Code, Fault
+from tests.support.memory_authority import memory_ports
 
 
 class EmptySpools:
@@ -57,6 +62,30 @@ class EmptySpools:
         )
 
 
+class MemoryLinks:
+    """Names for links that are right but for what a test sets."""
+
+    def __init__(self) -> None:
+        self.wrong: dict[str, tuple[str, Code]] = {}
+        """Check that fails, and how, by From domain."""
+
+    async def look(self, blueprint: Blueprint) -> Sequence[Finding]:
+        """Report what a test has set."""
+        findings: list[Finding] = []
+        for domain in blueprint.domains:
+            if domain.unsubscribe_host is None:
+                continue
+            part = f"domain/{domain.name}"
+            failing, code = self.wrong.get(domain.name, ("", None))
+            for check in ("links.name", "links.https"):
+                if check == failing and code is not None:
+                    checked = code not in UNANSWERED
+                    findings.append(Finding.of(part, check, code.shown(), checked=checked))
+                    break
+                findings.append(Finding(part, check, True, "right"))
+        return findings
+
+
 class Unseen:
     """A provider that does not answer."""
 
@@ -74,6 +103,8 @@ def standard(
     root_password: Callable[[int], str | None] = lambda _: "first",
     firewall: Callable[[int, Firewall], Fault | None] = lambda *_: None,
     spools: Spools | None = None,
+    certificates: Ports | None = None,
+    links: Links | None = None,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -82,9 +113,11 @@ def standard(
             servers=servers or Unseen(),
             verifier=verifier,
             configurator=configurator,
+            links=links or MemoryLinks(),
             root_password=root_password,
             firewall=firewall,
             spools=spools or EmptySpools(),
+            certificates=certificates or memory_ports(),
             cloud_deadline=timedelta(minutes=30),
             drain=LONGEST,
             threshold=FailureThreshold(),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from blueprint.document import Host
+from controlplane.certificates.repository import IssuedCertificate, key_context
 from controlplane.conditions.model import Verdict, bad, ok, unknown
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler import purposes
@@ -153,7 +154,18 @@ def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
             for address in host.addresses
             if address.sends_bulk
         ),
+        public_certificates={
+            name: (issued.chain_pem, store.vault.open(issued.sealed_key, context=context).decode())
+            for name, issued in _public_certificates(snapshot, host).items()
+            for context in (key_context(name),)
+        },
     )
+
+
+def _public_certificates(snapshot: Snapshot, host: Host) -> Mapping[str, IssuedCertificate]:
+    """Return the certificates of public authorities for names of a host, by name."""
+    issued = ((address.helo, snapshot.certificates.get(address.helo)) for address in host.addresses)
+    return {name: certificate for name, certificate in issued if certificate is not None}
 
 
 def _digest(snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
@@ -165,6 +177,7 @@ def _digest(snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
         snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
         for address in host.addresses
     ]
+    certificates += [c.chain_pem for c in _public_certificates(snapshot, host).values()]
     ips = [[address.name, address.ip] for address in observed_host.addresses]
     content = [snapshot.blueprint.digest, observed_host.service_id, ips]
     return f"{_hashed(content)}.{_hashed(certificates)}"

@@ -10,20 +10,19 @@ from blueprint.document import Domain, Host
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Verdict, aggregate, unknown
 from controlplane.operations import repository as operation_rows
-from controlplane.reconciler.findings import held, verdict_of
+from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import Finding, Login, Progress, Verifier
+from controlplane.reconciler.ports import CERTIFICATE, Login, Progress, Verifier
 from controlplane.reconciler.purposes import CA, SSH
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 
-Findings = Sequence[Finding]
 VERIFIED = "Verified"
 
 
-class Verification(Phase[Findings]):
+class Verification(Phase[Looked]):
     """Checks every host that was ever configured; a failed one is configured again."""
 
     row = Row(
@@ -35,15 +34,17 @@ class Verification(Phase[Findings]):
         needs=("keys", "cloud", "configuration"),
     )
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Verifier, threshold: FailureThreshold) -> None:
+        """`threshold` is that of certificates, which keep no mail from leaving."""
         self._verifier = verifier
+        self._threshold = threshold
 
-    async def observe(self, snapshot: Snapshot, session: Session) -> Findings:
+    async def observe(self, snapshot: Snapshot, session: Session) -> Looked:
         """Connect to every address that has an IP."""
         secrets = snapshot.secrets
         async with session.read() as connection:
             changed_at = await operation_rows.last_end(connection, snapshot.tenant.id, "cloud")
-        return await self._verifier.verify_hosts(
+        findings = await self._verifier.verify_hosts(
             snapshot.blueprint,
             snapshot.cloud,
             authority=secrets.public(CA)["certificate"],
@@ -53,9 +54,22 @@ class Verification(Phase[Findings]):
                 if host.host_key is not None
             },
             unchanged_for=session.clock() - changed_at if changed_at is not None else timedelta.max,
+            public_names=self._shown(snapshot),
         )
+        certificates = [finding for finding in findings if finding.check == CERTIFICATE]
+        looked = await look(certificates, self.row, snapshot, session)
+        return replace(looked, findings=findings)
 
-    def verdicts(self, observed: Findings, snapshot: Snapshot) -> Verdicts:
+    def _shown(self, snapshot: Snapshot) -> set[str]:
+        """Return the names whose hosts were configured with a public authority's certificate."""
+        return {
+            host.primary.helo
+            for host in snapshot.blueprint.hosts
+            if host.primary.helo in snapshot.certificates
+            and snapshot.unmet(self.row, subject(Kind.HOST, host.name)) is None
+        }
+
+    def verdicts(self, observed: Looked, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each address and domain; a host has the worst of its addresses."""
         verdicts: dict[str, Verdict] = {}
         for host in snapshot.blueprint.hosts:
@@ -75,25 +89,28 @@ class Verification(Phase[Findings]):
                 verdicts[name] = self._verdict(name, receiving, observed, snapshot)
         return verdicts
 
-    def _verdict(self, part: str, host: Host, observed: Findings, snapshot: Snapshot) -> Verdict:
+    def _verdict(self, part: str, host: Host, observed: Looked, snapshot: Snapshot) -> Verdict:
         """Return what was seen of an address or domain; nothing unanswered turns it off."""
         if not _was_configured(host, snapshot):
             return unknown("NotConfigured", "the host is not configured yet")
-        own = [finding for finding in observed if finding.subject == part]
+        own = observed.of(part)
         verdict = verdict_of(own, VERIFIED) if own else unknown("NotSeen", "it was not asked for")
         if not snapshot.conditions.is_true(part, self.row.condition):
             return verdict
-        return held(verdict, VERIFIED, own, None, FailureThreshold())
+        others = [finding for finding in own if finding.check != CERTIFICATE]
+        if len(others) == len(own) or any(finding.ok is False for finding in others):
+            return held(verdict, VERIFIED, own, None, self._threshold)
+        return held(verdict, VERIFIED, own, observed.failures.get(part), self._threshold)
 
-    def steps(self, observed: Findings, snapshot: Snapshot) -> Sequence[Step]:
+    def steps(self, observed: Looked, snapshot: Snapshot) -> Sequence[Step]:
         """Return hosts to configure again: outdated ones, or a verified address now fails."""
         wrong = {
             finding.subject
-            for finding in observed
+            for finding in observed.findings
             if finding.ok is False
             and snapshot.conditions.is_true(finding.subject, self.row.condition)
         }
-        wrong |= {finding.subject for finding in observed if finding.outdated}
+        wrong |= {finding.subject for finding in observed.findings if finding.outdated}
         broken = [
             host
             for host in snapshot.blueprint.hosts

@@ -20,7 +20,8 @@ def test_demo_shows_an_authenticated_mail_then_warm_and_cold_mail(real_hosts: No
     done = run_process("demo", environment={**os.environ, "COLUMNS": "200"})
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
-    for condition in ("DnsReady", "HostsConfigured", "Verified", "SendingEnabled", "Ready"):
+    ready = ("DnsReady", "CertificatesReady", "HostsConfigured", "Verified", "SendingEnabled")
+    for condition in (*ready, "Ready"):
         assert re.search(rf"\b{condition}\b", output), output
     for verdict in ("dkim=pass", "spf=pass", "dmarc=pass"):
         assert verdict in output, output

@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
+from blueprint.platform import Platform
 from controlplane.database import CONTROLLER, Database
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
@@ -23,7 +24,7 @@ from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.installation import PLATFORM
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
-from tests.support.phases import EmptySpools, standard
+from tests.support.phases import EmptySpools, MemoryLinks, standard
 from tests.support.points import Points
 from vault import KeyRing, Vault
 
@@ -46,13 +47,15 @@ class SteppedReconciler:
     vault: Vault
     settings: ReconcilerSettings
     spools: EmptySpools
+    links: MemoryLinks
     phases: list[AnyPhase]
+    platform: Platform = PLATFORM
 
     def reconciler(self) -> Reconciler:
         return Reconciler(
             database=self.reconciler_database,
             vault=self.vault,
-            platform=PLATFORM,
+            platform=self.platform,
             phases=self.phases,
             settings=self.settings,
             clock=self.clock,
@@ -115,7 +118,7 @@ class SteppedReconciler:
 
 @pytest.fixture
 def stepped(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> SteppedReconciler:
-    points, spools = Points(), EmptySpools()
+    points, spools, links = Points(), EmptySpools(), MemoryLinks()
     cloud = InMemoryEngine(Account(), points)
     internet, configurator = MemoryInternet(points), MemoryConfigurator(points)
     return SteppedReconciler(
@@ -130,5 +133,8 @@ def stepped(pools: Database, operator: Any, clock: Clock, tmp_path: Path) -> Ste
         vault=Vault(KeyRing.create(tmp_path / "keys")),
         settings=ReconcilerSettings(retry_base=timedelta(seconds=2)),
         spools=spools,
-        phases=standard(cloud, internet, configurator, servers=cloud.account, spools=spools),
+        links=links,
+        phases=standard(
+            cloud, internet, configurator, servers=cloud.account, spools=spools, links=links
+        ),
     )

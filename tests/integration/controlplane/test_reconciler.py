@@ -37,6 +37,8 @@ async def test_pass_over_a_new_tenant_makes_it_ready(stepped: SteppedReconciler)
         "InfrastructureReady": "True",
         "Drained": "True",
         "DnsReady": "True",
+        "LinksReady": "True",
+        "CertificatesReady": "True",
         "HostsConfigured": "True",
         "Verified": "True",
         "SendingEnabled": "True",

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from ipaddress import IPv4Address
@@ -270,10 +270,16 @@ class MailPorts(RecordedVerifier):
         authority: str,
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
+        public_names: Collection[str] = (),
     ) -> Sequence[Finding]:
         ports = InternetVerifier(submission_port=self.submission.port, mail_port=self.inbound.port)
         return await ports.verify_hosts(
-            blueprint, state, authority=authority, logins=logins, unchanged_for=unchanged_for
+            blueprint,
+            state,
+            authority=authority,
+            logins=logins,
+            unchanged_for=unchanged_for,
+            public_names=public_names,
         )
 
     def repair(self) -> None:

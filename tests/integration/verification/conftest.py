@@ -12,6 +12,7 @@ import pytest
 
 from blueprint.document import Blueprint, Dkim, PublicKeys
 from blueprint.loading import parse
+from blueprint.platform import Platform
 from blueprint.render import render
 from controlplane.authority.certificates import create_ca
 from controlplane.reconciler.ports import CloudState, Finding, ObservedAddress, ObservedHost
@@ -49,7 +50,13 @@ def blueprint() -> Blueprint:
     return blueprint_of(mailboxes=True)
 
 
-def blueprint_of(*, mailboxes: bool, manual: str = "manual.example", size: int = 1) -> Blueprint:
+def blueprint_of(
+    *,
+    mailboxes: bool,
+    manual: str = "manual.example",
+    size: int = 1,
+    platform: Platform = PLATFORM,
+) -> Blueprint:
     """Render a tenant with a domain of ours and a manual one, with or without mailboxes.
 
     `size` is the number of addresses of its host.
@@ -69,7 +76,7 @@ def blueprint_of(*, mailboxes: bool, manual: str = "manual.example", size: int =
     }
     dkim = {name: Dkim(selector="pm1", public_key=KEY) for name in ("acme.example", manual)}
     keys = PublicKeys(ssh="ssh-ed25519 AAAA", dkim=dkim)
-    return render(parse(document, platform=PLATFORM), platform=PLATFORM, keys=keys, generation=1)
+    return render(parse(document, platform=platform), platform=platform, keys=keys, generation=1)
 
 
 @pytest.fixture

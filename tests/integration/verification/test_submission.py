@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from blueprint.document import Mailbox
 from controlplane.authority.certificates import create_ca
-from controlplane.reconciler.ports import Finding
+from controlplane.reconciler.ports import CERTIFICATE, Finding
 from controlplane.verification import InternetVerifier, faults
 from controlplane.verification.submission import OTHER_DOMAIN
 from kit.faults import Code
 
 from .conftest import STATE, assert_shown, blueprint_of
+from .mail_server import HELO
 from .name_server import IP
 
 OWN = [
@@ -37,12 +39,19 @@ async def ports(mail):
     return submission, inbound
 
 
-async def verify(ports, blueprint) -> list[Finding]:
+async def verify(ports, blueprint, roots: Path | None = None) -> list[Finding]:
     submission, inbound = ports
-    verifier = InternetVerifier(submission_port=submission.port, mail_port=inbound.port)
+    verifier = InternetVerifier(
+        submission_port=submission.port, mail_port=inbound.port, roots=roots
+    )
     authority = submission.authority.certificate
     findings = await verifier.verify_hosts(
-        blueprint, STATE, authority=authority, logins={}, unchanged_for=timedelta.max
+        blueprint,
+        STATE,
+        authority=authority,
+        logins={},
+        unchanged_for=timedelta.max,
+        public_names=[HELO] if roots else [],
     )
     return [finding for finding in findings if finding.check != "smtp.outbound"]
 
@@ -69,6 +78,35 @@ async def test_right_host_passes_every_check(ports, blueprint) -> None:
         ("smtp.inbound", True),
         ("smtp.inbound", True),
     ]
+
+
+@pytest.fixture
+def roots(ports, tmp_path: Path) -> Path:
+    """The public authorities; port 25 shows a certificate of one of them."""
+    _, inbound = ports
+    inbound.encrypts, inbound.offers_auth = True, False
+    inbound.issuer = create_ca("public", now=datetime.now(UTC))
+    path = tmp_path / "roots.pem"
+    path.write_text(inbound.issuer.certificate)
+    return path
+
+
+async def test_port_25_with_a_public_certificate_passes(ports, blueprint, roots) -> None:
+    findings = await verify(ports, blueprint, roots)
+    assert all(finding.ok for finding in findings)
+    assert findings[-1].check == CERTIFICATE
+
+
+@pytest.mark.parametrize("fault", [{"certified": "other.example"}, {"issuer": None},
+                                   {"encrypts": False}])  # fmt: skip
+async def test_port_25_with_another_certificate_has_its_own_finding_and_hides_no_other(
+    ports, blueprint, roots, fault
+) -> None:
+    for name, value in fault.items():
+        setattr(ports[1], name, value)
+    findings = await verify(ports, blueprint, roots)
+    assert wrong(findings) == [(CERTIFICATE, False, faults.TLS_FAILED)]
+    assert [f.ok for f in findings if f.check == "smtp.inbound"] == [True, True]
 
 
 @pytest.mark.parametrize(

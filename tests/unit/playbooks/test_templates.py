@@ -371,3 +371,21 @@ def test_ansible_accepts_the_playbook(playbooks: Path, tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_port_25_shows_the_public_certificate_and_port_587_the_tenants_own(
+    render: Render, blueprint: Blueprint
+) -> None:
+    name = blueprint.hosts[0].primary.helo
+    public = {name: {"certificate": "PUBLIC-CHAIN", "private_key": "PUBLIC-KEY"}}
+    shown = render(blueprint, "inbound", "tls.pem.j2", secret_public_certificates=public)
+    assert shown.split() == ["PUBLIC-KEY", "PUBLIC-CHAIN"]
+    assert render(blueprint, "inbound", "tls.pem.j2").split() == [
+        "PRIVATE-mx1-1",
+        "CERTIFICATE-mx1-1",
+    ]
+    item = {"helo": name}
+    of_egress = render(
+        blueprint, "egress", "tls.pem.j2", item=item, secret_public_certificates=public
+    )
+    assert of_egress.split() == ["PRIVATE-mx1-1", "CERTIFICATE-mx1-1"]

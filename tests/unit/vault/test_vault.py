@@ -114,3 +114,17 @@ def test_printed_key_ring_has_no_key(path: Path) -> None:
     ring = KeyRing.create(path)
     key = json.loads(path.read_text())["keys"][0]["key"]
     assert key not in repr(ring) + str(ring) + repr(Vault(ring))
+
+
+def test_key_of_one_purpose_opens_nothing_else() -> None:
+    ring = KeyRing({"a": bytes(32), "b": bytes([1]) * 32})
+    whole, one, other = Vault(ring), Vault(ring).derived("one"), Vault(ring).derived("other")
+    assert (
+        Vault(KeyRing.parse(ring.derived("one").document())).open(
+            one.seal(b"secret", context="c"), context="c"
+        )
+        == b"secret"
+    )
+    for sealing, opening in ((whole, one), (one, whole), (one, other)):
+        with pytest.raises(VaultError):
+            opening.open(sealing.seal(b"secret", context="c"), context="c")

@@ -1,0 +1,1 @@
+"""Public authorities by the ACME protocol (RFC 8555)."""
