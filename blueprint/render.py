@@ -26,7 +26,7 @@ from blueprint.tenant import Dns, DomainName, DomainSpec, HostSpec, Tenant
 
 INBOUND = ("22/tcp", "25/tcp", "587/tcp")
 """What the playbooks open on a host (`firewall.nft.j2`)."""
-OUTBOUND = ("25/tcp", "53/tcp", "53/udp", "80/tcp", "443/tcp")
+OUTBOUND = ("25/tcp", "53/tcp", "53/udp", "80/tcp", "123/udp", "443/tcp")
 """Mail, names, packages."""
 
 

@@ -89,3 +89,18 @@ def test_images_can_be_pinned_after_an_upgrade(shared_database: str, database: s
         assert kept == row
         with pytest.raises(InsufficientPrivilege):
             admin.execute("delete from oltp.pinned_images")
+
+
+def test_engine_finds_the_table_of_its_state(shared_database: str, database: str) -> None:
+    """Of two engines that created it at the same time, one would fail."""
+    del shared_database  # has made the roles
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        admin.execute(f"set role {login(Role.ENGINE)}")
+        admin.execute("set search_path = pulumi")
+        admin.execute(  # what the engine runs whenever it starts
+            "create index if not exists pulumi_state_key_prefix_idx"
+            " on pulumi_state (key text_pattern_ops)"
+        )
+        admin.execute("insert into pulumi_state (key, data) values ('a', '{}')")

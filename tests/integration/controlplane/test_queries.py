@@ -10,11 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.dialects import postgresql
 
 from hostwinds.journal.postgres import ensure_schema
+from kit.paths import checkout
 from kit.queries import Queries
 from tests.support.queries import FILES
 
 PARAMETER = re.compile(r"%\((\w+)\)[sb]")
 PLACE = re.compile(r"(?<![%'])%b\b")
+IN_SQLITE = checkout() / "lab"
+"""The stand-in for Mailu's admin, as the real one."""
 ENGINE_TABLE = "create temporary table pulumi_state (key text primary key, data json)"
 
 
@@ -38,6 +41,8 @@ def test_queries_are_accepted_by_the_upgraded_database(upgraded: str) -> None:
         ensure_schema(connection)
         connection.execute(ENGINE_TABLE)
         for file in FILES:
+            if file.is_relative_to(IN_SQLITE):
+                continue
             queries = Queries(str(file), str)
             for name in queries:
                 query = getattr(queries, name).replace("{table}", "pulumi_state")

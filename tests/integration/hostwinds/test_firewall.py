@@ -83,7 +83,7 @@ def test_profile_is_judged_by_what_its_rules_allow(
         (rules(22, 25, port_range_max=None), "587/tcp in"),
         (rules(22, 587, port_range_min=None), "25/tcp in"),
         (rules(*PORTS)[:-1], ", ".join(f"{port} out" for port in OUTBOUND)),
-        ([*rules(*PORTS)[:-1], OPEN | {"protocol": "tcp"}], "53/udp out"),
+        ([*rules(*PORTS)[:-1], OPEN | {"protocol": "tcp"}], "53/udp out, 123/udp out"),
     ],
 )
 def test_profile_that_lets_too_little_pass_is_refused_with_what_is_missing(

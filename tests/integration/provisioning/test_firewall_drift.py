@@ -67,7 +67,7 @@ def test_rules_changed_in_the_portal_are_named_until_they_are_corrected(
 ) -> None:
     changes: list[tuple[dict[str, Any], str]] = [
         ({"ports": [22]}, "25/tcp in, 587/tcp in"),
-        ({"rules": only_out([53, 80, 443])}, "25/tcp out, 53/udp out"),
+        ({"rules": only_out([53, 80, 443])}, "25/tcp out, 53/udp out, 123/udp out"),
     ]
     for changed, lacks in changes:
         whole = cloud.hostwinds.make_profile(MAIL, **changed)
