@@ -43,8 +43,6 @@ from lab.running import FILE, RunningLab
 
 LISTED_AFTER_SECONDS = 0.3
 """Until the API lists a new server: with a delay, as at the real provider."""
-ACME = "acme"
-"""Directory of the public authority's files, below the lab's."""
 CLOUDFLARE_TOKEN_LENGTH = 30
 """Bytes before encoding; Pulumi's plugin wants 40 to 80 characters."""
 
@@ -146,7 +144,7 @@ def build(
         lab.trust_anchor = internet.nameserver.trust_anchor
         lab.registry, lab.registry_ca = internet.registry_url, internet.registry.ca_file
         if pebble.is_installed():
-            _start_acme(stack, lab, directory / ACME, names)
+            _start_acme(stack, lab, directory / leftovers.ACME, names)
     cloudflare.register(lab.platform_zone)
     return lab
 

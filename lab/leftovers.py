@@ -16,6 +16,8 @@ HOSTS = "hosts"
 """Directory of the guests' disks below the lab's."""
 REGISTRY = "registry"
 """Directory of the container registry's socket, keys and log, likewise."""
+ACME = "acme"
+"""Directory of the public authority's keys and log, likewise."""
 CACHE = "lab"
 """Directory of layers and packages below the cache; unfinished ones begin with a dot."""
 NSPAWN = Path("/run/systemd/nspawn")
@@ -62,7 +64,8 @@ def clear(*directories: Path) -> None:
 def _remove_disks(directory: Path) -> None:
     if left := mounts(directory):
         raise REMAINS(what=f"the mount {left[0]}")
-    shutil.rmtree(directory / REGISTRY, ignore_errors=True)
+    for part in (REGISTRY, ACME):
+        shutil.rmtree(directory / part, ignore_errors=True)
     hosts = directory / HOSTS
     shutil.rmtree(hosts, ignore_errors=True)
     if hosts.exists():
