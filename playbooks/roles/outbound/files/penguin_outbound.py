@@ -96,11 +96,11 @@ def addresses_of(name: str) -> list[str]:
 
 
 @contextmanager
-def as_postfix() -> Iterator[None]:
-    """Open connections as Postfix does: the host's firewall lets no other user reach port 25."""
+def acting_as(account: str | None) -> Iterator[None]:
+    """Open connections as an account that the host's firewall lets reach port 25; None: as now."""
     before = os.geteuid()
-    if before == 0:
-        os.seteuid(pwd.getpwnam("postfix").pw_uid)
+    if account is not None:
+        os.seteuid(pwd.getpwnam(account).pw_uid)
     try:
         yield
     finally:
@@ -160,7 +160,7 @@ def main() -> None:
     config = json.loads(arguments.config.read_text())
     made = last(arguments.kept, config, min(arguments.last or 0, MAX_AGE))
     if made is None:
-        with as_postfix():
+        with acting_as(config.get("account")):
             made = report(config)
         print(json.dumps(made), flush=True)  # first, as a full disk keeps nothing
         keep(arguments.kept, made)
