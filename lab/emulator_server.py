@@ -7,7 +7,7 @@ import threading
 from dataclasses import dataclass
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.authority import Certificate
 
@@ -39,7 +39,7 @@ def serve(
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     host, port, *_ = listener.getsockname()
     config = uvicorn.Config(
-        app,
+        _closing(app) if tls else app,
         log_config=None,
         lifespan="off",
         timeout_graceful_shutdown=1,
@@ -54,3 +54,20 @@ def serve(
     thread.start()
     name = f"[{host}]" if ":" in host else host
     return RunningServer(f"{'https' if tls else 'http'}://{name}:{port}", server, thread)
+
+
+def _closing(app: ASGIApp) -> ASGIApp:
+    """Let each connection end with its answer.
+
+    The server waits for the other side when it ends an idle one (TLS), so it could not go away.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
+            await send(message)
+
+        await app(scope, receive, send_last)
+
+    return answer

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from lab.injection import Injection
 from lab.registry.storage import Connection
@@ -55,14 +55,12 @@ class Front:
     def app(self) -> ASGIApp:
         """Return the application."""
         every = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
-        return _closing(
-            Starlette(
-                routes=[
-                    Route("/token", self._token, methods=["GET"]),
-                    Route("/token/", self._token, methods=["GET"]),
-                    Route("/{path:path}", self._read, methods=every),
-                ]
-            )
+        return Starlette(
+            routes=[
+                Route("/token", self._token, methods=["GET"]),
+                Route("/token/", self._token, methods=["GET"]),
+                Route("/{path:path}", self._read, methods=every),
+            ]
         )
 
     async def _token(self, request: Request) -> Response:
@@ -144,23 +142,6 @@ class Front:
             connection.close()
             return Response(status_code=answer.status, headers=back)
         return StreamingResponse(_pieces(connection, answer), answer.status, headers=back)
-
-
-def _closing(app: ASGIApp) -> ASGIApp:
-    """Let each connection end with its answer.
-
-    The server waits for the other side when it ends an idle one (TLS), so it could not go away.
-    """
-
-    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_last(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), (b"connection", b"close")]
-            await send(message)
-
-        await app(scope, receive, send_last)
-
-    return answer
 
 
 def _pieces(connection: Connection, answer: http.client.HTTPResponse) -> Iterator[bytes]:
