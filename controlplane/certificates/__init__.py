@@ -3,4 +3,4 @@
 PROOF = "/.well-known/penguinmails"
 """Where the public endpoints answer with the id of their installation."""
 PUBLIC_KEYS = "public endpoints"
-"""Purpose of the keys, derived of the key ring, that seal the keys of HTTP-01's certificates."""
+"""Purpose of the keys, derived from the key ring, that seal the keys of HTTP-01's certificates."""

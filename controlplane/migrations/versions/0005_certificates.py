@@ -88,8 +88,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refuse: the keys of certificates in use would be lost."""
-    raise NotImplementedError("restore a backup instead")
+    """Refuse."""
+    raise NotImplementedError("keys of certificates in use would be lost: restore a backup instead")
 
 
 def _execute(statement: str) -> None:

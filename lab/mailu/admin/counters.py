@@ -86,7 +86,7 @@ class Counters:
             self.failed(address, user)
 
     def free(self, address: str) -> None:
-        """Never count this one address for a day: somebody logged in from there."""
+        """Exempt one address from the limit for a day, after a successful login."""
         self._valkey.run(("SET", f"exempt-{address}", 1, "EX", self._limits.exempt_seconds))
 
     def may_send(self, user: str) -> bool:

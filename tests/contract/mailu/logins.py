@@ -13,7 +13,7 @@ TOO_MANY = ("LIMIT", "451 4.3.2", "-ERR [LOGIN-DELAY]")
 
 
 def ask(client: Client, **headers: str) -> Answer:
-    """Ask whether somebody may log in, or where mail goes that needs no login."""
+    """Send nginx's authentication request: check a login, or route mail that needs none."""
     given = {
         "Auth-Method": "plain",
         "Auth-Protocol": "imap",

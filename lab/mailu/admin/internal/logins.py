@@ -118,7 +118,7 @@ def _user(call: Call, address: str) -> Document | None:
 
 
 def _verified(call: Call, user: Document | None, login: _Login) -> bool:
-    """Whether somebody may log in: by a token from its networks, or by the password if it may."""
+    """Whether credentials are valid: a token used from its networks, or an allowed password."""
     if user is None or not user["enabled"]:
         return False
     from_webmail = login.port in WEBMAIL_PORTS
