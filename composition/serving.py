@@ -188,7 +188,7 @@ def _settings_of(
 
 
 def _https(settings: Settings, listener: socket.socket | None) -> HttpsPart | None:
-    """Return what the public endpoints need for HTTPS: a key derived from the key ring, not that."""
+    """Return what the public endpoints need for HTTPS; a derived key in place of the key ring."""
     if listener is None:
         return None
     from vault import KeyRing
