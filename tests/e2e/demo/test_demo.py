@@ -14,7 +14,7 @@ from tests.support.command_line import run_process
 
 @pytest.mark.hosts
 @pytest.mark.engine
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_demo_shows_an_authenticated_mail_then_warm_and_cold_mail(real_hosts: None) -> None:
     was_up = local.is_up()
     done = run_process("demo", environment={**os.environ, "COLUMNS": "200"})
