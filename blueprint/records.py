@@ -26,12 +26,17 @@ MAILTO = "@+"
 """Characters of an address that a `mailto:` URI has as they are (RFC 6068)."""
 
 
+def installation_mark(installation: str) -> str:
+    """Return how the comments of all records of an installation begin."""
+    return f"pm:{installation}:"
+
+
 def ownership_comment(installation: str, tenant: str, key: str) -> str:
     """Return the comment that identifies a record as ours; a long one ends in a hash of the whole.
 
     Adoption identifies records by it, so it is unique for each key.
     """
-    comment = f"pm:{installation}:{tenant}:{key}"
+    comment = f"{installation_mark(installation)}{tenant}:{key}"
     if len(comment) <= COMMENT_LIMIT:
         return comment
     hashed = hashlib.sha256(comment.encode()).hexdigest()[:12]

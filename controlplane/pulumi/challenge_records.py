@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from blueprint.records import ownership_comment
+from blueprint.records import installation_mark, ownership_comment
 from kit.faults import Fault
 from stacks.cloudflare_api import Live, create, credentials_in, list_all, remove
 from stacks.faults import ZONE_NOT_FOUND
@@ -47,18 +47,20 @@ class CloudflareChallenges:
         with credentials_in(self._environment):
             zone = find_zone(name)
             path = f"/zones/{zone.id}/dns_records"
-            comment = ownership_comment(self._installation, tenant, f"{LABEL}/{name}")
             wanted = None if content is None else f'"{content}"'
-            for live in self._ours(path, name, comment):
+            for live in self._ours(path, name):
                 if live.get("content") == wanted:
                     wanted = None
                 else:
                     remove(f"{path}/{live['id']}")
             if wanted is not None:
+                comment = ownership_comment(self._installation, tenant, f"{LABEL}/{name}")
                 record = {"type": "TXT", "name": f"{LABEL}.{name}", "content": wanted}
                 create(path, {**record, "ttl": TTL, "comment": comment})
             return zone.name
 
-    def _ours(self, path: str, name: str, comment: str) -> Iterable[Live]:
+    def _ours(self, path: str, name: str) -> Iterable[Live]:
+        """Return what this installation wrote, also for a tenant that had the name before."""
+        mark = installation_mark(self._installation)
         listed = list_all(path, name=f"{LABEL}.{name}", type="TXT")
-        return [live for live in listed if live.get("comment") == comment]
+        return [live for live in listed if (live.get("comment") or "").startswith(mark)]

@@ -213,6 +213,17 @@ async def test_killed_while_its_record_is_published_the_same_order_ends(
     assert await orders(passes) == 1
 
 
+async def test_record_left_of_a_tenant_that_had_the_name_is_removed(
+    passes: SteppedReconciler, account: CloudflareAccount, ports: Ports
+) -> None:
+    await ports.records.publish("former", NAME, "left")
+    assert records(account) == [CHALLENGE]
+    await passes.apply()
+    await passes.step()
+    assert await shown(passes) == ("True", "Issued")
+    assert records(account) == []
+
+
 async def test_authority_that_limits_is_asked_again_when_it_says(
     passes: SteppedReconciler, authority: Running
 ) -> None:
