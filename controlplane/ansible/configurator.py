@@ -10,6 +10,7 @@ from typing import Any
 
 from blueprint.document import Blueprint
 from controlplane.ansible.host_variables import host_variables, secret_variables
+from controlplane.ansible.playbooks import digest_of
 from controlplane.ansible.run import Connection, Playbook, run_playbook
 from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
 
@@ -53,6 +54,13 @@ class AnsibleConfigurator:
         """`stop` cancels running playbooks when it is set: the process is about to end."""
         self._settings = settings
         self._stop = stop or Event()
+        # Read before any run: files that change later are applied, and again after a restart.
+        self._digest = digest_of(settings.playbooks, self._role_variables())
+
+    @property
+    def digest(self) -> str:
+        """Digest of the playbooks and of the operator's settings for them."""
+        return self._digest
 
     def first_contact(
         self,

@@ -185,6 +185,10 @@ class HostSecrets:
 class Configurator(Protocol):
     """Configures a host by its blueprint. All calls block; run them in a thread."""
 
+    @property
+    def digest(self) -> str:
+        """Digest of what configures every host: another one is a reason to run it again."""
+
     def first_contact(
         self,
         host: ObservedHost,

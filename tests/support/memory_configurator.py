@@ -31,6 +31,7 @@ class MemoryConfigurator:
         """Names of hosts that do not answer."""
         self.runs: list[str] = []
         """Host names in the order of `configure` calls that succeeded."""
+        self.digest = "playbooks"
         self._keys: dict[str, set[str]] = defaultdict(set)
         """Public and private keys that a server accepts, by its label."""
         self._applied: dict[str, str] = {}

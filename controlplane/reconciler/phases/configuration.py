@@ -53,7 +53,7 @@ class Configuration(Phase[Digests]):
         del session
         by_name = {host.name: host for host in snapshot.cloud.hosts}
         return {
-            host.name: _digest(snapshot, host, by_name[host.name])
+            host.name: self._digest(snapshot, host, by_name[host.name])
             for host in snapshot.blueprint.hosts
             if host.name in by_name and by_name[host.name].primary_ip is not None
         }
@@ -92,7 +92,7 @@ class Configuration(Phase[Digests]):
             host_key = await self._first_contact(snapshot, observed_host, secrets, progress)
             row = replace(row, host_key=host_key)
             await session.save_host(row, snapshot.hosts)
-        digest = _digest(snapshot, host, observed_host)
+        digest = self._digest(snapshot, host, observed_host)
         changed = await asyncio.to_thread(
             self._configurator.configure,
             snapshot.blueprint,
@@ -103,6 +103,21 @@ class Configuration(Phase[Digests]):
         )
         progress(f"{name}: {changed} tasks changed something")
         await session.save_host(replace(row, applied_digest=digest), snapshot.hosts)
+
+    def _digest(self, snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
+        """Return the digest of a host's configuration, without opening a secret.
+
+        Its parts are the blueprint with what exists of it, how hosts are configured, and the
+        certificates.
+        """
+        certificates = [
+            snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
+            for address in host.addresses
+        ]
+        certificates += [c.chain_pem for c in _public_certificates(snapshot, host).values()]
+        ips = [[address.name, address.ip] for address in observed_host.addresses]
+        content = [snapshot.blueprint.digest, observed_host.service_id, ips]
+        return f"{_hashed(content)}.{self._configurator.digest}.{_hashed(certificates)}"
 
     async def _first_contact(
         self,
@@ -168,24 +183,10 @@ def _public_certificates(snapshot: Snapshot, host: Host) -> Mapping[str, IssuedC
     return {name: certificate for name, certificate in issued if certificate is not None}
 
 
-def _digest(snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
-    """Return the digest of a host's configuration, without opening a secret.
-
-    Its second half covers only the certificates.
-    """
-    certificates = [
-        snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
-        for address in host.addresses
-    ]
-    certificates += [c.chain_pem for c in _public_certificates(snapshot, host).values()]
-    ips = [[address.name, address.ip] for address in observed_host.addresses]
-    content = [snapshot.blueprint.digest, observed_host.service_id, ips]
-    return f"{_hashed(content)}.{_hashed(certificates)}"
-
-
 def _is_renewal(applied: str | None, digest: str) -> bool:
-    """Return whether only certificates differ from what was applied last."""
-    return applied is not None and applied.partition(".")[0] == digest.partition(".")[0]
+    """Return whether certificates differ from what was applied last, and the blueprint does not."""
+    before, now = (applied or "").split("."), digest.split(".")
+    return before[0] == now[0] and before[-1] != now[-1]
 
 
 def _hashed(content: object) -> str:
