@@ -60,6 +60,7 @@ class KnotNameserver:
         self.delegate(SIGNED)
         self.sign(SIGNED)
         self.trust_anchor = f"{ROOT} IN DS {self.sign(ROOT)}"
+        self.replace(SIGNED, SIGNED, "A", TTL, [*REGISTRY.values()])  # it is asked for an address
         self._guest.inside(
             'cat > "/$0"; systemctl start unbound', TRUST_ANCHOR, stdin=self.trust_anchor + "\n"
         )

@@ -71,7 +71,10 @@ HOME = "opt/stand-in"
 """Where our program is in the image."""
 ROOMS = ("kit", "lab/mailu")
 ROOT_SERVERS = "etc/stand-in/root-servers.json"
+FLASK = "usr/local/bin/flask"
+"""The command line of the part `admin`, by the name that Mailu's image has for it."""
 HEALTH = {
+    "admin": "curl -m3 -skfLo /dev/null http://127.0.0.1:8080/ping",
     "resolver": "dig +short @127.0.0.1 example.org A >/dev/null",
     "redis": "redis-cli ping",
 }
@@ -149,6 +152,7 @@ def _image(layers: list[Layer], part: str, version: str) -> Image:
 
 def _program() -> Iterator[tuple[str, bytes]]:
     """Yield the files of our own program by their names in the image."""
+    yield FLASK, b'#!/bin/sh\nexec python3 -m lab.mailu.admin.cli "$@"\n'
     yield ROOT_SERVERS, json.dumps(REGISTRY).encode()
     yield f"{HOME}/lab/__init__.py", (checkout() / "lab/__init__.py").read_bytes()
     for room in ROOMS:

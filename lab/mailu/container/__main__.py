@@ -9,9 +9,9 @@ import os
 import sys
 from pathlib import Path
 
-from lab.mailu.container import redis, resolver
+from lab.mailu.container import admin, redis, resolver
 
-PARTS = {"redis": redis.start, "resolver": resolver.start}
+PARTS = {"admin": admin.start, "redis": redis.start, "resolver": resolver.start}
 CONFIGURATION_ERROR = 78
 """EX_CONFIG of sysexits."""
 

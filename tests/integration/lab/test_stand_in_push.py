@@ -58,6 +58,6 @@ def test_every_image_of_a_host_is_the_same_layers_and_starts_its_part(servers_di
 def test_image_has_the_program_and_where_the_root_is() -> None:
     files = dict(stand_in._program())
     assert json.loads(files["etc/stand-in/root-servers.json"]) == REGISTRY
-    assert {"opt/stand-in/lab/mailu/container/__main__.py", "opt/stand-in/kit/__init__.py"} <= set(
-        files
-    )
+    assert b"lab.mailu.admin.cli" in files["usr/local/bin/flask"]
+    names = ("lab/mailu/container/__main__.py", "lab/mailu/admin/queries.sql", "kit/__init__.py")
+    assert {f"opt/stand-in/{name}" for name in names} <= files.keys()
