@@ -21,7 +21,9 @@ from lab.layers import Layers
 from lab.nameserver.guest import make
 from lab.nameserver.server import TTL, KnotNameserver
 from lab.receiver import Receiver
+from lab.registry import stand_in
 from lab.registry.front import NAMES
+from lab.registry.push import Layer
 from lab.registry.server import PORT as REGISTRY_PORT
 from lab.registry.server import Registry
 from lab.time_server import TimeServer
@@ -40,6 +42,8 @@ class Parts:
     """Layer of the servers that the provider sells."""
     packages: Path
     """Package repository of these servers."""
+    image: Layer
+    """Layer of all container images."""
 
 
 def build(cache: Path, report: Report) -> Parts:
@@ -50,12 +54,13 @@ def build(cache: Path, report: Report) -> Parts:
     layers = Layers(cache, lambda line: report("layers", line))
     with ThreadPoolExecutor() as pool:
         guest = pool.submit(lambda: (layers.mail(), layers.base()))
+        image = pool.submit(stand_in.base, cache, lambda line: report("images", line))
         try:
             host = layers.host()
             packages = repository.provide(cache, host, lambda line: report("packages", line))
-            return Parts(guest.result(), host, packages)
+            return Parts(guest.result(), host, packages, image.result())
         except BaseException:
-            cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other build is not needed
+            cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other builds are not needed
             raise
 
 
@@ -102,10 +107,10 @@ class Internet:
         self.nameserver.start()
         self.machines = Hosts(self._hosts, parts.host)
         started = self._done("name server and resolver", started)
-        self._start_registry()
+        self._start_registry(parts.image)
         self._done("container registry", started)
 
-    def _start_registry(self) -> None:
+    def _start_registry(self, image: Layer) -> None:
         """Serve images by the names that hosts pull them from elsewhere, too."""
         self.registry = Registry(
             self._directory / leftovers.REGISTRY,
@@ -114,6 +119,7 @@ class Internet:
             partial(cgroups.inside, "registry"),
         )
         self.registry_url = self.registry.start()
+        stand_in.push_all(self.registry.connect, image, self._directory / leftovers.REGISTRY)
         for name in NAMES:
             self.nameserver.create_zone(name)
             self.nameserver.delegate(name)

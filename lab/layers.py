@@ -140,7 +140,7 @@ class Layers:
             extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
             group = str(cgroups.root() / cgroups.BUILD)
             sources = str(sources_file(self._sources))
-            run(*extend, EXTEND, group, *arguments, sources, str(_fetching(directory)))
+            run(*extend, EXTEND, group, *arguments, sources, str(fetching(directory)))
 
         made_of = (*MAIL, *SERVICES, base.parent.name, EXTEND)
         return self._layer("mail", made_of, build, "about 20 s")
@@ -164,7 +164,7 @@ class Layers:
     def _bootstrap(self, directory: Path, suite: str, sources: Path) -> None:
         root = directory / "root"
         bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(BASE)}")
-        options = (f"--aptopt={_fetching(directory)}", suite, str(root), str(sources))
+        options = (f"--aptopt={fetching(directory)}", suite, str(root), str(sources))
         # It mounts the machine's /sys and /dev below the new root: in a namespace of its own, or a
         # killed build would leave them in the directory that is removed later.
         namespace = ("unshare", "-m", "--propagation", "private")
@@ -210,7 +210,7 @@ def _offers_suite(file: Path) -> bool:
     return any({SUITE, "main"} <= set(entry.split()) for entry in entries)
 
 
-def _fetching(directory: Path) -> Path:
+def fetching(directory: Path) -> Path:
     """Write how this machine's apt fetches packages, for an apt in another root."""
     settings = run("apt-config", "dump").splitlines()
     file = directory / FETCHING
