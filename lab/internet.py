@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +24,7 @@ from lab.nameserver.server import TTL, KnotNameserver
 from lab.receiver import Receiver
 from lab.registry import stand_in
 from lab.registry.front import NAMES
-from lab.registry.push import Layer
+from lab.registry.images import Images
 from lab.registry.server import PORT as REGISTRY_PORT
 from lab.registry.server import Registry
 from lab.time_server import TimeServer
@@ -42,8 +43,6 @@ class Parts:
     """Layer of the servers that the provider sells."""
     packages: Path
     """Package repository of these servers."""
-    image: Layer
-    """Layer of all container images."""
 
 
 def build(cache: Path, report: Report) -> Parts:
@@ -54,13 +53,12 @@ def build(cache: Path, report: Report) -> Parts:
     layers = Layers(cache, lambda line: report("layers", line))
     with ThreadPoolExecutor() as pool:
         guest = pool.submit(lambda: (layers.mail(), layers.base()))
-        image = pool.submit(stand_in.base, cache, lambda line: report("images", line))
         try:
             host = layers.host()
             packages = repository.provide(cache, host, lambda line: report("packages", line))
-            return Parts(guest.result(), host, packages, image.result())
+            return Parts(guest.result(), host, packages)
         except BaseException:
-            cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other builds are not needed
+            cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other build is not needed
             raise
 
 
@@ -71,6 +69,7 @@ class Internet:
     nameserver: KnotNameserver
     registry: Registry
     registry_url: str
+    images: Images
     time: TimeServer
 
     def __init__(
@@ -107,19 +106,29 @@ class Internet:
         self.nameserver.start()
         self.machines = Hosts(self._hosts, parts.host)
         started = self._done("name server and resolver", started)
-        self._start_registry(parts.image)
+        self._start_registry()
         self._done("container registry", started)
 
-    def _start_registry(self, image: Layer) -> None:
+    def _start_registry(self) -> None:
         """Serve images by the names that hosts pull them from elsewhere, too."""
+        directory = self._directory / leftovers.REGISTRY
+        pushed = self._cache / leftovers.CACHE / leftovers.REGISTRY
         self.registry = Registry(
-            self._directory / leftovers.REGISTRY,
-            self._cache / leftovers.CACHE / leftovers.REGISTRY,
+            directory,
+            pushed,
             lambda: network.listener(REGISTRY_PORT),
             partial(cgroups.inside, "registry"),
         )
+        if stand_in.found(self._cache) is None:
+            shutil.rmtree(pushed, ignore_errors=True)  # what another version of it has pushed
         self.registry_url = self.registry.start()
-        stand_in.push_all(self.registry.connect, image, self._directory / leftovers.REGISTRY)
+        self.images = Images(
+            self.registry.connect,
+            directory,
+            found=partial(stand_in.found, self._cache),
+            built=partial(stand_in.base, self._cache),
+        )
+        self.images.push_if_built()
         for name in NAMES:
             self.nameserver.create_zone(name)
             self.nameserver.delegate(name)

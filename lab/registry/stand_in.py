@@ -1,6 +1,7 @@
 """The image that stands in for all of Mailu's: daemons of Debian 12 with configurations of our own.
 
-Its digests are its own. It is built once on a machine, and pushed under every name.
+Its digests are its own. It is built once on a machine, from the layers of the lab's own guests, and
+pushed under every name.
 """
 
 from __future__ import annotations
@@ -14,45 +15,12 @@ from pathlib import Path
 from kit.paths import checkout
 from lab import cgroups, leftovers
 from lab.commands import run
-from lab.layers import SUITE, fetching, sources_file
+from lab.layers import Layers
 from lab.nameserver.guest import REGISTRY
 from lab.registry.push import Connect, Image, Layer, push, write_layer
 
 VERSIONS = ("2024.06.56", "2024.06.57")
 """Tags: two, so that one can be replaced by the other."""
-PACKAGES = (
-    "ca-certificates",
-    "curl",
-    "dns-root-data",
-    "bind9-dnsutils",
-    "dovecot-auth-lua",
-    "dovecot-core",
-    "dovecot-imapd",
-    "dovecot-lmtpd",
-    "dovecot-managesieved",
-    "dovecot-pop3d",
-    "dovecot-sieve",
-    "dovecot-submissiond",
-    "libnginx-mod-mail",
-    "nginx-light",
-    "postfix",
-    "postfix-lmdb",
-    "postfix-pcre",
-    "python3",
-    "python3-cryptography",
-    "python3-dnspython",
-    "python3-yaml",
-    "redis-server",
-    "redis-tools",
-    "rspamd",
-    "unbound",
-)
-OPTIONS = (
-    "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=path-exclude=/usr/share/man/*",
-    # How this machine fetches packages.
-    '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap"',
-)
 NAMES = {
     "nginx": "front",
     "admin": "admin",
@@ -79,6 +47,13 @@ HEALTH = {
     "redis": "redis-cli ping",
 }
 """Health commands of the images that exist so far; 30 s apart, as Docker's default is."""
+PACK = r"""
+mkdir "$0.root"
+mount -t overlay overlay -o "lowerdir=$1" "$0.root"
+tar -C "$0.root" --numeric-owner --sort=name --exclude=./usr/share/doc --exclude=./usr/share/man \
+  -cf "$0" .
+umount "$0.root"; rmdir "$0.root"
+"""
 Progress = Callable[[str], None]
 
 
@@ -95,34 +70,51 @@ def push_all(connect: Connect, base: Layer, directory: Path) -> dict[str, str]:
     return digests
 
 
+def found(cache: Path) -> Layer | None:
+    """Return the layer of Debian's packages; None where it was never built."""
+
+    def refuse(line: str) -> None:
+        raise LookupError(line)
+
+    try:
+        return base(cache, refuse)
+    except LookupError:
+        return None
+
+
 def base(cache: Path, progress: Progress) -> Layer:
-    """Return the layer with Debian's packages, built when missing.
+    """Return the layer of Debian's packages, built when missing.
 
     Only for the holder of the machine's lab lock.
     """
-    sources = sources_file()
-    made_of = (*PACKAGES, SUITE, *OPTIONS, sources.read_text())
-    digest = hashlib.sha256("\0".join(made_of).encode()).hexdigest()[:16]
+    roots = root(cache, progress)
+    digest = hashlib.sha256(f"{roots[0].parent.name}\0{PACK}".encode()).hexdigest()[:16]
     finished = cache / leftovers.CACHE / "images" / digest
     if not finished.exists():
-        progress("building the stand-in image, about 90 s, once on this machine")
+        progress("packing the stand-in image, about 15 s, once on this machine")
         building = finished.with_name(f".{digest}")
         shutil.rmtree(building, ignore_errors=True)  # what a killed build left
         building.mkdir(parents=True)
-        _build(building, sources)
+        _pack(building, roots)
         building.rename(finished)
     made = json.loads((finished / "layer.json").read_text())
     return Layer(finished / ARCHIVE.with_suffix(".tar.gz"), made["digest"], made["diff_id"])
 
 
-def _build(directory: Path, sources: Path) -> None:
+def root(cache: Path, progress: Progress) -> list[Path]:
+    """Return the layers whose sum is the root of every container, topmost first.
+
+    Only for the holder of the machine's lab lock, where one is missing.
+    """
+    layers = Layers(cache, progress)
+    return [layers.containers(), layers.mail(), layers.base()]
+
+
+def _pack(directory: Path, roots: list[Path]) -> None:
     archive = directory / ARCHIVE
-    bootstrap = ("mmdebstrap", "-q", "--variant=minbase", f"--include={','.join(PACKAGES)}")
-    options = [*OPTIONS, f"--aptopt={fetching(directory)}", SUITE, str(archive), str(sources)]
-    namespace = ("unshare", "-m", "--propagation", "private")
-    # In its own directory: what a killed build leaves there is removed with it.
-    place = ("env", f"TMPDIR={directory}")
-    run(*cgroups.inside(cgroups.BUILD, *namespace, *place, *bootstrap, *options))
+    script = ("unshare", "-m", "--propagation", "private", "sh", "-ec", PACK)
+    lower = ":".join(map(str, roots))
+    run(*cgroups.inside(cgroups.BUILD, *script, str(archive), lower))
     with archive.open("rb") as plain:
         diff_id = hashlib.file_digest(plain, "sha256").hexdigest()
     run(*cgroups.inside(cgroups.BUILD, "gzip", "-1", "-n", str(archive)))

@@ -14,7 +14,6 @@ from lab.faults import TAKEN
 from lab.internet import build
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
-from lab.registry import stand_in
 from lab.running import RunningLab, running
 from tests.support.provider import Customer, customer_of
 from tests.support.waiting import wait_for
@@ -76,7 +75,6 @@ def real_hosts(lab_directory: Path) -> None:
     try:
         layers.mail()
         repository.provide(cache_dir(), layers.host(), fail_if_missing)
-        stand_in.base(cache_dir(), fail_if_missing)
     except LookupError:
         wait_for(built_by_us, seconds=240)
 
