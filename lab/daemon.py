@@ -122,6 +122,7 @@ def build(
     if internet is not None:
         names.router.routes.append(NameTroubles(internet.nameserver).route())
         names.router.routes.append(internet.registry.route())
+        names.router.routes.append(internet.images.route())
         app.router.routes.append(internet.time.route())
     with step("provider emulators"):
         hostwinds_server, cloudflare_server = serve(app), serve(names)

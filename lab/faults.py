@@ -62,3 +62,10 @@ NO_RECEIVER = FAULTS.code(
     cause="Without real hosts the lab is its provider emulators only.",
     acts=Actor.OPERATOR,
 )
+NO_IMAGES = FAULTS.code(
+    "lab.no_images",
+    message="a lab at API level serves no images",
+    remedy="start the lab with real hosts; `penguin lab status` shows what they lack",
+    cause="Without real hosts the lab is its provider emulators only.",
+    acts=Actor.OPERATOR,
+)

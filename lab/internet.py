@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,9 @@ from lab.layers import Layers
 from lab.nameserver.guest import make
 from lab.nameserver.server import TTL, KnotNameserver
 from lab.receiver import Receiver
+from lab.registry import stand_in
 from lab.registry.front import NAMES
+from lab.registry.images import Images
 from lab.registry.server import PORT as REGISTRY_PORT
 from lab.registry.server import Registry
 from lab.time_server import TimeServer
@@ -66,6 +69,7 @@ class Internet:
     nameserver: KnotNameserver
     registry: Registry
     registry_url: str
+    images: Images
     time: TimeServer
 
     def __init__(
@@ -107,13 +111,24 @@ class Internet:
 
     def _start_registry(self) -> None:
         """Serve images by the names that hosts pull them from elsewhere, too."""
+        directory = self._directory / leftovers.REGISTRY
+        pushed = self._cache / leftovers.CACHE / leftovers.REGISTRY
         self.registry = Registry(
-            self._directory / leftovers.REGISTRY,
-            self._cache / leftovers.CACHE / leftovers.REGISTRY,
+            directory,
+            pushed,
             lambda: network.listener(REGISTRY_PORT),
             partial(cgroups.inside, "registry"),
         )
+        if stand_in.found(self._cache) is None:
+            shutil.rmtree(pushed, ignore_errors=True)  # what another version of it has pushed
         self.registry_url = self.registry.start()
+        self.images = Images(
+            self.registry.connect,
+            directory,
+            found=partial(stand_in.found, self._cache),
+            built=partial(stand_in.base, self._cache),
+        )
+        self.images.push_if_built()
         for name in NAMES:
             self.nameserver.create_zone(name)
             self.nameserver.delegate(name)

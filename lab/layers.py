@@ -43,6 +43,21 @@ MAIL = (
     "ssl-cert",
 )
 """The packages that the lab's own guests (DNS, receiver) need in addition."""
+CONTAINERS = (
+    "bind9-dnsutils",
+    "curl",
+    "dns-root-data",
+    "dovecot-imapd",
+    "dovecot-sieve",
+    "dovecot-submissiond",
+    "libnginx-mod-mail",
+    "nginx-light",
+    "postfix-lmdb",
+    "python3-cryptography",
+    "python3-dnspython",
+    "python3-yaml",
+)
+"""The packages that the stand-in for Mailu's images needs beyond those two."""
 SERVICES = ("postfix", "dovecot", "rspamd", "redis-server", "knot", "unbound")
 """Units that the packages enable; a guest enables those that it needs."""
 SUITE = "bookworm"
@@ -133,17 +148,27 @@ class Layers:
 
     def mail(self) -> Path:
         """Return the upper layer with mail and DNS servers; its lower layer is `base`."""
-        base = self.base()
+        return self._above([self.base()], "mail", MAIL, SERVICES)
+
+    def containers(self) -> Path:
+        """Return the layer above `mail` whose sum is the root of containers."""
+        return self._above([self.mail(), self.base()], "containers", CONTAINERS, ("nginx",))
+
+    def _above(
+        self, lower: list[Path], name: str, packages: tuple[str, ...], services: tuple[str, ...]
+    ) -> Path:
+        """Return a layer with further packages, whose services do not start by themselves."""
 
         def build(directory: Path) -> None:
-            arguments = (str(base), str(directory), " ".join(MAIL), " ".join(SERVICES))
+            roots = ":".join(map(str, lower))
+            arguments = (roots, str(directory), " ".join(packages), " ".join(services))
             extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
             group = str(cgroups.root() / cgroups.BUILD)
             sources = str(sources_file(self._sources))
             run(*extend, EXTEND, group, *arguments, sources, str(_fetching(directory)))
 
-        made_of = (*MAIL, *SERVICES, base.parent.name, EXTEND)
-        return self._layer("mail", made_of, build, "about 20 s")
+        made_of = (*packages, *services, lower[0].parent.name, EXTEND)
+        return self._layer(name, made_of, build, "about 20 s")
 
     def _layer(
         self, name: str, made_of: tuple[str, ...], build: Callable[[Path], None], duration: str

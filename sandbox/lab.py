@@ -19,9 +19,11 @@ from cli.output import (
     progress_stream,
 )
 from kit.faults import first_line
+from kit.paths import cache_dir
 from lab import check, control, leftovers
 from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
 from lab.receiver import messages, sender_of, wait_for_message
+from lab.registry import order
 from lab.running import RunningLab, required, running
 from sandbox import local
 
@@ -99,10 +101,28 @@ def _guests(lab: RunningLab) -> list[dict[str, Any]]:
         {"what": "resolver", "state": "ready", "address": lab.resolver},
         {"what": "acme", "state": authority, "address": lab.acme},
         {"what": "packages", "state": "ready", "address": lab.packages},
-        {"what": "registry", "state": "ready; all images are stand-ins", "address": lab.registry},
+        {"what": "registry", "state": _images(lab), "address": lab.registry},
         {"what": "time", "state": "ready", "address": lab.time_server},
         {"what": "receiver", "state": receiver, "address": lab.receiver},
     ]
+
+
+def _images(lab: RunningLab) -> str:
+    if order.state_of(lab)["served"]:
+        return "ready; all images are stand-ins"
+    return "ready; empty until `penguin lab images` builds stand-ins"
+
+
+@app.command()
+def images(output: OutputOption = Format.TABLE) -> None:
+    """Build the image that stands in for Mailu's, which the registry serves from then on."""
+    stream = progress_stream(output)
+    served = order.provide(
+        local.lab_dir(), cache_dir(), lambda line: print(f"  … {line}", file=stream, flush=True)
+    )
+    outcome = "served" if served else "built; the next lab serves it"
+    result = {"kind": "images", "outcome": outcome}
+    print_result(f"the stand-in image is {outcome}", result, output)
 
 
 @app.command()

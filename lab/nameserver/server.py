@@ -66,6 +66,7 @@ class KnotNameserver:
             self.sign(zone)
         self.set_ds(BROKEN, [FOREIGN_DS])
         self.trust_anchor = f"{ROOT} IN DS {self.sign(ROOT)}"
+        self.replace(SIGNED, SIGNED, "A", TTL, [*REGISTRY.values()])  # it is asked for an address
         self._guest.inside(
             'cat > "/$0"; systemctl start unbound', TRUST_ANCHOR, stdin=self.trust_anchor + "\n"
         )

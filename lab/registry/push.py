@@ -10,7 +10,7 @@ import json
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,7 +58,12 @@ class Image:
 def write_layer(file: Path, content: Mapping[str, bytes]) -> Layer:
     """Write a layer with a few files, the same for the same content."""
     archive = io.BytesIO()
+    parents = {str(path) for name in content for path in PurePosixPath(name).parents} - {"."}
     with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name in sorted(parents):  # or engines make them, for root alone
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            tar.addfile(entry)
         for name, data in sorted(content.items()):
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), 0o755
@@ -67,9 +72,14 @@ def write_layer(file: Path, content: Mapping[str, bytes]) -> Layer:
     return Layer.of(file)
 
 
-def push(connect: Connect, repository: str, tag: str, image: Image) -> str:
-    """Write an image under a name; return the digest of its index."""
-    target = _Target(connect, repository)
+def push(
+    connect: Connect, repository: str, tag: str, image: Image, source: str | None = None
+) -> str:
+    """Write an image under a name; return the digest of its index.
+
+    Layers that the repository `source` has are taken from there.
+    """
+    target = _Target(connect, repository, source)
     platform = {"architecture": ARCHITECTURES[image.machine], "os": "linux"}
     config = _json(
         {
@@ -107,9 +117,10 @@ def digest_of(document: bytes) -> str:
 class _Target:
     """One repository of a registry."""
 
-    def __init__(self, connect: Connect, repository: str) -> None:
+    def __init__(self, connect: Connect, repository: str, source: str | None) -> None:
         self._connect = connect
         self._path = f"/v2/{repository}"
+        self._source = source
 
     def add(self, blob: bytes) -> None:
         """Write a blob."""
@@ -118,13 +129,20 @@ class _Target:
     def add_file(self, layer: Layer) -> None:
         """Write a layer, unless the repository has it."""
         known = self._request("HEAD", f"{self._path}/blobs/{layer.digest}")
-        if known.status != http.client.OK:
+        if known.status != http.client.OK and not self._mount(layer.digest):
             with layer.file.open("rb") as content:
                 self._put(self._upload(layer.digest), content, size=layer.file.stat().st_size)
 
     def name(self, reference: str, kind: str, document: bytes) -> None:
         """Write a manifest or index under a tag or its digest."""
         self._put(f"{self._path}/manifests/{reference}", document, kind=kind)
+
+    def _mount(self, digest: str) -> bool:
+        """Have a blob of another repository; False where that has none either."""
+        if self._source is None:
+            return False
+        path = f"{self._path}/blobs/uploads/?mount={digest}&from={self._source}"
+        return self._request("POST", path, length=0).status == http.client.CREATED
 
     def _upload(self, digest: str) -> str:
         """Begin an upload; return the path that takes the blob."""

@@ -184,6 +184,9 @@ def test_signed_zones_validate_from_the_root(zone, lab) -> None:
     wait_for(lambda: bool(zone.ask(zone.resolver, zone.name, "SOA", RD_AD).flags & dns.flags.AD))
     for name in (".", "example.org"):
         assert zone.ask(zone.resolver, name, "SOA", RD_AD).flags & dns.flags.AD
+    address = zone.ask(zone.resolver, "example.org", "A", RD_AD)
+    assert address.answer
+    assert address.flags & dns.flags.AD
     zone.add(f"more.{zone.name}", "A", "198.18.1.1")
     answer = zone.ask(zone.resolver, f"more.{zone.name}", "A", RD_AD)
     assert answer.answer

@@ -1,0 +1,57 @@
+"""What every container of the stand-in image does before it becomes a daemon."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kit.paths import checkout
+from lab.mailu.container import resolver
+from lab.mailu.container.__main__ import CONFIGURATION_ERROR
+
+
+def start(part: str, **environ: str) -> tuple[int, str, str]:
+    """Start a part as its container does; return exit code, output, errors."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab.mailu.container", part],
+        cwd=checkout(),
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("part", ["front", "webmail", "nothing"])
+def test_part_that_does_not_exist_says_so(part: str) -> None:
+    code, output, errors = start(part)
+    assert code == CONFIGURATION_ERROR
+    assert output.startswith(f"stand-in: {part} of the lab; this is not Mailu's code")
+    assert errors == f"stand-in: {part} is not part of this stand-in\n"
+
+
+@pytest.mark.parametrize("part", ["redis", "resolver", "front"])
+def test_container_without_its_secret_ends(part: str, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    code, _, errors = start(part, SECRET_KEY_FILE=str(secret))
+    assert code == CONFIGURATION_ERROR
+    assert errors == f"stand-in: SECRET_KEY_FILE={secret} does not exist\n"
+
+
+def test_resolver_answers_the_containers_alone() -> None:
+    text = resolver.configuration("10.1.2.0/24")
+    allowed = [line.split()[1:] for line in text.splitlines() if "access-control" in line]
+    assert allowed == [["127.0.0.0/8", "allow"], ["10.1.2.0/24", "allow"]]
+    assert "cache-min-ttl: 300" in text
+    assert 'module-config: "validator iterator"' in text
+
+
+def test_root_servers_are_written_as_hints() -> None:
+    assert resolver.hints({"a.registry.example": "198.18.0.56"}) == (
+        ". 3600000 NS a.registry.example.\na.registry.example. 3600000 A 198.18.0.56\n"
+    )
