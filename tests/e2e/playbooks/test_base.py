@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
 
-import httpx2
 import pytest
 
 from controlplane.ansible import faults
@@ -15,6 +14,7 @@ from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
 from lab.nameserver.server import FOREIGN_DS
 from lab.time_server import LIES, SILENT
+from tests.support import plain_http
 from tests.support.faults import assert_shows
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
@@ -46,10 +46,10 @@ def clock_fault(lab: Any) -> Iterator[Callable[[str], None]]:
     url = f"{lab.hostwinds_url}/_lab/time"
 
     def inject(name: str) -> None:
-        httpx2.post(url, json={"fault": name, "times": -1}).raise_for_status()
+        plain_http.post(url, json={"fault": name, "times": -1}).raise_for_status()
 
     yield inject
-    httpx2.delete(url).raise_for_status()
+    plain_http.delete(url).raise_for_status()
 
 
 def run(host: Any, **overrides: object) -> int:
@@ -81,7 +81,7 @@ def test_clock_that_is_not_proven_ends_the_run_before_any_change(
     assert_shows(caught.value, faults.CLOCK_WRONG, reason=reason)
     assert mail_host.shell("ls /etc/timezone") == ""
 
-    httpx2.delete(f"{lab.hostwinds_url}/_lab/time").raise_for_status()
+    plain_http.delete(f"{lab.hostwinds_url}/_lab/time").raise_for_status()
     assert mail_host.configure() == 1
 
 
