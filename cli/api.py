@@ -20,6 +20,7 @@ from controlplane.messages.schemas import Queued
 from controlplane.schemas import Page, ProblemDocument, ProblemViolation
 from controlplane.tenants.schemas import TenantView
 from kit.faults import Fault, Violation
+from kit.web import verification
 from sender.schemas import Explanation
 
 TIMEOUT = 30
@@ -140,6 +141,7 @@ class Api:
             headers={"Authorization": f"Bearer {self.key}"},
             timeout=timeout,
             transport=self.transport,
+            verify=verification(self.url),
             # No proxy for requests to this machine.
             trust_env=urlsplit(self.url).hostname not in LOOPBACK,
         )

@@ -26,6 +26,7 @@ from hostwinds.firewall import Firewall, FirewallProfile
 from hostwinds.limiter import Limiter, limiter_from_environment
 from hostwinds.models import Instance, host_address
 from kit.faults import Code, first_line
+from kit.web import verification
 
 URL = "https://clients.hostwinds.com/cloud/api.php"
 TIMEOUT = httpx2.Timeout(60, connect=10)
@@ -61,7 +62,10 @@ class Client:
         # A local address of family IPv4 keeps requests off IPv6, which the provider rejects.
         self._http = httpx2.Client(
             timeout=TIMEOUT,
-            transport=httpx2.HTTPTransport(local_address="0.0.0.0"),  # noqa: S104
+            transport=httpx2.HTTPTransport(
+                verify=verification(url),
+                local_address="0.0.0.0",  # noqa: S104
+            ),
         )
 
     @classmethod

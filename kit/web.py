@@ -1,10 +1,11 @@
-"""Openers of URLs whose redirects cannot carry a request where it must not go."""
+"""Requests: redirects that cannot lead where they must not, and certificates that are verified."""
 
 from __future__ import annotations
 
 import ssl
 from typing import Any
 from urllib import request
+from urllib.parse import urlsplit
 
 
 def encrypted_only(context: ssl.SSLContext | None = None) -> request.OpenerDirector:
@@ -30,3 +31,14 @@ class _NoRedirect(request.HTTPRedirectHandler):
 def without_redirects() -> request.OpenerDirector:
     """Return an opener for requests with a credential, which a redirect would hand to others."""
     return request.build_opener(_NoRedirect)
+
+
+def verification(url: str) -> ssl.SSLContext | bool:
+    """Return by what a client of httpx2 verifies certificates, if all its requests go to this URL.
+
+    To load all authorities takes a tenth of a second of each process, and HTTP has no use for them.
+    A client without any refuses each certificate.
+    """
+    if urlsplit(url).scheme == "http":
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return True

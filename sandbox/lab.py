@@ -20,6 +20,7 @@ from cli.output import (
 )
 from kit.faults import first_line
 from kit.paths import cache_dir
+from kit.web import verification
 from lab import check, control, leftovers
 from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
 from lab.receiver import messages, sender_of, wait_for_message
@@ -306,7 +307,14 @@ def add_zone(lab: RunningLab, name: str, *, enterprise: bool = False) -> None:
 def _request(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:
     """Send a request to an emulator, without a proxy."""
     try:
-        return httpx2.request(method, url, json=document, timeout=TIMEOUT, trust_env=False)
+        return httpx2.request(
+            method,
+            url,
+            json=document,
+            timeout=TIMEOUT,
+            verify=verification(url),
+            trust_env=False,
+        )
     except httpx2.HTTPError as error:
         reason = f"it does not answer: {first_line(error)}"
         raise FAILED(part="the lab", reason=reason, where=url) from None

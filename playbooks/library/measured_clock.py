@@ -8,15 +8,16 @@ clock is wrong takes valid certificates and DNS signatures for expired ones.
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import struct
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ansible.module_utils.basic import AnsibleModule
-
+ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
+"""Ansible writes them here: see "Modules" in playbooks/README.md."""
 PORT = 123
 TRIES = 2
 TIMEOUT = 2.0
@@ -106,24 +107,15 @@ def _seconds(timestamp: bytes) -> float:
 
 def main() -> None:
     """Ask all servers at once and judge."""
-    server = {
-        "name": {"type": "str", "required": True},
-        "address": {"type": "str", "required": True},
-    }
-    module = AnsibleModule(
-        argument_spec={
-            "servers": {"type": "list", "elements": "dict", "required": True, "options": server},
-            "limit": {"type": "float", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    servers: list[dict[str, Any]] = module.params["servers"]
+    arguments = json.loads(ARGUMENTS)
+    servers: list[dict[str, str]] = arguments["servers"]
     with ThreadPoolExecutor(max(1, len(servers))) as pool:
         results = list(pool.map(lambda one: measure(one["name"], one["address"]), servers))
-    reason = verdict(results, module.params["limit"])
+    reason = verdict(results, float(arguments["limit"]))
     if reason is not None:
-        module.fail_json(msg=reason)
-    module.exit_json(changed=False, measured=[result._asdict() for result in results])
+        print(json.dumps({"failed": True, "msg": reason}))
+        return
+    print(json.dumps({"changed": False, "measured": [result._asdict() for result in results]}))
 
 
 if __name__ == "__main__":

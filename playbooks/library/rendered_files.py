@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import grp
+import json
 import os
 import pwd
 import shutil
@@ -20,7 +21,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
+ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
+"""Ansible writes them here: see "Modules" in playbooks/README.md."""
+FIELDS = {
+    "path": None,
+    "content": None,
+    "link": None,
+    "state": "present",
+    "owner": "root",
+    "group": "root",
+    "mode": "0644",
+}
+"""Of an entry, with their defaults."""
+STATES = ("present", "absent", "directory")
 
 
 def _ids(owner: str, group: str) -> tuple[int, int]:
@@ -141,6 +154,16 @@ def prune(rule: dict[str, Any], check: bool) -> list[dict[str, str]]:
     return [change for change in changes if change is not None]
 
 
+def completed(file: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with all its fields; raises ValueError at one that does not exist."""
+    entry = FIELDS | file
+    if unknown := sorted(file.keys() - FIELDS.keys()):
+        raise ValueError(f"unknown: {', '.join(unknown)}")
+    if entry["state"] not in STATES:
+        raise ValueError(f"unknown state: {entry['state']}")
+    return entry
+
+
 def apply(file: dict[str, Any], check: bool) -> dict[str, str] | None:
     """Apply one entry."""
     if file["state"] == "absent":
@@ -152,59 +175,33 @@ def apply(file: dict[str, Any], check: bool) -> dict[str, str] | None:
     return write_file(file, check)
 
 
-def main() -> None:
-    """Read the arguments, apply all entries, return the changes."""
-    module = AnsibleModule(
-        argument_spec={
-            "files": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "path": {"type": "str", "required": True},
-                    "content": {"type": "str"},
-                    "link": {"type": "str"},
-                    "state": {
-                        "type": "str",
-                        "default": "present",
-                        "choices": ["present", "absent", "directory"],
-                    },
-                    "owner": {"type": "str", "default": "root"},
-                    "group": {"type": "str", "default": "root"},
-                    "mode": {"type": "str", "default": "0644"},
-                },
-            },
-            "prune": {
-                "type": "list",
-                "elements": "dict",
-                "default": [],
-                "options": {
-                    "directory": {"type": "str", "required": True},
-                    "pattern": {"type": "str", "required": True},
-                    "keep": {"type": "list", "elements": "str", "required": True},
-                },
-            },
-        },
-        supports_check_mode=True,
-    )
+def run(files: list[dict[str, Any]], rules: list[dict[str, Any]], check: bool) -> dict[str, Any]:
+    """Apply all entries; return the changes, or which path failed."""
     changes: list[dict[str, str]] = []
     path = ""
     try:
-        for file in module.params["files"]:
+        for file in files:
             path = file["path"]
-            change = apply(file, module.check_mode)
+            change = apply(completed(file), check)
             if change is not None:
                 changes.append(change)
-        for rule in module.params["prune"]:
+        for rule in rules:
             path = rule["directory"]
-            changes += prune(rule, module.check_mode)
-    except (OSError, KeyError) as error:
-        module.fail_json(msg=f"{path}: {error}")
-    module.exit_json(
-        changed=bool(changes),
-        paths=[change["after_header"] for change in changes],
-        diff=changes,
-    )
+            changes += prune(rule, check)
+    except (OSError, KeyError, ValueError) as error:
+        return {"failed": True, "msg": f"{path}: {error}"}
+    return {
+        "changed": bool(changes),
+        "paths": [change["after_header"] for change in changes],
+        "diff": changes,
+    }
+
+
+def main() -> None:
+    """Read the arguments, apply all entries, return the changes."""
+    arguments = json.loads(ARGUMENTS)
+    check = arguments["_ansible_check_mode"]
+    print(json.dumps(run(arguments["files"], arguments["prune"], check)))
 
 
 if __name__ == "__main__":

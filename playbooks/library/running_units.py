@@ -10,13 +10,16 @@ active before one of its files changed, is restarted. One call handles all units
 from __future__ import annotations
 
 import fnmatch
+import json
 import subprocess
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.basic import AnsibleModule
-
+ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
+"""Ansible writes them here: see "Modules" in playbooks/README.md."""
+FIELDS: dict[str, Any] = {"watch": [], "enabled": False}
+"""Of an entry beside `names`, with their defaults."""
 PROPERTIES = "Id,ActiveState,ActiveEnterTimestamp,ConditionResult,ConditionTimestamp,UnitFileState"
 TIMEOUT_SECONDS = 90
 
@@ -126,52 +129,50 @@ def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
             _checked_systemctl(*verb, "--quiet", *names)
 
 
-def main() -> None:
+def run(units: list[dict[str, Any]], only: str | None, check: bool) -> dict[str, Any]:
     """Observe, decide, act once per verb, and observe again."""
-    module = AnsibleModule(
-        argument_spec={
-            "units": {
-                "type": "list",
-                "elements": "dict",
-                "required": True,
-                "options": {
-                    "names": {"type": "list", "elements": "str", "required": True},
-                    "watch": {"type": "list", "elements": "str", "default": []},
-                    "enabled": {"type": "bool", "default": False},
-                },
-            },
-            "only": {"type": "str"},
-        },
-        supports_check_mode=True,
-    )
-    units: dict[str, dict[str, Any]] = {
-        name: unit for unit in module.params["units"] for name in unit["names"]
-    }
-    names = list(units)
+    by_name = {name: completed(unit) for unit in units for name in unit["names"]}
+    names = list(by_name)
     seen = observe(names)
     restart = [
         name
         for name in names
-        if active_since(seen[name]) <= newest_change(watched_paths(name, units[name]["watch"]))
+        if active_since(seen[name]) <= newest_change(watched_paths(name, by_name[name]["watch"]))
         or active_since(seen[name]) == 0.0
     ]
     enable = [
         name
         for name in names
-        if units[name]["enabled"] and seen[name].get("UnitFileState") != "enabled"
+        if by_name[name]["enabled"] and seen[name].get("UnitFileState") != "enabled"
     ]
-    only = module.params["only"]
     stop = surplus_units(only, set(names)) if only else []
-    if (restart or enable or stop) and not module.check_mode:
+    if (restart or enable or stop) and not check:
         try:
             act(enable, stop, restart)
         except SystemctlFailed as failure:
             after = observe(names)
             inactive = [name for name in restart if active_since(after[name]) == 0.0]
-            module.fail_json(msg=failure_text(inactive) if inactive else str(failure))
-    module.exit_json(
-        changed=bool(restart or enable or stop), restarted=restart, enabled=enable, stopped=stop
-    )
+            return {"failed": True, "msg": failure_text(inactive) if inactive else str(failure)}
+    return {
+        "changed": bool(restart or enable or stop),
+        "restarted": restart,
+        "enabled": enable,
+        "stopped": stop,
+    }
+
+
+def completed(unit: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry with all its fields; raises ValueError at one that does not exist."""
+    if unknown := sorted(unit.keys() - {"names", *FIELDS}):
+        raise ValueError(f"unknown: {', '.join(unknown)}")
+    return FIELDS | unit
+
+
+def main() -> None:
+    """Read the arguments and print the result."""
+    arguments = json.loads(ARGUMENTS)
+    check = arguments["_ansible_check_mode"]
+    print(json.dumps(run(arguments["units"], arguments.get("only"), check)))
 
 
 if __name__ == "__main__":

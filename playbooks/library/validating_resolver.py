@@ -7,13 +7,14 @@ The first has to be answered as validated (AD, RFC 4035 3.2.3), the second not a
 
 from __future__ import annotations
 
+import json
 import secrets
 import socket
 import struct
 import time
 
-from ansible.module_utils.basic import AnsibleModule
-
+ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
+"""Ansible writes them here: see "Modules" in playbooks/README.md."""
 PORT = 53
 TIMEOUT = 5.0
 """Seconds for each answer."""
@@ -72,19 +73,10 @@ def _signed(server: str, name: str, port: int) -> str | None:
 
 def main() -> None:
     """Ask and judge."""
-    module = AnsibleModule(
-        argument_spec={
-            "server": {"type": "str", "required": True},
-            "signed": {"type": "str", "required": True},
-            "broken": {"type": "str", "required": True},
-            "patience": {"type": "float", "default": 30.0},
-        },
-        supports_check_mode=True,
-    )
-    reason = unproven(**module.params)
-    if reason is not None:
-        module.fail_json(msg=f"the resolver does not validate: {reason}")
-    module.exit_json(changed=False)
+    given = json.loads(ARGUMENTS)
+    reason = unproven(given["server"], given["signed"], given["broken"], float(given["patience"]))
+    failed = {"failed": True, "msg": f"the resolver does not validate: {reason}"}
+    print(json.dumps({"changed": False} if reason is None else failed))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx2
 import psutil
 import pytest
 
@@ -24,6 +23,7 @@ from kit.paths import checkout, state_dir
 from lab import leftovers
 from lab.running import RunningLab, required
 from sandbox import down, local, up
+from tests.support import plain_http
 from tests.support.command_line import run_process
 from tests.support.oddest import DELAYS, FORMS
 from tests.support.processes import connects_to, mentioning
@@ -50,9 +50,9 @@ def own_lab(real_hosts: None) -> Iterator[RunningLab]:
     up.start()
     lab = required(local.lab_dir())
     remove = f"{lab.hostwinds_url}/_lab/portal/profiles"
-    httpx2.request("DELETE", remove, json={"name": FIREWALL_PROFILE}).raise_for_status()
+    plain_http.request("DELETE", remove, json={"name": FIREWALL_PROFILE}).raise_for_status()
     switches = f"{lab.hostwinds_url}/_lab/settings"
-    httpx2.post(switches, json={**FORMS, **DELAYS}).raise_for_status()
+    plain_http.post(switches, json={**FORMS, **DELAYS}).raise_for_status()
     yield lab
     down.stop()
 
@@ -78,7 +78,7 @@ def operations(api: Api) -> list[OperationView]:
 
 
 def bought(lab: RunningLab) -> list[str]:
-    ledger = httpx2.get(f"{lab.hostwinds_url}/_lab/ledger", timeout=30).json()
+    ledger = plain_http.get(f"{lab.hostwinds_url}/_lab/ledger").json()
     return sorted(line["kind"] for line in ledger)
 
 
@@ -103,9 +103,9 @@ def until_reported(condition: str, *parts: str) -> None:
 
 def power(lab: RunningLab, action: str) -> None:
     """Run a power action of the provider's panel."""
-    [server] = httpx2.get(f"{lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    [server] = plain_http.get(f"{lab.hostwinds_url}/_lab/portal/servers").json()
     form = {"action": action, "API": lab.hostwinds_key, "serviceid": str(server["serviceid"])}
-    httpx2.post(f"{lab.hostwinds_url}/cloud/api.php", data=form, timeout=60)
+    plain_http.post(f"{lab.hostwinds_url}/cloud/api.php", data=form)
 
 
 def test_firewall_profile_that_does_not_exist_is_reported_and_nothing_is_ordered(
@@ -162,7 +162,7 @@ def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
     own_lab: RunningLab, api: Api, tmp_path: Path
 ) -> None:
     ready()
-    [server] = httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    [server] = plain_http.get(f"{own_lab.hostwinds_url}/_lab/portal/servers").json()
     disk = local.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
     obstacle = disk / "etc/dovecot/dovecot.conf"
     original = obstacle.read_text()
@@ -190,7 +190,7 @@ def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
 
 def test_host_whose_clock_is_not_proven_is_not_changed_before_it_is(own_lab: RunningLab) -> None:
     ready()
-    [server] = httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json()
+    [server] = plain_http.get(f"{own_lab.hostwinds_url}/_lab/portal/servers").json()
     disk = local.lab_dir() / leftovers.HOSTS / str(server["serviceid"]) / "m"
     mailboxes = disk / "etc/postfix-inbound/mailboxes"
     assert "people/more%40" in mailboxes.read_text()
@@ -233,11 +233,11 @@ def test_host_rebooted_at_the_provider_sends_again(own_lab: RunningLab, api: Api
 
 def test_tenant_that_is_deleted_leaves_no_server_and_no_record(own_lab: RunningLab) -> None:
     penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=240s")
-    assert httpx2.get(f"{own_lab.hostwinds_url}/_lab/portal/servers", timeout=30).json() == []
+    assert plain_http.get(f"{own_lab.hostwinds_url}/_lab/portal/servers").json() == []
     headers = {"Authorization": f"Bearer {own_lab.cloudflare_token}"}
     base = f"{own_lab.cloudflare_url}/client/v4/zones"
-    for zone in httpx2.get(base, headers=headers, timeout=30).json()["result"]:
-        records = httpx2.get(f"{base}/{zone['id']}/dns_records", headers=headers, timeout=30)
+    for zone in plain_http.get(base, headers=headers).json()["result"]:
+        records = plain_http.get(f"{base}/{zone['id']}/dns_records", headers=headers)
         assert records.json()["result"] == []
 
 

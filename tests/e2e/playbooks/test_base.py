@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from threading import Event
 from typing import Any
 
-import httpx2
 import pytest
 
 from controlplane.ansible import faults
@@ -15,6 +14,7 @@ from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
 from lab.nameserver.server import FOREIGN_DS
 from lab.time_server import LIES, SILENT
+from tests.support import plain_http
 from tests.support.faults import assert_shows
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
@@ -26,6 +26,19 @@ timeout 10 bash -c 'exec 3<>/dev/tcp/fd00::1/80' 2>&1
 ip -6 address del fd00::2/64 dev eth0
 """
 
+HOLD = """
+mkfifo /run/held
+printf '#!/bin/sh\\nread -r _ < /run/held\\n' > /usr/local/bin/dpkg-query
+chmod 755 /usr/local/bin/dpkg-query
+"""
+"""`List missing packages` waits for a writer of the pipe."""
+RELEASE = """
+test -p /run/held || exit 0
+rm /usr/local/bin/dpkg-query
+timeout 5 sh -c ': > /run/held'
+rm /run/held
+"""
+
 
 @pytest.fixture
 def clock_fault(lab: Any) -> Iterator[Callable[[str], None]]:
@@ -33,10 +46,10 @@ def clock_fault(lab: Any) -> Iterator[Callable[[str], None]]:
     url = f"{lab.hostwinds_url}/_lab/time"
 
     def inject(name: str) -> None:
-        httpx2.post(url, json={"fault": name, "times": -1}).raise_for_status()
+        plain_http.post(url, json={"fault": name, "times": -1}).raise_for_status()
 
     yield inject
-    httpx2.delete(url).raise_for_status()
+    plain_http.delete(url).raise_for_status()
 
 
 def run(host: Any, **overrides: object) -> int:
@@ -68,7 +81,7 @@ def test_clock_that_is_not_proven_ends_the_run_before_any_change(
     assert_shows(caught.value, faults.CLOCK_WRONG, reason=reason)
     assert mail_host.shell("ls /etc/timezone") == ""
 
-    httpx2.delete(f"{lab.hostwinds_url}/_lab/time").raise_for_status()
+    plain_http.delete(f"{lab.hostwinds_url}/_lab/time").raise_for_status()
     assert mail_host.configure() == 1
 
 
@@ -123,8 +136,16 @@ def test_nothing_leaves_by_ipv6(mail_host) -> None:
     assert mail_host.shell("ping -6 -c1 -w2 ::1 >/dev/null && echo loopback") == "loopback\n"
 
 
+@pytest.fixture
+def held_before_the_services(mail_host) -> Iterator[None]:
+    """Keep runs in the task between the files and their services, until the test has ended."""
+    mail_host.shell(HOLD)
+    yield
+    mail_host.shell(RELEASE)
+
+
 def test_run_that_was_ended_in_the_middle_is_completed_by_the_next(
-    mail_host,
+    mail_host, held_before_the_services
 ) -> None:
     stop = Event()
     ended = AnsibleConfigurator(mail_host.configurator()._settings, stop=stop)
@@ -143,6 +164,7 @@ def test_run_that_was_ended_in_the_middle_is_completed_by_the_next(
             progress=progress,
         )
     assert_shows(caught.value, OPERATION_ENDED, reason=...)
+    mail_host.shell(RELEASE)
     before = mail_host.shell("systemctl show -P ActiveEnterTimestampMonotonic unbound")
     assert mail_host.configure() == 1, "what has older files runs again"
     assert mail_host.shell("systemctl show -P ActiveEnterTimestampMonotonic unbound") != before

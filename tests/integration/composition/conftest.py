@@ -17,6 +17,7 @@ import pytest
 
 from kit.database import Role, role_name
 from kit.paths import checkout
+from tests.support import plain_http
 from tests.support.command_line import COMMAND, environment_of, run_process
 from tests.support.processes import children, command
 from tests.support.waiting import wait_for
@@ -67,7 +68,7 @@ class Installation:
     def health(self, part: str = "") -> httpx2.Response:
         """Request the health of all or of one part, which must be answered within a second."""
         path = f"/api/v1/health/{part}".rstrip("/")
-        return httpx2.get(f"{self.announced['url']}{path}", timeout=1.0, trust_env=False)
+        return plain_http.get(f"{self.announced['url']}{path}", timeout=1.0)
 
     def pid(self, part: str) -> int:
         """Return the process of a part; raises ValueError when there is none."""

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx2
 import psycopg
 import pytest
 
@@ -38,6 +37,7 @@ from tests.integration.sender.conftest import (
     tenant_transaction,
 )
 from tests.integration.sender.sink import Sink
+from tests.support import plain_http
 from tests.support.faults import assert_shows
 from tests.support.processes import children, command, suspended
 from tests.support.waiting import SECONDS, reached, wait_for
@@ -134,12 +134,10 @@ async def work(
 ) -> AsyncIterator[Work]:
     database, name = control_plane.dsn, f"acme{secrets.token_hex(3)}"
     key = json.loads((control_plane.directory / "context.json").read_text())["api_key"]
-    answer = httpx2.post(
+    answer = plain_http.post(
         f"{control_plane.announced['url']}/api/v1/tenants",
         json=document(name),
         headers={"Authorization": f"Bearer {key}"},
-        trust_env=False,
-        timeout=30,
     )
     assert answer.status_code == 201, answer.text
     controller = engine_as(database, control_plane.login(Role.CONTROLLER))
@@ -233,8 +231,8 @@ def test_part_that_is_killed_is_restarted_and_the_others_go_on(
 def test_sender_answers_with_its_metrics(control_plane: Installation) -> None:
     url = f"{control_plane.announced['metrics_url']}/metrics"
     # A sender that another test killed has its slots until its lease ends.
-    wait_for(lambda: "\npenguin_sender_slots 256\n" in httpx2.get(url, trust_env=False).text)
-    content_type = httpx2.get(url, trust_env=False).headers["content-type"]
+    wait_for(lambda: "\npenguin_sender_slots 256\n" in plain_http.get(url).text)
+    content_type = plain_http.get(url).headers["content-type"]
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -334,7 +332,7 @@ async def test_request_that_keeps_the_api_busy_delays_neither_mail_nor_passes(
 
     def send() -> None:
         headers = {"Content-Type": "application/json"}
-        answer = httpx2.post(url, content=body, headers=headers, timeout=60, trust_env=False)
+        answer = plain_http.post(url, content=body, headers=headers)
         answered.append((time.monotonic(), answer.status_code))
 
     sending = threading.Thread(target=send)

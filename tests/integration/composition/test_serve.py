@@ -7,7 +7,6 @@ import signal
 import socket
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from cli.faults import SETTINGS_INVALID
@@ -21,6 +20,7 @@ from composition.faults import (
 )
 from composition.listening import listen
 from controlplane.faults import DATABASE_UNAVAILABLE
+from tests.support import plain_http
 from tests.support.faults import assert_shows, printed
 
 from .conftest import Installation
@@ -49,7 +49,7 @@ def test_api_serves_the_first_operator_until_sigterm(
         assert "the API answers at" in process.stdout.readline()
         url = json.loads((installation.directory / "serve.json").read_text())["url"]
         key = json.loads((installation.directory / "context.json").read_text())["api_key"]
-        answer = httpx2.get(f"{url}/api/v1/tenants", headers={"Authorization": f"Bearer {key}"})
+        answer = plain_http.get(f"{url}/api/v1/tenants", headers={"Authorization": f"Bearer {key}"})
         assert answer.json() == {"items": [], "next": None}
     finally:
         process.send_signal(signal.SIGTERM)

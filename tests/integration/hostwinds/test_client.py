@@ -6,7 +6,6 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx2
 import psycopg
 import pytest
 from pydantic import SecretStr
@@ -26,6 +25,7 @@ from kit.faults import Fault
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from tests.integration.hostwinds.conftest import KEY, Clock
+from tests.support import plain_http
 from tests.support.families import dual_stack
 from tests.support.faults import assert_shows, fault_shown
 
@@ -88,7 +88,7 @@ def test_request_is_sent_over_ipv4_where_the_name_has_both_families(
         monkeypatch.setattr(socket, "getaddrinfo", resolved)
         url = f"http://clients.hostwinds.example:{port}/cloud/api.php"
         call = {"action": "get_instances", "API": KEY}
-        assert "Not Authorized!" in httpx2.post(url, data=call, trust_env=False).text
+        assert "Not Authorized!" in plain_http.post(url, data=call).text
         with Client(url, SecretStr(KEY), FileLimiter(tmp_path / "limiter", rate=1000)) as client:
             assert client.instances() == []
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx2
 import pytest
 
 from lab.cloudflare.account import QUOTA, CloudflareAccount
 from lab.cloudflare.limits import PRO
 from lab.memory import MemoryNameserver
+from tests.support import plain_http
 
 from .cloudflare_client import KEY, SERVICE, TXT, UNKNOWN, A, Body, Client
 from .conftest import TOKEN
@@ -179,7 +179,7 @@ class TestRefusals:
 
     def test_body_that_is_no_json_is_refused_in_the_envelope(self, url: str, records: str) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        answer = httpx2.post(f"{url}{records}", content=b"{", headers=headers, trust_env=False)
+        answer = plain_http.post(f"{url}{records}", content=b"{", headers=headers)
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, 6007)
 
     @pytest.mark.parametrize(
@@ -382,5 +382,5 @@ class TestEmailRouting:
         control = url.removesuffix("/client/v4") + "/_lab/email-routing"
         for enabled in (True, False):
             body = {"zone": "acme.example", "enabled": enabled}
-            assert httpx2.post(control, json=body, trust_env=False).status_code == 200
+            assert plain_http.post(control, json=body).status_code == 200
             assert bool(account.records(zone)) is enabled

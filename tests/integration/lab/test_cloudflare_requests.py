@@ -13,6 +13,7 @@ from lab.cloudflare.limits import PRO
 from lab.cloudflare.tokens import READ_ONLY, READ_WRITE, Permission
 from lab.emulator_server import serve
 from lab.memory import MemoryNameserver
+from tests.support import plain_http
 
 from .cloudflare_client import TXT, UNKNOWN, A, Client
 from .conftest import TOKEN
@@ -74,11 +75,11 @@ class TestTokens:
     def test_token_is_made_by_the_control(self, url: str) -> None:
         control = url.removesuffix("/client/v4") + "/_lab/tokens"
         wanted = {"permissions": ["#zone:read"], "zones": ["acme.example"]}
-        made = httpx2.post(control, json=wanted, trust_env=False).json()
+        made = plain_http.post(control, json=wanted).json()
         client = Client(url, {"Authorization": f"Bearer {made['token']}"})
         assert client("GET", "/zones").status_code == 200
         client.close()
-        refused = httpx2.post(control, json={"permissions": ["all"]}, trust_env=False)
+        refused = plain_http.post(control, json={"permissions": ["all"]})
         assert refused.status_code == 400
 
 

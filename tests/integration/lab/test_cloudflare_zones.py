@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import cloudflare
-import httpx2
 import pytest
 
 from lab.cloudflare.account import CloudflareAccount
@@ -16,6 +15,7 @@ from lab.cloudflare.records import plain_content
 from lab.cloudflare.tokens import EVERYTHING, READ_ONLY
 from lab.cloudflare.zone import Record
 from lab.memory import MemoryNameserver
+from tests.support import plain_http
 
 from .cloudflare_client import TXT, A, Body, Client
 from .conftest import TOKEN
@@ -60,7 +60,7 @@ class TestZones:
         assert client("GET", path).json()["result"]["status"] == "active"
         control = url.removesuffix("/client/v4") + "/_lab/zones"
         left = {"name": "new.example", "delegated": False}
-        assert httpx2.post(control, json=left, trust_env=False).status_code == 200
+        assert plain_http.post(control, json=left).status_code == 200
         assert client("GET", path).json()["result"]["status"] == "moved"
         assert owner("PATCH", path, {"paused": True}).json()["result"]["paused"] is True
         assert owner("DELETE", path).json()["result"] == {"id": created["id"]}
@@ -108,10 +108,10 @@ class TestZones:
     ) -> None:
         control = url.removesuffix("/client/v4") + "/_lab/zones"
         wanted = {"name": "go.acme.example"}
-        refused = httpx2.post(control, json=wanted, trust_env=False)
+        refused = plain_http.post(control, json=wanted)
         assert refused.status_code == 400
         assert "not any subdomains" in refused.json()["error"]
-        made = httpx2.post(control, json={**wanted, "enterprise": True}, trust_env=False)
+        made = plain_http.post(control, json={**wanted, "enterprise": True})
         assert made.status_code == 200
         [zone] = account.zones()
         assert (zone["name"], zone["status"]) == ("go.acme.example", "active")
@@ -198,11 +198,10 @@ _dmarc  IN TXT ( "v=DMARC1;"
     def test_file_that_cannot_be_kept_changes_nothing(
         self, url: str, account: CloudflareAccount, zone: str, file: str, code: int
     ) -> None:
-        answer = httpx2.post(
+        answer = plain_http.post(
             f"{url}/zones/{zone}/dns_records/import",
             files={"file": file.encode()},
             headers={"Authorization": f"Bearer {TOKEN}"},
-            trust_env=False,
         )
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, code)
         assert account.records(zone) == []
@@ -223,7 +222,7 @@ _dmarc  IN TXT ( "v=DMARC1;"
     ) -> None:
         headers = {"Authorization": f"Bearer {TOKEN}", **form.pop("headers", {})}
         path = f"{url}/zones/{zone}/dns_records/import"
-        answer = httpx2.post(path, **form, headers=headers, trust_env=False)
+        answer = plain_http.post(path, **form, headers=headers)
         assert (answer.status_code, answer.json()["success"]) == (400, False)
 
     def test_fourth_file_within_a_minute_is_refused(self) -> None:

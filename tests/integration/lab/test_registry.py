@@ -12,6 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from lab.registry.push import INDEX, MANIFEST, digest_of
+from tests.support import plain_http
 from tests.support.emulator import Emulator
 from tests.support.image_registry import NEWER, ImageRegistry
 
@@ -153,19 +154,19 @@ def test_faults_are_injected_and_cleared(
     emulator.app = Starlette(routes=[image_registry.server.route()])
     control = f"{emulator.url}/_lab/registry"
     inject = {"fault": "unavailable", "times": 1}
-    assert httpx2.post(control, json=inject).json() == {"unavailable": 1}
+    assert plain_http.post(control, json=inject).json() == {"unavailable": 1}
     assert code_of(reader.get(TAG, headers=ACCEPT)) == (503, "UNAVAILABLE")
     image_registry.server.inject("no_digest")
     answer = reader.head(TAG, headers=ACCEPT)
     assert (answer.status_code, answer.headers.get("Docker-Content-Digest")) == (200, None)
     image_registry.server.inject("denied")
     assert code_of(reader.get("/token", params=TOKEN)) == (403, "DENIED")
-    assert httpx2.post(control, json={"fault": "away"}).json() == {"away": -1}
+    assert plain_http.post(control, json={"fault": "away"}).json() == {"away": -1}
     with pytest.raises(httpx2.TransportError):
         reader.get(TAG, headers=ACCEPT)
-    mistake = httpx2.post(control, json={"fault": "slow"})
+    mistake = plain_http.post(control, json={"fault": "slow"})
     assert mistake.status_code == 400
     assert "away, unavailable, no_digest, denied" in mistake.json()["error"]
-    assert httpx2.delete(control).json() == {}
+    assert plain_http.delete(control).json() == {}
     assert reader.get(TAG, headers=ACCEPT).status_code == 200
     assert json.loads(reader.get(f"{NGINX}/tags/list").content)["name"] == "mailu/nginx"

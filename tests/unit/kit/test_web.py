@@ -1,7 +1,8 @@
-"""A redirect takes no credential along."""
+"""A redirect takes no credential along; requests without TLS load no authorities."""
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -10,7 +11,7 @@ from urllib.request import Request
 
 import pytest
 
-from kit.web import without_redirects
+from kit.web import verification, without_redirects
 
 
 @pytest.fixture
@@ -49,3 +50,12 @@ def test_request_with_a_credential_follows_no_redirect(
         without_redirects().open(request)
     refused.value.close()
     assert paths == ["/first"]
+
+
+def test_certificates_are_verified_by_the_authorities_of_the_system_or_refused() -> None:
+    assert verification("https://api.example:8443/") is True
+
+    context = verification("http://127.0.0.1:8080")
+    assert isinstance(context, ssl.SSLContext)
+    assert context.cert_store_stats()["x509"] == 0
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.playbook_modules import load
+from tests.support.playbook_modules import load, run
 
 
 @pytest.fixture
@@ -115,6 +115,38 @@ def test_unwanted_entries_are_removed_and_others_stay(
         "postfix-egress-mx1-2",
         "postfix-policyd",
     ]
+
+
+def test_content_of_any_characters_arrives_as_it_is(tmp_path: Path) -> None:
+    path, content = tmp_path / "any", '\'\'\'"""\\n\\" é\u2028\x01 {{ x }}\n\\'
+    files = [entry(path, content=content)]
+
+    assert run("rendered_files", files=files, prune=[], check=True)["changed"]
+    assert not path.exists()
+    assert run("rendered_files", files=files, prune=[])["paths"] == [str(path)]
+    assert path.read_text() == content
+    assert run("rendered_files", files=files, prune=[]) == {
+        "changed": False,
+        "paths": [],
+        "diff": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("fields", "refusal"), [({"sourc": "x"}, "unknown: sourc"), ({"state": "gone"}, "state: gone")]
+)
+def test_entry_with_an_unknown_field_is_refused(
+    tmp_path: Path, fields: dict[str, str], refusal: str
+) -> None:
+    refused = run("rendered_files", files=[entry(tmp_path / "f", content="x", **fields)], prune=[])
+    assert refused["failed"]
+    assert refusal in refused["msg"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unit_with_an_unknown_field_is_refused(running_units: ModuleType) -> None:
+    with pytest.raises(ValueError, match="unknown: watches"):
+        running_units.completed({"names": ["a.service"], "watches": []})
 
 
 def test_unit_that_does_not_run_has_no_start(running_units: ModuleType) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import httpx2
 import pytest
 
 from lab.hostwinds.account import HostwindsAccount
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.integration.lab.hostwinds.conftest import Api, Clock, order, refusal
+from tests.support import plain_http
 
 MAIN, SECONDARY, SPARE = "198.18.1.10", "198.18.1.11", "198.18.1.12"
 UBUNTU = "0c1b2a3d-ubuntu-2204"
@@ -127,7 +127,7 @@ def test_reads_answer_as_seen_live_or_as_documented(
     assert api("get_instance_ips", serviceid=1001) == [shown]
     assert api("get_locations")[0]["id"] == 12
     call = {"action": "check_serviceid", "API": hostwinds_account.key, "serviceid": "1001"}
-    misprint = httpx2.post(f"{base}/cloud/api.php", data=call).text
+    misprint = plain_http.post(f"{base}/cloud/api.php", data=call).text
     assert misprint == '{"success" = true}'
     [refused] = api("get_instances", API="wrong")
     assert refused == {"result": "error", "message": "Not Authorized!"}
@@ -248,7 +248,9 @@ def test_change_that_was_accepted_lands_although_the_key_is_rotated(
     hostwinds_account.settings.lands_after = 60
     api("terminate", serviceid=1001)
     hostwinds_account.settings.key = "rotated"
-    portal = httpx2.post(f"{base}/_lab/portal/change", json={"serviceid": 1001, "name": "renamed"})
+    portal = plain_http.post(
+        f"{base}/_lab/portal/change", json={"serviceid": 1001, "name": "renamed"}
+    )
     assert portal.status_code == 200
     clock.now = 60
     api("get_locations")
@@ -273,7 +275,7 @@ def test_state_is_one_of_openstacks_words(
     assert instance(api)["vm_state"] == "active"
     api("shutdown", serviceid=1001)
     assert (instance(api)["status"], instance(api)["vm_state"]) == ("SHUTOFF", "stopped")
-    httpx2.post(f"{base}/_lab/portal/change", json={"serviceid": 1001, "suspended": True})
+    plain_http.post(f"{base}/_lab/portal/change", json={"serviceid": 1001, "suspended": True})
     assert (instance(api)["status"], instance(api)["vm_state"]) == ("suspended", "suspended")
     hostwinds_account.settings.active_after = 60
     order(api)
@@ -309,7 +311,7 @@ def test_upgrade_is_ordered_paid_applied_and_confirmed(
     assert api("check_upgrade_order", serviceid=1001)["success"]["total"] == "29.00"
     assert refusal(api("upgrade_server", serviceid=1001)) == "The upgrade is not paid."
     paid = {"serviceid": 1001, "upgrade": "paid"}
-    assert httpx2.post(f"{base}/_lab/portal/change", json=paid).status_code == 200
+    assert plain_http.post(f"{base}/_lab/portal/change", json=paid).status_code == 200
     assert api("check_upgrade_reboot", serviceid=1001) == {"success": True}
     api("upgrade_server", serviceid=1001)
     assert instance(api)["status"] == "RESIZED"
@@ -324,11 +326,11 @@ def test_charges_count_what_runs_and_the_fees(
     api("create_ip_cleanup_fee", serviceid=1001)
     order(api, rid="51")
     expected = {"servers": 2, "addresses": 1, "usd_a_month": "19.97", "fees": 1}
-    charges = httpx2.get(f"{base}/_lab/charges").json()
+    charges = plain_http.get(f"{base}/_lab/charges").json()
     assert charges == expected | {"usd_fees": "10.00", "usd_invoiced": "29.97"}
     ended = {"serviceid": 1001, "ended": True}
-    httpx2.post(f"{base}/_lab/portal/change", json=ended)
-    charges = httpx2.get(f"{base}/_lab/charges").json()
+    plain_http.post(f"{base}/_lab/portal/change", json=ended)
+    charges = plain_http.get(f"{base}/_lab/charges").json()
     assert (charges["servers"], charges["usd_a_month"]) == (1, "4.99")
     assert charges["usd_invoiced"] == "29.97"
 
@@ -350,7 +352,7 @@ def test_server_recreated_has_another_password_and_another_address_if_so_set(
 def test_smtp_filter_of_the_portal_is_listed(api: Api, base: str) -> None:
     assert api("get_smtp_filters") == {"success": {"spam": []}}
     entry = {"type": "spam", "created": "2026-11-28 10:00:00", "invoice_id": 7}
-    httpx2.post(f"{base}/_lab/portal/smtp-filters", json=entry)
+    plain_http.post(f"{base}/_lab/portal/smtp-filters", json=entry)
     assert api("get_smtp_filters") == {"success": {"spam": [entry]}}
 
 

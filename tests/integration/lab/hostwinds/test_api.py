@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-import httpx2
 import pytest
 
 from lab.hostwinds.account import HostwindsAccount
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.integration.lab.hostwinds.conftest import KEY, Api, order, refusal
+from tests.support import plain_http
 
 
 class Unbootable(MemoryMachines):
@@ -23,11 +23,11 @@ class Unbootable(MemoryMachines):
 def test_request_in_any_form_is_answered_with_the_wrong_content_type(base: str, form: str) -> None:
     url, body = f"{base}/cloud/api.php", {"action": "get_instances", "API": KEY}
     if form == "query":
-        answer = httpx2.get(url, params=body)
+        answer = plain_http.get(url, params=body)
     elif form == "multipart":
-        answer = httpx2.post(url, files={name: (None, text) for name, text in body.items()})
+        answer = plain_http.post(url, files={name: (None, text) for name, text in body.items()})
     else:
-        answer = httpx2.post(url, **{"data" if form == "form" else "json": body})  # type: ignore[arg-type]
+        answer = plain_http.post(url, **{"data" if form == "form" else "json": body})
     assert answer.json() == {"success": []}
     assert answer.headers["content-type"].startswith("text/html")
 
@@ -49,7 +49,7 @@ def test_error_is_answered_with_status_200(api: Api) -> None:
     "kind", ["application/json", "multipart/form-data", "multipart/form-data; boundary=b"]
 )
 def test_body_that_cannot_be_read_has_no_key(base: str, kind: str, body: bytes) -> None:
-    answer = httpx2.post(f"{base}/cloud/api.php", content=body, headers={"content-type": kind})
+    answer = plain_http.post(f"{base}/cloud/api.php", content=body, headers={"content-type": kind})
     assert answer.status_code == 200
     assert refusal(answer.json()) == "Not Authorized!"
 
@@ -71,7 +71,7 @@ def test_request_over_ipv6_is_not_authorized(
 ) -> None:
     for host in ("127.0.0.1", "[::1]"):
         call = {"action": "get_instances", "API": KEY}
-        answer = httpx2.post(f"http://{host}:{both_families}/cloud/api.php", data=call).json()
+        answer = plain_http.post(f"http://{host}:{both_families}/cloud/api.php", data=call).json()
         assert ("success" in answer) is (host == "127.0.0.1")
     assert refusal(answer) == "Not Authorized!"
     assert answer[0]["action"] == "Authorization"
@@ -117,7 +117,7 @@ def test_instance_locked_or_suspended_refuses_changes(
     assert "locked" in refusal(api("terminate", serviceid=1001))
     api("toggle_lock", serviceid=1001)
     change = {"serviceid": 1001, "suspended": True}
-    assert httpx2.post(f"{base}/_lab/portal/change", json=change).status_code == 200
+    assert plain_http.post(f"{base}/_lab/portal/change", json=change).status_code == 200
     assert "suspended" in refusal(api("terminate", serviceid=1001))
     assert machines.rules[1001] == []
     assert api("get_instance", serviceid=1001)["success"]["status"] == "suspended"
@@ -159,6 +159,6 @@ def test_server_whose_boot_failed_is_in_error_and_can_be_ended(
 
 
 def test_fault_that_is_unknown_is_refused_with_the_list(base: str) -> None:
-    answer = httpx2.post(f"{base}/_lab/faults", json={"fault": "lost_answers"})
+    answer = plain_http.post(f"{base}/_lab/faults", json={"fault": "lost_answers"})
     assert answer.status_code == 400
     assert "lost_answer," in answer.json()["error"]

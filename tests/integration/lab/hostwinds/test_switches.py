@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import httpx2
 import pytest
 
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.switches import ODD_BODIES
 from tests.integration.lab.hostwinds.conftest import Api, order, refusal
+from tests.support import plain_http
 
 
 def test_price_that_rises_is_listed_and_charged(
     api: Api, hostwinds_account: HostwindsAccount, base: str
 ) -> None:
     order(api)
-    change = httpx2.post(f"{base}/_lab/settings", json={"prices": {"52": "14.99"}})
+    change = plain_http.post(f"{base}/_lab/settings", json={"prices": {"52": "14.99"}})
     assert change.json()["prices"] == {"52": "14.99"}
     assert api("get_price_list")["success"]["52"]["monthly"] == "14.99"
     order(api)
     assert [line["usd"] for line in hostwinds_account.ledger] == ["9.99", "14.99"]
-    assert httpx2.get(f"{base}/_lab/charges").json()["usd_a_month"] == "24.98"
-    httpx2.delete(f"{base}/_lab/settings")
+    assert plain_http.get(f"{base}/_lab/charges").json()["usd_a_month"] == "24.98"
+    plain_http.delete(f"{base}/_lab/settings")
     assert api("get_price_list")["success"]["52"]["monthly"] == "9.99"
 
 
@@ -108,7 +108,7 @@ def test_key_is_refused_from_other_sources_and_with_the_status_that_is_set(
     hostwinds_account.settings.allowed_sources = ("192.0.2.1",)
     hostwinds_account.settings.unauthorized_status = 403
     call = {"action": "get_instances", "API": hostwinds_account.key}
-    answer = httpx2.post(f"{base}/cloud/api.php", data=call)
+    answer = plain_http.post(f"{base}/cloud/api.php", data=call)
     assert answer.status_code == 403
     assert answer.json() == [
         {"result": "error", "action": "Authorization", "message": "Not Authorized!"}
@@ -154,7 +154,7 @@ def test_setting_that_is_unknown_or_wrong_is_refused_and_nothing_is_changed(
 ) -> None:
     before = hostwinds_account.settings.model_copy(deep=True)
     for wrong in ({"userid": 2, "keys": "rotated"}, {"userid": 2, "key": "lost"}):
-        answer = httpx2.post(f"{base}/_lab/settings", json=wrong)
+        answer = plain_http.post(f"{base}/_lab/settings", json=wrong)
         assert answer.status_code == 400
         assert "key" in answer.json()["error"]
     assert hostwinds_account.settings == before
