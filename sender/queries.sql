@@ -19,6 +19,20 @@ select id, is_new, is_same from mail.enqueue(
     %(senders)s::text[], %(recipients)s::text[], %(hashes)b::bytea[], %(subjects)s::text[],
     %(campaigns)s::text[], %(mails_per_month)s::bigint, %(mails_queued)s::bigint, %(is_urgent)s)
 
+-- name: untimely
+-- Which messages `mail.enqueue` refuses, by their numbers from 0, though it would refuse others first.
+with message as (
+    select number - 1 as number, wait.delay, coalesce(expiry - now() - wait.delay, limits.longest) as life, limits.longest
+    from unnest(cast(:run_ats as timestamptz[]), cast(:expiries as timestamptz[])) with ordinality
+        as message (due, expiry, number)
+    cross join lateral (select greatest(coalesce(due, now()) - now(), interval '0') as delay) as wait
+    cross join (select interval '30 days' as longest) as limits
+)
+select coalesce(array_agg(number order by number) filter (where life <= interval '0'), '{}') as early,
+    coalesce(array_agg(number order by number) filter (where life > longest), '{}') as late,
+    coalesce(array_agg(number order by number) filter (where delay > longest), '{}') as far
+from message
+
 -- name: providers_of
 select domain, provider from policy.providers_of(cast(:domains as text[]))
 
