@@ -172,17 +172,16 @@ with ended as (
 )
 insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing
 
--- name: in_hand
--- How many mails are being handed over to addresses that take no new ones, and of From domains likewise.
-select draining.address, count(begun.id) as mails
-from directory.draining
-left join (
-    select claimed.id, unnest(array[claimed.note, '@' || split_part(split_part(bucket.name, ' ', 1), '@', -1)]) as name
-    from queue.claimed join queue.buckets as bucket on bucket.id = claimed.bucket_id
-    where claimed.tenant_id = :tenant_id and claimed.begun_at is not null
-) as begun on begun.name = draining.address
-where draining.tenant_id = :tenant_id and draining.address = any(cast(:addresses as text[]))
-group by draining.address
+-- name: closed
+-- Addresses that take no new mail, and From domains likewise.
+select address from directory.draining
+where tenant_id = :tenant_id and address = any(cast(:addresses as text[]))
+
+-- name: begun
+-- What is being handed over: to which address, and of which bucket.
+select claimed.note as address, bucket.name as bucket
+from queue.claimed join queue.buckets as bucket on bucket.id = claimed.bucket_id
+where claimed.tenant_id = :tenant_id and claimed.begun_at is not null
 
 -- name: claimants
 -- The transactions that have written to `claimed`: each intent does, before it looks whether its address is closed.
