@@ -109,8 +109,8 @@ def recover(
         TreatAs,
         typer.Option(
             "--as",
-            help="what was in work or due then waits until it is resolved, or is sent, "
-            "perhaps again",
+            help="what was in work or due then waits until it is resolved (all_unknown: held mail "
+            "too, if people may have released some since), or is sent, perhaps again",
         ),
     ],
     reason: ReasonOption,
@@ -122,7 +122,10 @@ def recover(
     body = {"since": ago(since), "treat_as": treat_as, "reason": reason}
     if not yes:
         words = {
-            TreatAs.UNKNOWN: f"Put aside what was in work, or due, at {since}, and send the rest?",
+            TreatAs.UNKNOWN: f"Put aside what was in work, or due, at {since}, and send the rest? "
+            "What is held stays so: if people released some of it since, choose all_unknown.",
+            TreatAs.ALL_UNKNOWN: f"Put aside all mail that waited at {since}, held or not, "
+            "and send what is newer?",
             TreatAs.RESEND: "Send what was in work, some of it perhaps for the second time?",
         }
         again = f"penguin queue recover --since {since} --as {treat_as} --reason …"
@@ -132,6 +135,6 @@ def recover(
     while not done.is_done:
         done = api.post("/queue/recover", Recovered, body)
         claimed, waiting = claimed + done.claimed, waiting + done.waiting
-    line = f"{claimed + waiting} mails {'unknown' if treat_as is TreatAs.UNKNOWN else 'due again'}"
+    line = f"{claimed + waiting} mails {'due again' if treat_as is TreatAs.RESEND else 'unknown'}"
     result = Recovered(claimed=claimed, waiting=waiting, is_done=True)
     print_result(f"{line}; sending goes on", result, output)

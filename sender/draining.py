@@ -6,10 +6,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection
 from uuid import UUID
 
 from sender.database import SQL, Connection
+from sender.directory import closed
+from sender.policy.names import BucketName
 from sender.reasons import ADDRESS_RELEASED
 
 LOOKS = 40
@@ -29,8 +32,12 @@ async def in_hand(
     if not await _have_ended(connection):
         return dict.fromkeys(addresses)
     values = {"tenant_id": tenant_id, "addresses": list(addresses)}
-    rows = await connection.execute(SQL.in_hand, values)
-    return dict.fromkeys(addresses) | {row.address: row.mails for row in rows}
+    found = {row.address for row in await connection.execute(SQL.closed, values)}
+    begun = await connection.execute(SQL.begun, {"tenant_id": tenant_id})
+    mails = Counter(
+        name for row in begun for name in (row.address, closed(BucketName.parse(row.bucket).domain))
+    )
+    return {name: mails[name] if name in found else None for name in addresses}
 
 
 async def _have_ended(connection: Connection) -> bool:

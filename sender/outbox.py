@@ -30,18 +30,25 @@ REFUSALS = frozenset({"QU409", "QU410", "QU422"})
 """SQLSTATEs of what the database's function refuses: quota, month, times; with numbers."""
 
 
-class TimesRefused(Exception):
-    """Messages are due too late, or would expire too early or too late; nothing was enqueued."""
+@dataclass(frozen=True)
+class Untimely:
+    """Indexes of messages whose times are not allowed."""
 
-    def __init__(self, early: Sequence[int], late: Sequence[int], far: Sequence[int]) -> None:
-        """Carry the indexes of the messages."""
-        super().__init__(f"messages {[*early, *late, *far]} have times that are not allowed")
-        self.early = early
-        """Would expire before they are due."""
-        self.late = late
-        """Would expire too long after."""
-        self.far = far
-        """Are due too late."""
+    early: Sequence[int]
+    """Would expire before they are due."""
+    late: Sequence[int]
+    """Would expire too long after."""
+    far: Sequence[int]
+    """Are due too late."""
+
+
+class TimesRefused(Exception):
+    """Messages have times that are not allowed; nothing was enqueued."""
+
+    def __init__(self, found: Untimely) -> None:
+        """Carry some of these messages; `untimely` finds all."""
+        super().__init__(f"messages with times that are not allowed: {found}")
+        self.found = found
 
 
 @dataclass(frozen=True)
@@ -183,11 +190,21 @@ def _raise_refusal(error: DBAPIError, numbers: Sequence[int]) -> None:
     match cause.sqlstate:
         case "QU422":
             refused = {why: [numbers[n] for n in places] for why, places in detail.items()}
-            raise TimesRefused(**refused) from error
+            raise TimesRefused(Untimely(**refused)) from error
         case "QU410":
             raise MAILS_PER_MONTH(**detail) from error
         case "QU409":
             raise MAILS_QUEUED(waiting=detail["waiting"], most=detail["most"]) from error
+
+
+async def untimely(connection: Connection, messages: Sequence[OutgoingMessage]) -> Untimely:
+    """Return the messages whose times `enqueue_all` would refuse now."""
+    values = {
+        "run_ats": [_in_utc(message.run_at) for message in messages],
+        "expiries": [_in_utc(message.expires_at) for message in messages],
+    }
+    row = (await connection.execute(SQL.untimely, values)).one()
+    return Untimely(row.early, row.late, row.far)
 
 
 async def buckets_of(

@@ -19,6 +19,20 @@ select id, is_new, is_same from mail.enqueue(
     %(senders)s::text[], %(recipients)s::text[], %(hashes)b::bytea[], %(subjects)s::text[],
     %(campaigns)s::text[], %(mails_per_month)s::bigint, %(mails_queued)s::bigint, %(is_urgent)s)
 
+-- name: untimely
+-- Which messages `mail.enqueue` refuses, by their numbers from 0, though it would refuse others first.
+with message as (
+    select number - 1 as number, wait.delay, coalesce(expiry - now() - wait.delay, limits.longest) as life, limits.longest
+    from unnest(cast(:run_ats as timestamptz[]), cast(:expiries as timestamptz[])) with ordinality
+        as message (due, expiry, number)
+    cross join lateral (select greatest(coalesce(due, now()) - now(), interval '0') as delay) as wait
+    cross join (select interval '30 days' as longest) as limits
+)
+select coalesce(array_agg(number order by number) filter (where life <= interval '0'), '{}') as early,
+    coalesce(array_agg(number order by number) filter (where life > longest), '{}') as late,
+    coalesce(array_agg(number order by number) filter (where delay > longest), '{}') as far
+from message
+
 -- name: providers_of
 select domain, provider from policy.providers_of(cast(:domains as text[]))
 
@@ -158,17 +172,16 @@ with ended as (
 )
 insert into directory.withdrawn (tenant_id) values (:tenant_id) on conflict do nothing
 
--- name: in_hand
--- How many mails are being handed over to addresses that take no new ones, and of From domains likewise.
-select draining.address, count(begun.id) as mails
-from directory.draining
-left join (
-    select claimed.id, unnest(array[claimed.note, '@' || split_part(split_part(bucket.name, ' ', 1), '@', -1)]) as name
-    from queue.claimed join queue.buckets as bucket on bucket.id = claimed.bucket_id
-    where claimed.tenant_id = :tenant_id and claimed.begun_at is not null
-) as begun on begun.name = draining.address
-where draining.tenant_id = :tenant_id and draining.address = any(cast(:addresses as text[]))
-group by draining.address
+-- name: closed
+-- Addresses that take no new mail, and From domains likewise.
+select address from directory.draining
+where tenant_id = :tenant_id and address = any(cast(:addresses as text[]))
+
+-- name: begun
+-- What is being handed over: to which address, and of which bucket.
+select claimed.note as address, bucket.name as bucket
+from queue.claimed join queue.buckets as bucket on bucket.id = claimed.bucket_id
+where claimed.tenant_id = :tenant_id and claimed.begun_at is not null
 
 -- name: claimants
 -- The transactions that have written to `claimed`: each intent does, before it looks whether its address is closed.

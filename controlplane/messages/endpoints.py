@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Header, Path, Query
 
-from blueprint.catalogue import PLANS, UNLIMITED
+from blueprint import shape
 from blueprint.fields import Matching, Text, WrittenWhole
-from blueprint.tenant import Plan
 from controlplane.database import API
 from controlplane.faults import (
     NOT_FOUND,
-    SCOPE_MISSING,
     TENANT_DELETING,
     TENANT_MISSING,
 )
-from controlplane.identity.access import Access, GuardedRoute, MessageReader, MessageSender
-from controlplane.identity.keys import Scope
+from controlplane.identity.access import GuardedRoute, MessageReader, MessageSender
 from controlplane.messages.filters import States, Wanted, in_utc
+from controlplane.messages.queueing import queue
 from controlplane.messages.schemas import (
     EXAMPLE,
     EXAMPLE_RESPONSE,
@@ -29,17 +26,13 @@ from controlplane.messages.schemas import (
     MOST,
     Batch,
     CancelledPage,
+    GivenBatch,
     MessageEventPage,
     MessagePage,
     Queued,
     QueuedBatch,
 )
-from controlplane.messages.senders import (
-    mailbox_in,
-    require_mailboxes,
-    require_postal_address,
-    untimely,
-)
+from controlplane.messages.senders import mailbox_in
 from controlplane.pagination import IdCursor, Limit
 from controlplane.problems import responses
 from controlplane.tenants import repository as tenant_rows
@@ -57,7 +50,6 @@ from sender.faults import (
     NOT_WAITING,
     POSTAL_ADDRESS_MISSING,
 )
-from sender.outbox import Quotas, TimesRefused, enqueue_all
 from sender.schemas import Explanation, MessageView, OutgoingMessage, State, Time
 from sender.search import search
 
@@ -91,8 +83,8 @@ async def send_message(
     idempotency_key: IdempotencyKey = None,
 ) -> Queued:
     """Queue one mail to one recipient."""
-    (queued,) = await _queue(access, tenant, [message], idempotency_key, in_batch=False)
-    return queued
+    (id_,) = await queue(access, tenant, [((), message)], idempotency_key)
+    return Queued(id=id_)
 
 
 @router.post(
@@ -101,58 +93,21 @@ async def send_message(
     responses=responses(*REFUSALS),
 )
 async def send_batch(
-    batch: Batch,
+    batch: GivenBatch,
     access: MessageSender,
     tenant: TenantName = None,
     idempotency_key: IdempotencyKey = None,
 ) -> QueuedBatch:
     """Queue up to 1,000 mails, all or none.
 
-    A refusal lists all whose form is wrong or, where none is, all that may not be sent.
-    The answer has an id for each, in their order.
+    A refusal lists all that is wrong, in the order of the messages: their form, and what may not be
+    sent. The answer has an id for each, in their order.
     """
-    queued = await _queue(access, tenant, batch.messages, idempotency_key, in_batch=True)
-    return QueuedBatch(items=queued)
-
-
-async def _queue(
-    access: Access,
-    tenant: str | None,
-    messages: Sequence[OutgoingMessage],
-    idempotency_key: str | None,
-    *,
-    in_batch: bool,
-) -> list[Queued]:
-    if Scope.MESSAGES_TRANSACTIONAL not in access.scopes and any(
-        message.transactional for message in messages
-    ):
-        raise SCOPE_MISSING(scope=Scope.MESSAGES_TRANSACTIONAL)
-    async with access.begin() as connection:
-        row = await tenants.of_request(connection, access, tenant)
-    if row.deleting:
-        raise TENANT_DELETING(name=row.name)
-    require_mailboxes(row.document.spec, messages, in_batch=in_batch)
-    require_postal_address(row.document.spec, messages)
-    # Also for an operator the mail is queued with the tenant's rights only.
-    async with access.database.begin(API, tenant_id=row.id) as connection:
-        try:
-            ids = await enqueue_all(
-                connection,
-                tenant_id=row.id,
-                messages=messages,
-                idempotency_key=idempotency_key,
-                quotas=_quotas(row.document.spec.plan),
-                by_operator=access.is_operator,
-            )
-        except TimesRefused as refused:
-            raise untimely(refused, in_batch=in_batch) from None
-    return [Queued(id=id_) for id_ in ids]
-
-
-def _quotas(plan: Plan) -> Quotas:
-    limits = PLANS[plan]
-    per_month = None if limits.mails_per_month == UNLIMITED else limits.mails_per_month
-    return Quotas(per_month, limits.mails_queued)
+    places = [("messages", number) for number in batch.numbers]
+    messages = list(zip(places, batch.messages, strict=True))
+    mistakes = shape.violations(batch.mistakes, Batch)
+    ids = await queue(access, tenant, messages, idempotency_key, mistakes)
+    return QueuedBatch(items=[Queued(id=id_) for id_ in ids])
 
 
 @router.get("/messages", responses=responses(NOT_FOUND, TENANT_MISSING))

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from blueprint.fields import Matching, Text
 from controlplane.events.reasons import Reason
@@ -88,6 +97,49 @@ class Batch(BaseModel):
 
     messages: Annotated[tuple[OutgoingMessage, ...], Field(max_length=MOST)]
     """All are queued, or none."""
+    _mistakes: Sequence[Mapping[str, Any]] = PrivateAttr(())
+    _numbers: Sequence[int] | None = PrivateAttr(None)
+
+    @property
+    def mistakes(self) -> Sequence[Mapping[str, Any]]:
+        """What is wrong in the form of the request, as pydantic says it."""
+        return self._mistakes
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Where the messages stood in the request: those whose form is wrong are left out."""
+        return range(len(self.messages)) if self._numbers is None else self._numbers
+
+    @classmethod
+    def with_mistakes(cls, value: object, handler: ValidatorFunctionWrapHandler) -> Batch:
+        """Read the messages whose form is right beside mistakes: all is refused in one answer."""
+        try:
+            read: Batch = handler(value)
+        except ValidationError as error:
+            mistakes = error.errors()
+            wrong = {one["loc"][1] for one in mistakes if _is_of_message(one)}
+            right = dict(_right(value, wrong))
+            read = cls.model_construct(messages=tuple(right.values()))
+            read._mistakes, read._numbers = mistakes, tuple(right)  # noqa: SLF001 - of this class
+        return read
+
+
+def _is_of_message(mistake: Mapping[str, Any]) -> bool:
+    """Tell whether a mistake is in one of the messages."""
+    return len(mistake["loc"]) > 1 and mistake["loc"][0] == "messages"
+
+
+def _right(batch: object, wrong: Container[int | str]) -> Iterator[tuple[int, OutgoingMessage]]:
+    """Yield the messages of a batch, with their numbers, whose form is not wrong."""
+    given = batch.get("messages") if isinstance(batch, dict) else None
+    if isinstance(given, list) and len(given) <= MOST:
+        for number, message in enumerate(given):
+            if number not in wrong:
+                yield number, OutgoingMessage.model_validate(message)
+
+
+GivenBatch = Annotated[Batch, WrapValidator(Batch.with_mistakes)]
+"""A batch with what is wrong in it."""
 
 
 class QueuedBatch(BaseModel):

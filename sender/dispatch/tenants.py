@@ -15,6 +15,7 @@ from heapq import nlargest
 from uuid import UUID
 
 from sender.directory import SendingAddress, SendingDomain
+from sender.dispatch.sharing import Shared, Shares
 from sender.dispatch.store import DatabaseClock
 from sender.footer import Footer
 from sender.live import LiveBucket
@@ -80,7 +81,8 @@ class Known:
 
     key: Key
     name: BucketName
-    in_work: int = 0
+    shared: Shared
+    """Its jobs in work, and what it shares with other buckets."""
     ip: str | None = None
     """Of the address that its jobs in work are for."""
     tenant: Tenant | None = None
@@ -88,12 +90,15 @@ class Known:
     credit: Credit | None = None
     route: Route | None = None
     """With the credit, if there is any."""
-    left: int = 0
-    """Of the last decision."""
     rate: float | None = None
     """Mails a second of the tenant's hours, as last decided; None: they are not spread."""
     decided_at: float = 0.0
     valid_until: float = 0.0
+
+    @property
+    def in_work(self) -> int:
+        """Return how many jobs are in work."""
+        return self.shared.claimed + self.shared.begun
 
 
 @dataclass
@@ -130,6 +135,7 @@ class Tenants:
     _paces: dict[tuple[UUID, str, str], Pace] = field(default_factory=dict)
     """By mailbox and provider."""
     _at_address: Counter[str] = field(default_factory=Counter)
+    _shares: Shares = field(default_factory=Shares)
 
     # What is claimed
 
@@ -150,7 +156,7 @@ class Tenants:
         address = known.route.address
         self._place(known, address.ip)
         at_address = self._at_address.get(address.ip, 0)
-        return min(known.left, self.capacity(address) - at_address + known.in_work)
+        return min(known.shared.free, self.capacity(address) - at_address + known.in_work)
 
     def knows(self, bucket_id: int) -> bool:
         """Return whether a bucket and its tenant are known."""
@@ -159,8 +165,8 @@ class Tenants:
 
     def learn(self, bucket_id: int, key: Key) -> Known:
         """Know a bucket from now on, with its jobs that are in work already."""
-        in_work = self._in_work.pop(bucket_id, 0)
-        known = self._buckets[bucket_id] = Known(key, BucketName.parse(key[1]), in_work)
+        shared = Shared(self._in_work.pop(bucket_id, 0))
+        known = self._buckets[bucket_id] = Known(key, BucketName.parse(key[1]), shared)
         return known
 
     def route(self, bucket_id: int) -> Route | None:
@@ -205,7 +211,7 @@ class Tenants:
             if not self._in_work[bucket_id]:
                 del self._in_work[bucket_id]
             return
-        known.in_work += jobs
+        known.shared.in_work(jobs)
         if known.ip is not None:
             self._at_address[known.ip] += jobs
             if not known.in_work:
@@ -235,12 +241,13 @@ class Tenants:
             return None
         now = self.monotonic()
         is_valid = known.tenant is tenant and now < known.valid_until
-        if known.credit is not None and known.left > 0 and is_valid:
+        if known.credit is not None and is_valid and known.shared.left > 0:
             return known.credit
         at = self.clock.now()
         known.credit = found = self._decide(tenant, known.name, at)
         known.route = _route(tenant.standing, known, found, at)
-        known.tenant, known.left, known.decided_at = tenant, found.count, now
+        known.tenant, known.decided_at = tenant, now
+        known.shared.move(self._shares.of(found, _pace_key(tenant, known.name)))
         known.valid_until = now + min(VALID, _left_of_minute(at))
         known.rate = known.rate if found.rate is None else found.rate
         return found
@@ -294,7 +301,7 @@ class Tenants:
         for bucket_id, count in Counter(bucket_ids).items():
             known = self._buckets.get(bucket_id)
             if known is not None:
-                known.left -= count
+                known.shared.begin(count)
                 self._pass(known, count)
 
     def ended_elsewhere(self, bucket_id: int) -> None:
@@ -309,6 +316,7 @@ class Tenants:
         self.not_counted(tenant_id, hand_over)
         known = self._buckets.get(bucket_id)
         if known is not None:
+            known.shared.give_back()
             self._pass(known, -1)
             known.credit = None
         self.rechecked.add(tenant_id)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import class_row
 
-from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, find
+from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, find_mails
 from sender.queue import operations
 
 
@@ -46,13 +46,11 @@ async def dead_mails(
 
 async def replay(connection: Connection, selection: Selection, *, most: int) -> Changed:
     """Send dead letters again, with a whole life and no attempt spent. Looks at up to so many."""
-    found, following = await find(connection, SQL.dead_mails_meant, selection, most)
-    owners = dict(found)
+    owners, following = await find_mails(connection, SQL.dead_mails_meant, selection, most)
     return changed(owners, await operations.replay(connection, list(owners)), following)
 
 
 async def purge(connection: Connection, selection: Selection, *, most: int) -> Changed:
     """Delete dead letters with their content; what became of them stays known."""
-    found, following = await find(connection, SQL.dead_mails_meant, selection, most)
-    owners = dict(found)
+    owners, following = await find_mails(connection, SQL.dead_mails_meant, selection, most)
     return changed(owners, await operations.purge(connection, list(owners)), following)

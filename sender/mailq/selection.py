@@ -103,6 +103,14 @@ async def find(
     return [row[4:] for row in rows if row[4] is not None], Place(*place) if has_more else None
 
 
-def changed(found: Owners, done: Collection[UUID], following: Place | None) -> Changed:
+async def find_mails(
+    connection: Connection, query: str, selection: Selection, most: int, **values: object
+) -> tuple[Owners, Place | None]:
+    """Look at up to so many mails; return those meant, and where the search goes on."""
+    found, following = await find(connection, query, selection, most, **values)
+    return dict(found), following
+
+
+def changed(owners: Owners, done: Collection[UUID], following: Place | None) -> Changed:
     """Return what was changed of what was found."""
-    return Changed(Counter(found[id_] for id_ in done), next=following)
+    return Changed(Counter(owners[id_] for id_ in done), next=following)

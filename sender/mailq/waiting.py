@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, find
+from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, find_mails
 from sender.queue import operations
 from sender.reasons import WITHDRAWN
 
@@ -14,10 +14,9 @@ async def withdraw(
 ) -> Changed:
     """Cancel mail that waits: held, deferred or not due yet. Looks at up to so many mails."""
     states = ["queued", "retry"]
-    found, following = await find(
+    owners, following = await find_mails(
         connection, SQL.waiting_mails, selection, most, states=states, is_later=False
     )
-    owners = dict(found)
     done = sorted(await operations.cancel(connection, list(owners), WITHDRAWN))
     await connection.execute(
         SQL.record_events,
@@ -36,8 +35,7 @@ async def withdraw(
 
 async def retry(connection: Connection, selection: Selection, *, most: int) -> Changed:
     """Let deferred mail be due now. Looks at up to so many mails."""
-    found, following = await find(
+    owners, following = await find_mails(
         connection, SQL.waiting_mails, selection, most, states=["retry"], is_later=True
     )
-    owners = dict(found)
     return changed(owners, await operations.set_due(connection, list(owners)), following)

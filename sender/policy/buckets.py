@@ -167,17 +167,18 @@ def _limited(
     if not count:
         words = f"{short.subject} has sent {short.used_in_hour} in this hour, of {short.most} a day"
         return _none(reasons.HOUR_CAP_REACHED, words, _next_hour(snapshot.now))
-    speed = None
+    speed = whole = None
     if snapshot.hours is not None and snapshot.pace is not None:
         speed = _rate(snapshot, caps)
         saved = snapshot.pace.now(speed, snapshot.hours, snapshot.now)
-        count = min(count, int(saved + ALMOST))
+        whole = int(saved + ALMOST)
+        count = min(count, whole)
         if count <= 0:  # less where several buckets have used what one mailbox had saved
             words = f"{speed * 3600:.1f} mails an hour leave in the tenant's sending hours"
             until = snapshot.hours.after(snapshot.now, (1 - saved) / speed)
             return _none(reasons.SPREAD, words, until)
     words = f"from {egress.name} ({egress.ip})"
-    return Credit(count, reason, words, None, egress, caps, settles_home, speed)
+    return Credit(count, reason, words, None, egress, caps, settles_home, speed, whole)
 
 
 def _rate(snapshot: BucketSnapshot, caps: tuple[Cap, ...]) -> float:

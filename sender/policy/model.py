@@ -196,6 +196,8 @@ class Credit:
     """True when the address becomes the home of From domain and provider."""
     rate: float | None = None
     """Mails a second that leave in the tenant's hours; None: they do not wait for each other."""
+    saved: int | None = None
+    """Mails that may go at once, of the bucket's mailbox to the provider; None with the rate."""
 
     def hand_over(self, now: datetime) -> HandOver:
         """Return what a hand-over of this credit takes; `now` is that of the snapshot."""

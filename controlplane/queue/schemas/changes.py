@@ -154,6 +154,7 @@ class TreatAs(StrEnum):
     """What is done with mail that may have been handed over."""
 
     UNKNOWN = "unknown"
+    ALL_UNKNOWN = "all_unknown"
     RESEND = "resend"
 
 
@@ -169,7 +170,8 @@ class RecoverRequest(BaseModel):
     since: Time
     """The database knows everything before this moment; when in doubt, a later one."""
     treat_as: TreatAs
-    """`unknown`: it waits until its outcome is resolved. `resend`: it is sent, perhaps again."""
+    """`unknown`: it waits until its outcome is resolved; `all_unknown`: so does held mail, which
+    people may have released since. `resend`: it is sent, perhaps again."""
     reason: Reason
 
 

@@ -429,19 +429,19 @@ doubtful as (
 select id from gone
 
 -- name: recover_waiting_as_unknown
--- They were due, not held, and enqueued before: they may have been claimed since.
+-- They were due and enqueued before, and not held, or perhaps released since: they may have been claimed.
 with ready as (
     delete from queue.ready where ctid = any(array(
         select job.ctid from queue.ready as job join queue.buckets as bucket on bucket.id = job.bucket_id
-        where bucket.held_until <= now() and job.due_at <= now() and job.id < queue.least_id(%(since)s)
-          and not queue.is_bound()
+        where (%(with_held)s or bucket.held_until <= now()) and job.due_at <= now()
+          and job.id < queue.least_id(%(since)s) and not queue.is_bound()
         limit %(most)s))
     returning {job}, attempts, losses
 ), scheduled as (
     delete from queue.scheduled where ctid = any(array(
         select job.ctid from queue.scheduled as job join queue.buckets as bucket on bucket.id = job.bucket_id
-        where bucket.held_until <= now() and job.due_at <= now() and job.id < queue.least_id(%(since)s)
-          and not queue.is_bound()
+        where (%(with_held)s or bucket.held_until <= now()) and job.due_at <= now()
+          and job.id < queue.least_id(%(since)s) and not queue.is_bound()
         limit %(most)s))
     returning {job}, attempts, losses
 ), gone as (

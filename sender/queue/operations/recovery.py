@@ -33,7 +33,7 @@ class Recovered:
     claimed: int
     """Jobs in workers' hands at the moment that the database knows of."""
     waiting: int
-    """Jobs that were due then."""
+    """Jobs that were due then, and held ones."""
     is_done: bool = True
     """False: there are more than were asked for, so the queue is not bound yet."""
 
@@ -41,7 +41,7 @@ class Recovered:
 async def recover(
     connection: Connection,
     since: datetime,
-    treat_as: Literal["unknown", "resend"],
+    treat_as: Literal["unknown", "all_unknown", "resend"],
     *,
     most: int | None = None,
     may_have_ended: Collection[str] = (),
@@ -50,16 +50,17 @@ async def recover(
 
     The database knows everything up to `since`; when in doubt, say later. `unknown`: every job that
     was claimed or, unless it was held, due becomes `unknown`, and so do the first ones of buckets
-    that are held for a reason of `may_have_ended`; outcomes that workers still have in hand settle
-    theirs, the others wait for `resolve`. `resend`: all of them are due again, and what was begun
-    may happen twice. Does nothing if the queue is bound to this database. With `most`, about so
-    many of those that were due are settled: repeat it until all is done.
+    that are held for a reason of `may_have_ended`. `all_unknown`: so does every job that is held,
+    since people may have ended any hold. Outcomes that workers still have in hand settle theirs,
+    the others wait for `resolve`. `resend`: all of them are due again, and what was begun may
+    happen twice. Does nothing if the queue is bound to this database. With `most`, about so many of
+    those that were due are settled: repeat it until all is done.
     """
     waiting: set[UUID] = set()
-    values = {"since": since, "most": most}
+    values = {"since": since, "most": most, "with_held": treat_as == "all_unknown"}
     is_done = True
     async with connection.transaction():
-        if treat_as == "unknown":
+        if treat_as != "resend":
             claimed = await ids(connection, SQL.recover_claimed_as_unknown, {})
             waiting = await ids(connection, SQL.recover_waiting_as_unknown, values)
             is_done = most is None or len(waiting) < most

@@ -22,7 +22,7 @@ from sender.faults import (
     RUNS_LATE,
 )
 from tests.integration.controlplane.conftest import create
-from tests.integration.controlplane.test_messages_api import MESSAGE
+from tests.integration.controlplane.test_messages_api import MESSAGE, WITHOUT_ADDRESS
 from tests.support.faults import assert_shows
 
 DAY = timedelta(days=1)
@@ -96,6 +96,55 @@ async def test_batch_with_mistakes_is_refused_as_a_whole_with_each_of_them(
     answer = await without.post("/messages/batch", json=body)
     assert_shows(answer.json(), faults.SCOPE_MISSING, scope="messages:transactional")
     assert await queued(pools) == 0
+
+
+async def test_refusal_of_a_batch_says_all_that_is_wrong_with_each_message(
+    acme, client_of, operator, pools
+) -> None:
+    """Nothing is left to be found out by another request."""
+    client = await client_of(acme["id"])
+    old = after(-DAY)
+    body = batch(*map(str, range(7)))
+    body["messages"][0] |= {"run_at": after(31 * DAY)}
+    body["messages"][1] |= {"to": "no-address"}
+    body["messages"][2] |= {"from": "sales@globex.example", "expires_at": old}
+    body["messages"][3] |= {"text": None}
+    body["messages"][5] |= {"from": "unknown@acme.example"}
+    body["messages"][6] |= {"expires_at": old}
+    refused = (await client.post("/messages/batch", json=body | {"other": 1})).json()
+    assert [(v["path"], v["code"]) for v in refused["violations"]] == [
+        ("other", "document.unknown_key"),
+        ("messages[0].run_at", "message.runs_late"),
+        ("messages[1].to", "document.invalid_value"),
+        ("messages[2].from", "message.foreign_domain"),
+        ("messages[2].expires_at", "message.expires_early"),
+        ("messages[3]", "message.no_body"),
+        ("messages[5].from", "message.undeclared_mailbox"),
+        ("messages[6].expires_at", "message.expires_early"),
+    ]
+    async with pools.begin(OPERATOR) as connection:
+        await connection.execute(WITHOUT_ADDRESS)
+    body = batch("one", "two")
+    body["messages"][1] |= {"expires_at": old}
+    refused = (await client.post("/messages/batch", json=body)).json()
+    assert [(v["path"], v["code"]) for v in refused["violations"]] == [
+        ("messages[0]", "message.no_postal_address"),
+        ("messages[1].expires_at", "message.expires_early"),
+    ]
+    assert await queued(pools) == 0
+
+
+async def test_times_of_urgent_mail_are_refused_beside_those_of_other_mail(
+    acme, operator, pools
+) -> None:
+    """The queue takes them by two statements."""
+    body = batch("one", "two", expires_at=after(-DAY))
+    body["messages"][1] |= {"priority": 1}
+    answer = await operator.post("/messages/batch", params={"tenant": "acme"}, json=body)
+    assert [v["path"] for v in answer.json()["violations"]] == [
+        "messages[0].expires_at",
+        "messages[1].expires_at",
+    ]
 
 
 async def test_message_expires_when_its_caller_says(acme, client_of, pools) -> None:

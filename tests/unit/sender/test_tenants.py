@@ -13,7 +13,7 @@ from blueprint.tenant import SendingHours
 from sender.directory import SendingMailbox
 from sender.dispatch.store import DatabaseClock
 from sender.dispatch.tenants import Tenant, Tenants
-from sender.policy.model import HandOver, Kind, Subject
+from sender.policy.model import HandOver, Kind, Subject, Warm
 from sender.policy.names import BucketName
 from sender.policy.snapshots import Standing
 from sender.queue.buckets import Bucket
@@ -23,6 +23,7 @@ from .test_standing import ENTRY, TENANT
 
 GOOGLE = str(BucketName("sales@acme.example", "google"))
 YAHOO = str(BucketName("sales@acme.example", "yahoo"))
+ALSO_GOOGLE = str(BucketName("sales@acme.example", None, "rcpt.example"))
 
 
 def bucket(id_: int, name: str, tenant: UUID = TENANT) -> Bucket:
@@ -35,6 +36,13 @@ def tenants() -> Tenants:
     entry = ENTRY.model_copy(update={"addresses": ENTRY.addresses[:1]})
     made.known[TENANT] = Tenant(TENANT, 1, Standing(TENANT, entry))
     return made
+
+
+def warmed_up(tenants: Tenants) -> Tenants:
+    """Let mailbox and domain be warm, so that only what is at an address limits buckets."""
+    own = Subject(Kind.MAILBOX, "sales@acme.example"), Subject(Kind.DOMAIN, "acme.example")
+    tenants.known[TENANT].standing.warm = {subject: Warm(subject, 90) for subject in own}
+    return tenants
 
 
 def hand_over(tenants: Tenants, id_: int) -> HandOver:
@@ -72,11 +80,53 @@ def test_refusal_of_our_host_gives_a_mail_of_the_burst_back(tenants: Tenants) ->
 
 def test_buckets_share_what_their_address_takes_at_the_same_time(tenants: Tenants) -> None:
     google, yahoo = bucket(1, GOOGLE), bucket(2, YAHOO)
-    tenants.credit(google)
+    warmed_up(tenants).credit(google)
     tenants.on_in_work(1, 3)
     assert tenants.credit(yahoo) == 1
     tenants.on_in_work(1, -3)
     assert tenants.credit(yahoo) == 3
+
+
+def test_buckets_of_a_mailbox_to_a_provider_share_its_burst_from_the_claim_on(
+    tenants: Tenants,
+) -> None:
+    """Together they have the burst of 3, not each of them."""
+    warmed_up(tenants).resolved["rcpt.example"] = ("google", None)
+    tenants.known[TENANT].standing.resolved = tenants.resolved
+    google, other = bucket(1, GOOGLE), bucket(2, ALSO_GOOGLE)
+    assert (tenants.credit(google), tenants.credit(other)) == (3, 3)
+    tenants.on_in_work(1, 2)
+    assert (tenants.credit(google), tenants.credit(other)) == (3, 1)
+    tenants.on_in_work(1, -2)
+    assert tenants.credit(other) == 3, "they were put back"
+    tenants.on_in_work(1, 2)
+    taken = hand_over(tenants, 1)
+    tenants.admitted([1, 1])
+    assert tenants.credit(other) == 1
+    tenants.on_in_work(2, 1)
+    assert tenants.credit(google) == 0, "the third one is claimed"
+    assert not tenants.undecided, "and may be put back"
+    tenants.admitted([2])
+    assert tenants.credit(google) == 0
+    assert tenants.undecided == {(TENANT, GOOGLE)}, "it is held until the next mail may leave"
+    tenants.undecided.clear()
+    tenants.given_back(1, TENANT, taken)
+    assert tenants.credit(google) == 1
+
+
+def test_buckets_share_the_caps_of_mailbox_and_domain_from_the_claim_on(tenants: Tenants) -> None:
+    """On its first day a mailbox has 3 mails in an hour, whatever they are to."""
+    google, yahoo = bucket(1, GOOGLE), bucket(2, YAHOO)
+    assert (tenants.credit(google), tenants.credit(yahoo)) == (3, 3)
+    tenants.on_in_work(1, 2)
+    assert tenants.credit(yahoo) == 1
+    hand_over(tenants, 1)
+    tenants.admitted([1])
+    assert tenants.credit(yahoo) == 1, "one begun, one claimed"
+    tenants.on_in_work(1, -1)
+    assert tenants.credit(yahoo) == 1
+    tenants.on_in_work(1, -1)
+    assert tenants.credit(yahoo) == 2, "the other one was put back"
 
 
 def test_what_other_senders_hand_over_is_part_of_the_burst(tenants: Tenants) -> None:
@@ -92,7 +142,7 @@ def test_what_other_senders_hand_over_is_part_of_the_burst(tenants: Tenants) -> 
 def test_jobs_that_others_have_claimed_count_from_when_their_bucket_is_known(
     tenants: Tenants,
 ) -> None:
-    tenants.on_in_work(1, 2)
+    warmed_up(tenants).on_in_work(1, 2)
     assert tenants.route(1) is None
     tenants.learn(1, (TENANT, GOOGLE))
     assert tenants.route(1) is not None

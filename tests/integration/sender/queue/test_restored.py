@@ -145,3 +145,32 @@ async def test_first_jobs_whose_hold_may_have_ended_since_a_restore_wait_for_peo
     assert (found.claimed, found.waiting, found.is_done) == (0, FIRST, True)
     left = {job.id for job in await operations.jobs(queue.connection, "ready")}
     assert left == {ids[0], kept}  # the others are more urgent than the first
+
+
+async def test_held_jobs_wait_for_people_too_if_holds_may_have_been_ended_since(
+    queue: Queue,
+) -> None:
+    """A job that was released and done since the backup is not done again by its next release."""
+    held = await queue.put(*(NewJob("stopped", b"%d" % n) for n in range(5)))
+    capped = await queue.put(*(NewJob("capped", b"%d" % n) for n in range(4)))
+    await operations.hold(queue.connection, ACME, ["stopped"], None, "stopped")
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await operations.hold(queue.connection, ACME, ["capped"], tomorrow, "capped")
+    await queue.connection.execute("update queue.identity set timeline = timeline + 1")
+    since = datetime.now(UTC) + timedelta(seconds=1)
+    found = operations.Recovered(0, 0, is_done=False)
+    waiting = 0
+    while not found.is_done:
+        found = await operations.recover(queue.connection, since, "all_unknown", most=4)
+        waiting += found.waiting
+    assert waiting == 9
+    assert {await queue.state(job) for job in (*held, *capped)} == {
+        ("unknown", "database_restored", 0)
+    }
+    await operations.release(queue.connection, ACME, ["stopped", "capped"])
+    seen = Seen()
+    async with queue.working(seen, QUICK):
+        await operations.resolve(queue.connection, held, had_effect=True)
+        await operations.resolve(queue.connection, capped, had_effect=False)
+        await queue.emptied()
+    assert sorted(seen.bodies) == [b"0", b"1", b"2", b"3"]
