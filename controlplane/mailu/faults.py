@@ -178,3 +178,37 @@ KEY_DIFFERS = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+
+NO_MAILBOX = FAULTS.code(
+    "mailu.no_mailbox",
+    message="Mailu has no mailbox {address} of {tenant}",
+    remedy="declare it in spec.mailboxes, and wait until its host has it",
+    cause="The address is not there yet, or is not one that the tenant declared.",
+    example={"address": "ann@acme.example", "tenant": "acme"},
+    status=404,
+)
+TOKEN_NAME = FAULTS.code(
+    "mailu.token_name",
+    message="a token cannot have the name {name}",
+    remedy="use up to 60 letters, digits, spaces and . _ ( ) + -, beginning with a letter or digit",
+    cause="The name of a token is shown in Mailu's administration too.",
+    example={"name": "'Ann'"},
+    status=422,
+)
+TOKEN_EXISTS = FAULTS.code(
+    "mailu.token_exists",
+    message="{address} has a token {name} already",
+    remedy="use another name, or revoke that token first",
+    cause="Tokens are revoked by name. It may also be one whose secret was never shown, since the "
+    "answer was lost.",
+    example={"address": "ann@acme.example", "name": "Thunderbird"},
+    status=409,
+)
+NO_TOKEN = FAULTS.code(
+    "mailu.no_token",
+    message="{address} has no token {name}",
+    remedy="use a name that is listed with the tokens of the mailbox",
+    cause="No token of the mailbox has that name.",
+    example={"address": "ann@acme.example", "name": "Thunderbird"},
+    status=404,
+)
