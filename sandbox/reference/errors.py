@@ -11,6 +11,7 @@ from controlplane.authority.faults import FAULTS as AUTHORITY
 from controlplane.certificates.faults import FAULTS as CERTIFICATES
 from controlplane.faults import FAULTS as CONTROLPLANE
 from controlplane.images.faults import FAULTS as IMAGES
+from controlplane.mailu.faults import FAULTS as MAILU
 from controlplane.pulumi.faults import FAULTS as PULUMI
 from controlplane.reconciler.faults import FAULTS as RECONCILER
 from controlplane.verification.faults import FAULTS as VERIFICATION
@@ -38,6 +39,7 @@ TABLES = (
     STACKS,
     HOSTWINDS,
     ANSIBLE,
+    MAILU,
     VERIFICATION,
     TOOLS,
     LAB,
