@@ -74,10 +74,6 @@ class Api:
         _, body = self._call(GET, path)
         return self._items(TOKEN, body, f"GET {path}")
 
-    def find_token(self, number: int) -> Token | None:
-        """Return the token that has a number now: numbers are given again."""
-        return self.find(TOKEN, str(number))
-
     def make_token(self, address: str, comment: str) -> tuple[Token, str]:
         """Make a token for a user; return it and its secret, which is shown this once."""
         path = f"/tokenuser/{_quoted(address)}"

@@ -7,6 +7,7 @@ read, so that they are never set back.
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
@@ -48,7 +49,7 @@ def closed(tenant: str) -> Changes:
 
 
 @dataclass(frozen=True)
-class Wanted(Generic[Item]):
+class Wanted(ABC, Generic[Item]):
     """An object that a tenant declares."""
 
     kind: ClassVar[Kind[Any]]
@@ -65,9 +66,9 @@ class Wanted(Generic[Item]):
         """Return what it is made with."""
         return {"comment": self.mark}
 
+    @abstractmethod
     def changes(self, seen: Item) -> Changes:
         """Return the fields in which a seen object of ours differs, with their right values."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class WantedUser(Wanted[User]):
     def changes(self, seen: User) -> Changes:
         """Set quota and forwards, withdraw rights that no mailbox has, open what was closed.
 
-        A mailbox that somebody else disabled stays so.
+        A mailbox that a person disabled stays so.
         """
         changes: Changes = {}
         if seen.comment.endswith(LEAVING):
