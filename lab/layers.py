@@ -47,6 +47,7 @@ CONTAINERS = (
     "bind9-dnsutils",
     "curl",
     "dns-root-data",
+    "dovecot-auth-lua",
     "dovecot-imapd",
     "dovecot-sieve",
     "dovecot-submissiond",

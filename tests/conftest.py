@@ -12,12 +12,13 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.plain_log import log_plainly
 
 SHARED = (
+    "tests/contract/mailu/mail/",
     "tests/e2e/",
     "tests/integration/composition/test_parts.py",
     "tests/integration/sender/test_carry_over.py",
 )
-"""Paths of tests with one common resource: the machine's lab, a complete control plane, or a large
-database."""
+"""Paths of tests with one common resource: the stand-in's containers, the machine's lab, a complete
+control plane, or a large database."""
 
 # The duration of an example depends on the load: hosts and engines run beside the tests.
 hypothesis.settings.register_profile("shared machine", deadline=None)

@@ -41,12 +41,25 @@ ROOMS = ("kit", "lab/mailu")
 ROOT_SERVERS = "etc/stand-in/root-servers.json"
 FLASK = "usr/local/bin/flask"
 """The command line of the part `admin`, by the name that Mailu's image has for it."""
+SECOND = 1_000_000_000
+"""In the nanoseconds of an image's configuration."""
 HEALTH = {
-    "admin": "curl -m3 -skfLo /dev/null http://127.0.0.1:8080/ping",
-    "resolver": "dig +short @127.0.0.1 example.org A >/dev/null",
-    "redis": "redis-cli ping",
+    "admin": ("curl -m3 -skfLo /dev/null http://127.0.0.1:8080/ping", 0),
+    "antispam": ("curl -m3 -skfLo /dev/null http://127.0.0.1:11334/", 350),
+    "front": (
+        (
+            "curl -m3 -skfLo /dev/null http://127.0.0.1:10204/health && "
+            'kill -0 "$(cat /run/dovecot/master.pid)"'
+        ),
+        60,
+    ),
+    "imap": ('kill -0 "$(cat /run/dovecot/master.pid)"', 0),
+    "redis": ("redis-cli ping", 0),
+    "resolver": ("dig +short @127.0.0.1 example.org A >/dev/null", 0),
+    "smtp": ("! /usr/lib/postfix/sbin/master -t", 30),
 }
-"""Health commands of the images that exist so far; 30 s apart, as Docker's default is."""
+"""Health commands of the images, and the seconds that a start may take; 30 s apart, as Docker's
+default is."""
 PACK = r"""
 mkdir "$0.root"
 mount -t overlay overlay -o "lowerdir=$1" "$0.root"
@@ -138,7 +151,9 @@ def _image(layers: list[Layer], part: str, version: str) -> Image:
         },
     }
     if part in HEALTH:
-        settings["Healthcheck"] = {"Test": ["CMD-SHELL", HEALTH[part]]}
+        command, start = HEALTH[part]
+        health = {"Test": ["CMD-SHELL", command], "StartPeriod": start * SECOND}
+        settings["Healthcheck"] = health
     return Image(layers, settings)
 
 
@@ -149,5 +164,5 @@ def _program() -> Iterator[tuple[str, bytes]]:
     yield f"{HOME}/lab/__init__.py", (checkout() / "lab/__init__.py").read_bytes()
     for room in ROOMS:
         for path in sorted((checkout() / room).rglob("*")):
-            if path.suffix in (".py", ".sql", ".conf"):
+            if path.is_file() and path.suffix != ".pyc" and path.suffix != ".md":
                 yield f"{HOME}/{path.relative_to(checkout())}", path.read_bytes()

@@ -9,9 +9,18 @@ import os
 import sys
 from pathlib import Path
 
-from lab.mailu.container import admin, redis, resolver
+from lab.mailu.container import admin, antispam, front, imap, redis, resolver, smtp
+from lab.mailu.container.environment import Refused
 
-PARTS = {"admin": admin.start, "redis": redis.start, "resolver": resolver.start}
+PARTS = {
+    "admin": admin.start,
+    "antispam": antispam.start,
+    "front": front.start,
+    "imap": imap.start,
+    "redis": redis.start,
+    "resolver": resolver.start,
+    "smtp": smtp.start,
+}
 CONFIGURATION_ERROR = 78
 """EX_CONFIG of sysexits."""
 
@@ -25,7 +34,10 @@ def main() -> None:
         _end(f"SECRET_KEY_FILE={secret} does not exist")  # as in every container of Mailu
     if part not in PARTS:
         _end(f"{part} is not part of this stand-in")
-    PARTS[part](arguments, os.environ)
+    try:
+        PARTS[part](arguments, os.environ)
+    except Refused as refusal:
+        _end(str(refusal))
 
 
 def _end(reason: str) -> None:

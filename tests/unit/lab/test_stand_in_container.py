@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from kit.paths import checkout
-from lab.mailu.container import resolver
+from lab.mailu.container import bridge, environment, front, resolver
 from lab.mailu.container.__main__ import CONFIGURATION_ERROR
+
+MINIMAL = {"DOMAIN": "p.example", "HOSTNAMES": "mx.p.example", "PORTS": "25,80,443,465,993"}
 
 
 def start(part: str, **environ: str) -> tuple[int, str, str]:
@@ -27,7 +29,7 @@ def start(part: str, **environ: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("part", ["front", "webmail", "nothing"])
+@pytest.mark.parametrize("part", ["webmail", "nothing"])
 def test_part_that_does_not_exist_says_so(part: str) -> None:
     code, output, errors = start(part)
     assert code == CONFIGURATION_ERROR
@@ -41,6 +43,48 @@ def test_container_without_its_secret_ends(part: str, tmp_path: Path) -> None:
     code, _, errors = start(part, SECRET_KEY_FILE=str(secret))
     assert code == CONFIGURATION_ERROR
     assert errors == f"stand-in: SECRET_KEY_FILE={secret} does not exist\n"
+
+
+@pytest.mark.parametrize("part", ["antispam", "front", "imap", "smtp"])
+def test_setting_that_is_not_known_ends_the_start(part: str) -> None:
+    code, _, errors = start(part, MADE_UP="1")
+    assert code == CONFIGURATION_ERROR
+    assert errors == "stand-in: the stand-in knows no setting MADE_UP\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ANTIVIRUS", "clamav"),
+        ("FULL_TEXT_SEARCH", "en"),
+        ("PORTS", "25,995"),
+        ("RELAYHOST", "relay.example"),
+        ("SCAN_MACROS", "True"),
+        ("TLS_FLAVOR", "letsencrypt"),
+    ],
+)
+def test_value_that_the_stand_in_lacks_is_refused(name: str, value: str) -> None:
+    assert environment.read({"PORTS": "25,465", "SCAN_MACROS": "False", "TLS_FLAVOR": "cert"})
+    with pytest.raises(environment.Refused, match=name):
+        environment.read({name: value})
+
+
+def test_front_without_a_certificate_has_neither_starttls_nor_port_443() -> None:
+    known = environment.read(MINIMAL)
+    plain = front.nginx(known, "192.0.2.1", encrypted=False)
+    encrypted = front.nginx(known, "192.0.2.1", encrypted=True)
+    for text in ("starttls on", "listen 443 ssl"):
+        assert text not in plain
+        assert text in encrypted
+    for text in ("listen 25;", "listen 80 default_server", "xclient on", "smtp_auth none"):
+        assert text in plain
+        assert text in encrypted
+
+
+def test_text_of_a_dictionary_is_one_line() -> None:
+    text = "require;\n\tkeep\x01\r"
+    assert not {"\n", "\t", "\r"} & set(bridge.escaped(text))
+    assert bridge.unescaped(bridge.escaped(text)) == text
 
 
 def test_resolver_answers_the_containers_alone() -> None:

@@ -1,0 +1,49 @@
+"""Containers of several processes: all of them end when one does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from types import FrameType
+
+Command = Sequence[str]
+
+
+def run(commands: Sequence[Command], environ: Mapping[str, str]) -> None:
+    """Run commands until one of them ends, then end the others and this process.
+
+    As the first process of a container it also waits for processes that others have left.
+    """
+    processes = {
+        os.posix_spawnp(command[0], command, dict(environ)): " ".join(command)
+        for command in commands
+    }
+    signal.signal(signal.SIGTERM, _ender(processes))
+    while True:
+        pid, status = os.wait()
+        if pid in processes:
+            code = os.waitstatus_to_exitcode(status)
+            print(f"stand-in: {processes.pop(pid)} ended: {code}", flush=True)
+            _end(processes)
+            sys.exit(code if code > 0 else 1)
+
+
+def _ender(processes: Mapping[int, object]) -> Callable[[int, FrameType | None], None]:
+    def end(_: int, __: FrameType | None) -> None:
+        _end(processes)
+        sys.exit(0)
+
+    return end
+
+
+def _end(processes: Mapping[int, object]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    for pid in processes:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)

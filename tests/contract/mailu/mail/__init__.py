@@ -1,0 +1,1 @@
+"""The mail half of the contract: it needs all containers, not admin alone."""

@@ -1,0 +1,121 @@
+"""What a host sees: starts, overrides, certificates. These need the stand-in's containers."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+
+from tests.support.containers import GATEWAY, Container
+from tests.support.mail_clients import SmtpClient
+from tests.support.mailu_containers import Mailu, wait_until_ready
+from tests.support.waiting import wait_for
+
+from .conftest import OUT, Front, Person, text
+
+
+@pytest.fixture
+def another(mailu: Mailu) -> Iterator[Mailu]:
+    """The same bridge, on which antispam and front are replaced; they are back afterwards."""
+    yield mailu
+    for part in ("front", "antispam"):
+        _restarted(mailu, part)
+
+
+def test_mail_waits_until_antispam_has_found_admin(
+    another: Mailu, person: Person, front: Front
+) -> None:
+    containers = another.containers
+    waiting = containers.restart("antispam", ADMIN_ADDRESS=GATEWAY)
+    wait_for(lambda: "admin does not answer yet" in waiting.text)
+    client = front.smtp()
+    client.ehlo()
+    client.mail(OUT)
+    code, _ = client.rcpt(person.address)
+    if code == 250:
+        code, _ = client.data(text(OUT, person.address, secrets.token_hex(6)))
+    assert code == 451
+
+
+def test_overrides_are_read_at_the_start_alone(mailu: Mailu) -> None:
+    overrides = mailu.containers.volume("overrides/postfix")
+    before = _size_limit(mailu)
+    (overrides / "postfix.cf").write_text("# a comment\nmessage_size_limit=12345678\n")
+    (overrides / "transport.map").write_text("slow.test polite:\n")
+    assert _size_limit(mailu) == before
+    table = ("postmap", "-q", "slow.test", "lmdb:/etc/postfix/transport.map")
+    assert _restarted(mailu, "smtp").run(*table) == "polite:\n"
+    assert _size_limit(mailu) == "12345678"
+    for file in overrides.iterdir():
+        file.unlink()
+    _restarted(mailu, "smtp")
+    assert _size_limit(mailu) == before
+
+
+def test_certificate_that_comes_late_opens_the_ports_of_nginx(another: Mailu, front: Front) -> None:
+    containers = another.containers
+    certs = containers.volume("certs")
+    for file in certs.glob("*.pem"):
+        file.unlink()
+    restarted = containers.restart("front")
+    wait_for(lambda: _features(front) is not None)
+    assert "starttls" not in (_features(front) or {})
+    for port in (443, 465, 993):
+        with pytest.raises(ConnectionRefusedError):
+            front.connect(port)
+    another.lay_certificate()
+    wait_for(lambda: "starttls" in (_features(front) or {}))
+    assert wait_for(lambda: _serial(front, 443))
+    with pytest.raises(ConnectionRefusedError):
+        front.connect(993)
+    assert "no certificate" in restarted.text
+
+
+def test_renewed_certificate_is_served_at_every_port(mailu: Mailu, front: Front) -> None:
+    before = _serial(front, 443)
+    mailu.lay_certificate()
+    wait_for(lambda: _serial(front, 443) != before)
+    after = _serial(front, 443)
+    for port in (465, 993):
+        wait_for(partial(_serves, front, port, after))
+
+
+def test_web_has_no_api_unless_it_is_switched_on(another: Mailu, front: Front) -> None:
+    assert _status(front, "/api/v1/domain") == 404
+    _restarted(another, "front", API="true")
+    assert _status(front, "/api/v1/domain") == 401
+
+
+def _restarted(mailu: Mailu, part: str, **changed: str) -> Container:
+    container = mailu.containers.restart(part, **changed)
+    wait_until_ready(mailu.containers, part)
+    return container
+
+
+def _size_limit(mailu: Mailu) -> str:
+    """Return the limit that smtp itself tells front."""
+    with SmtpClient(mailu.containers.connect("smtp", 25, GATEWAY), "smtp") as client:
+        client.ehlo()
+        return client.esmtp_features["size"]
+
+
+def _features(front: Front) -> dict[str, str] | None:
+    client = front.smtp()
+    client.ehlo()
+    return client.esmtp_features
+
+
+def _serves(front: Front, port: int, serial: str) -> bool:
+    return _serial(front, port) == serial
+
+
+def _serial(front: Front, port: int) -> str:
+    return str((front.protected(port).getpeercert() or {})["serialNumber"])
+
+
+def _status(front: Front, path: str) -> int:
+    connection = front.protected(443)
+    connection.sendall(f"GET {path} HTTP/1.0\r\nHost: {front.hostname}\r\n\r\n".encode())
+    return int(connection.recv(64).split()[1])
