@@ -18,7 +18,7 @@ def run(commands: Sequence[Command], environ: Mapping[str, str]) -> None:
     As the first process of a container it also waits for processes that others have left.
     """
     processes = {
-        os.posix_spawnp(command[0], command, dict(environ)): " ".join(command)
+        os.posix_spawnp(command[0], list(command), dict(environ)): " ".join(command)
         for command in commands
     }
     signal.signal(signal.SIGTERM, _ender(processes))
