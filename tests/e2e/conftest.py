@@ -76,7 +76,7 @@ def real_hosts(lab_directory: Path) -> None:
         layers.mail()
         repository.provide(cache_dir(), layers.host(), fail_if_missing)
     except LookupError:
-        wait_for(built_by_us, seconds=240)
+        wait_for(built_by_us, seconds=600)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from lab.mailu.admin.dispatch import Dispatcher
 from lab.mailu.admin.routes import ROUTES
 from lab.mailu.admin.server import Server
 from lab.mailu.admin.valkey import Valkey
+from tests.support.waiting import SECONDS
 from tools.servers.process import Account
 from tools.servers.valkey import WHEEL
 
@@ -68,7 +69,7 @@ def valkey_on_tcp() -> Iterator[str]:
     with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, cwd="/") as process:
         try:
             address = f"127.0.0.1:{port}"
-            assert wait_until(lambda: _answers(address), seconds=30)
+            assert wait_until(lambda: _answers(address), seconds=SECONDS)
             yield address
         finally:
             process.terminate()

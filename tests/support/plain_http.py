@@ -9,9 +9,7 @@ from typing import Any
 import httpx2
 
 from kit.web import verification
-
-SECONDS = 60.0
-"""For an answer; a loaded machine may need many."""
+from tests.support.waiting import SECONDS
 
 
 def plain_client(base_url: str, headers: Mapping[str, str] | None = None) -> httpx2.Client:

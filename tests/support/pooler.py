@@ -13,7 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from kit import files
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 from tools.servers.process import SEARCH, Account
 
 SETTINGS = """
@@ -58,8 +58,8 @@ def running_pooler(dsn: str, passwords: Mapping[str, str], directory: Path) -> I
         return False
 
     try:
-        wait_for(answers, seconds=30)
+        wait_for(answers)
         yield pooled
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(SECONDS)

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 
 from lab.running import RunningLab
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Customer:
     """Orders servers through the provider's API, and additional addresses in its portal."""
 
     def __init__(self, lab: RunningLab) -> None:
-        self._http = httpx2.Client(base_url=lab.hostwinds_url, timeout=60)
+        self._http = httpx2.Client(base_url=lab.hostwinds_url, timeout=SECONDS)
         self._key = lab.hostwinds_key
         self._ordered: list[int] = []
 
@@ -56,7 +56,7 @@ class Customer:
             listed = [i for i in self.call("get_instances") if i["srvrname"] == name]
             return next((i for i in listed if i["status"].lower() == "active"), None)
 
-        instance = wait_for(active, seconds=60)
+        instance = wait_for(active)
         self._ordered.append(instance["serviceid"])
         return Server(instance["serviceid"], name, instance["main_ip"], instance["password"])
 

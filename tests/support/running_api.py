@@ -21,6 +21,7 @@ from controlplane.identity.repository import add_key
 from controlplane.images.settings import ImageSettings
 from controlplane.service import serve_http
 from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
+from tests.support.waiting import SECONDS
 
 PEPPER = b"pepper"
 
@@ -52,11 +53,11 @@ def running_api(
     log_to(logs / "control-plane.jsonl")  # not to the output of commands
     thread = threading.Thread(target=asyncio.run, args=(serve(),))
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(SECONDS)
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}", key.secret
     finally:
         loop, stop = running[0]
         loop.call_soon_threadsafe(stop.set)
-        thread.join(20)
+        thread.join(SECONDS)
         structlog.reset_defaults()

@@ -6,8 +6,9 @@ import asyncio
 import ssl
 
 from controlplane.authority.certificates import Issued
+from tests.support.waiting import SECONDS
 
-TIMEOUT = 30
+TIMEOUT = SECONDS
 
 
 async def asked(

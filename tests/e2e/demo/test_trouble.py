@@ -34,12 +34,12 @@ from tools.servers.process import Account
 pytestmark = [
     pytest.mark.hosts,
     pytest.mark.engine,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1800),
     pytest.mark.in_order,
 ]
 FILE = "tenants/acme.yaml"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only listed
-until = partial(wait_for, seconds=120)
+until = partial(wait_for, seconds=600)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def penguin(*arguments: str) -> str:
 
 
 def ready() -> None:
-    penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=240s")
+    penguin("wait", "tenant", "acme", "--for=condition=Ready", "--timeout=600s")
 
 
 def operations(api: Api) -> list[OperationView]:
@@ -85,7 +85,7 @@ def bought(lab: RunningLab) -> list[str]:
 def sent() -> dict[str, Any]:
     output = penguin(
         "send", "--from", "sales@acme.example", "--to", "alice@rcpt.example", "--subject", "Hello",
-        "--text", "Hello", "--tenant", "acme", "--wait", "--timeout=240s", "-o", "json",
+        "--text", "Hello", "--tenant", "acme", "--wait", "--timeout=600s", "-o", "json",
     )  # fmt: skip
     message: dict[str, Any] = json.loads(output)
     return message
@@ -133,7 +133,7 @@ def test_host_that_never_boots_is_reported_and_not_ordered_again(own_lab: Runnin
     assert bought(own_lab) == ["server"]
 
     power(own_lab, "boot")
-    penguin("wait", "tenant", "acme", "--for=condition=InfrastructureReady", "--timeout=120s")
+    penguin("wait", "tenant", "acme", "--for=condition=InfrastructureReady", "--timeout=600s")
     assert bought(own_lab).count("server") == 1
 
 
@@ -232,7 +232,7 @@ def test_host_rebooted_at_the_provider_sends_again(own_lab: RunningLab, api: Api
 
 
 def test_tenant_that_is_deleted_leaves_no_server_and_no_record(own_lab: RunningLab) -> None:
-    penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=240s")
+    penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=600s")
     assert plain_http.get(f"{own_lab.hostwinds_url}/_lab/portal/servers").json() == []
     headers = {"Authorization": f"Bearer {own_lab.cloudflare_token}"}
     base = f"{own_lab.cloudflare_url}/client/v4/zones"

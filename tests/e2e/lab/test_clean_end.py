@@ -17,14 +17,14 @@ import pytest
 from kit.paths import checkout, state_dir
 from lab import cgroups, repository
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.hosts
 
 ISOLATE = r"""
 mkdir "$0"; echo $$ > "$0/cgroup.procs"
 exec unshare -m -n -C -p -f --kill-child --propagation private --mount-proc bash -ec "$@"
 """
 
-FETCH = f"import urllib.request as web; web.urlopen('{repository.URL}Release', timeout=10)"
+FETCH = f"import urllib.request as web; web.urlopen('{repository.URL}Release', timeout=60)"
 """What a guest runs to fetch packages."""
 
 SCRIPT = r"""

@@ -15,7 +15,7 @@ from tests.support.greeting import greeting
 from tests.support.provider import Customer, Server
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.hosts
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ class TestAddresses:
 
     def test_address_that_was_not_bought_is_unreachable(self, server, root) -> None:
         root("ip addr add 198.18.77.7/15 dev eth0")
-        assert not greeting("198.18.77.7", 22)
+        assert not greeting("198.18.77.7", 22, 1)
         assert greeting(server.address, 22)
 
     def test_server_reaches_nothing_outside_of_the_lab(self, root) -> None:
@@ -107,10 +107,10 @@ class TestFirewall:
 
     def test_new_server_lets_ssh_in_and_no_mail_also_after_a_reboot(self, customer, server) -> None:
         assert greeting(server.address, 22)
-        assert not greeting(server.address, 25)
+        assert not greeting(server.address, 25, 1)
         customer.call("reboot", serviceid=server.service_id)
         assert greeting(server.address, 22)
-        assert not greeting(server.address, 25)
+        assert not greeting(server.address, 25, 1)
 
     def test_profile_lets_pass_at_once_and_its_removal_ends_connections(
         self, server, profile
@@ -119,7 +119,7 @@ class TestFirewall:
         with socket.create_connection((server.address, 25), 2) as stream:
             assert stream.recv(64) == b"220 hello"
             profile("web")
-            assert not greeting(server.address, 22)
+            assert not greeting(server.address, 22, 1)
             stream.sendall(b"more")
             stream.settimeout(0.5)
             with pytest.raises(TimeoutError):
@@ -149,7 +149,7 @@ class TestMoments:
         with customer.settings(listed_after=1, active_after=1, reachable_after=2, password_after=2):
             server = customer.order(name)
             assert not greeting(server.address, 22, 0.2)
-            wait_for(lambda: greeting(server.address, 22, 0.2))
+            wait_for(lambda: greeting(server.address, 22, 5))
             with pytest.raises(paramiko.AuthenticationException):
                 as_root(server.address, server.password, "true")
 
@@ -174,13 +174,13 @@ class TestPower:
     def test_settings_not_saved_are_lost_at_a_power_cut(self, customer, server, root) -> None:
         root("ip route add 198.19.200.0/24 dev eth0; touch /root/kept; sync")
         customer.call("shutdown", serviceid=server.service_id)
-        assert not greeting(server.address, 22)
+        assert not greeting(server.address, 22, 1)
         customer.call("boot", serviceid=server.service_id)
         assert root("ls /root").strip() == "kept"
         assert "198.19.200" not in root("ip route")
 
     def test_server_rebooted_from_inside_comes_back(self, server, root) -> None:
         root("touch /run/before; systemctl reboot")
-        wait_for(lambda: not greeting(server.address, 22, 0.2))
-        wait_for(lambda: greeting(server.address, 22))
+        wait_for(lambda: not greeting(server.address, 22, 5))
+        wait_for(lambda: greeting(server.address, 22, 5))
         assert root("ls /run/before 2>&1").startswith("ls: cannot access")

@@ -24,9 +24,9 @@ from kit.faults import Code, Fault
 from lab.nameserver.guest import SERVERS
 from lab.running import RunningLab
 from tests.support.command_line import run
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.hosts
 
 FIRST, SECOND = SERVERS.values()
 TEXT = "x" * 250
@@ -39,7 +39,7 @@ class Zone:
         self.name = f"t{secrets.token_hex(3)}.example"
         self.resolver = str(lab.resolver)
         headers = {"Authorization": f"Bearer {lab.cloudflare_token}"}
-        self._http = httpx2.Client(base_url=lab.cloudflare_url, headers=headers, timeout=30)
+        self._http = httpx2.Client(base_url=lab.cloudflare_url, headers=headers, timeout=SECONDS)
         self._http.post("/_lab/zones", json={"name": self.name}).raise_for_status()
         zones = self._http.get("/client/v4/zones", params={"name": self.name}).json()
         [self.api] = zones["result"]

@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from lab.receiver import ADDRESS, wait_for_message
 from lab.running import RunningLab, required
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.hosts
 
 Ask = Callable[[str, str], list[str]]
 
@@ -46,7 +46,7 @@ class Zone:
     def __init__(self, lab: RunningLab) -> None:
         self.name = f"z{secrets.token_hex(3)}.example"
         token = {"Authorization": f"Bearer {lab.cloudflare_token}"}
-        self._http = httpx2.Client(base_url=lab.cloudflare_url, headers=token, timeout=30)
+        self._http = httpx2.Client(base_url=lab.cloudflare_url, headers=token, timeout=SECONDS)
         self._http.post("/_lab/zones", json={"name": self.name}).raise_for_status()
         zones = self._http.get("/client/v4/zones", params={"name": self.name}).json()
         self._records = f"/client/v4/zones/{zones['result'][0]['id']}/dns_records"
@@ -123,7 +123,7 @@ class TestReceiver:
     def test_message_that_is_signed_is_verified_and_a_forged_one_refused(
         self, lab, lab_directory: Path, zone
     ) -> None:
-        wait_for(lambda: required(lab_directory).receiver_ready, seconds=90)
+        wait_for(lambda: required(lab_directory).receiver_ready)
         key = rsa.generate_private_key(65537, 2048)
         public = key.public_key().public_bytes(
             serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo

@@ -22,7 +22,7 @@ def test_registries_are_served_by_their_own_names(lab: RunningLab) -> None:
     context = ssl.create_default_context(cafile=lab.registry_ca)
     for name in NAMES:
         query = dns.message.make_query(name, "A")
-        [answer] = dns.query.udp(query, str(lab.resolver), timeout=5).answer
+        [answer] = dns.query.udp(query, str(lab.resolver), timeout=60).answer
         [address] = {record.to_text() for record in answer}
         with (
             socket.create_connection((address, 443), 10) as connection,

@@ -37,6 +37,7 @@ from kit.faults import Fault
 from lab.running import RunningLab
 from tests.support.installation import PLATFORM
 from tests.support.provider import Customer, Server
+from tests.support.waiting import SECONDS
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 ADDRESSES = 3
@@ -67,7 +68,7 @@ class MailHost:
         self,
         source: str | None = None,
         *,
-        patience: timedelta = timedelta(seconds=30),
+        patience: timedelta = timedelta(seconds=SECONDS),
         playbooks: Path = PLAYBOOKS,
         **overrides: object,
     ) -> AnsibleConfigurator:
@@ -115,7 +116,7 @@ class MailHost:
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=60,
+                timeout=SECONDS,
             )
         return done.stdout
 
@@ -123,7 +124,7 @@ class MailHost:
         """A connection to the submission port of one address, certificate checked."""
         target = next(a for a in self.observed.addresses if a.name == address)
         assert target.ip is not None
-        client = smtplib.SMTP(timeout=20, source_address=(self.lab.sender_address or "", 0))
+        client = smtplib.SMTP(timeout=SECONDS, source_address=(self.lab.sender_address or "", 0))
         client._host = target.helo  # type: ignore[attr-defined]
         client.connect(target.ip, 587)
         client.ehlo("sender.example")
@@ -359,7 +360,7 @@ class Sink(socketserver.ThreadingTCPServer):
             self._deliveries.append(delivery)
             self._added.notify_all()
 
-    def wait_for(self, match: Callable[[Delivery], bool], seconds: float = 30) -> Delivery:
+    def wait_for(self, match: Callable[[Delivery], bool], seconds: float = SECONDS) -> Delivery:
         """The first delivery that matches."""
         with self._added:
             matches = self._added.wait_for(

@@ -25,7 +25,7 @@ from tests.support.waiting import wait_for
 
 from .conftest import PLAYBOOKS, MailHost, contacted
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.hosts
 
 VERSIONS = yaml.safe_load((PLAYBOOKS / "roles/docker/defaults/main.yml").read_text())[
     "docker_versions"
@@ -192,7 +192,7 @@ def cut_once(docker: DockerHost, customer: Customer) -> None:
     with suppress(Fault):  # unless ssh is tried again and the run goes on
         replace(docker, host=replace(docker.host, lines=lines)).configure()
     assert "Write the configuration of Docker" in "".join(lines)
-    wait_for(lambda: docker.host.shell("id -un") == "root\n", seconds=30)
+    wait_for(lambda: docker.host.shell("id -un") == "root\n")
 
 
 @pytest.fixture(scope="module")
@@ -305,7 +305,7 @@ def test_container_is_reached_as_decided_after_a_restart_of(
         customer.call("boot", serviceid=listener.host.observed.service_id)
     else:
         listener.host.shell(RESTARTS[restarted])
-    wait_for(listener.is_serving, seconds=60)
+    wait_for(listener.is_serving)
     primary, other = (str(address.ip) for address in listener.host.observed.addresses[:2])
 
     # A neighbour on the lab's bridge reaches the public ports, under its own address.

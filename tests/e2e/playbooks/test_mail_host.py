@@ -23,11 +23,11 @@ from tests.support.configurator_conformance import check_what_differs_is_changed
 from tests.support.faults import assert_shows
 from tests.support.greeting import greeting
 from tests.support.installation import PLATFORM
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 
 from .conftest import IDN
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.hosts
 
 RETURN_PATH = f"b+{'abc234' * 8}@b.play.example"
 MESSAGE = (
@@ -55,7 +55,7 @@ def shrunk(blueprint: Blueprint, drains: str) -> Blueprint:
     return render(tenant, platform=PLATFORM, keys=blueprint.keys, generation=2, draining=draining)
 
 
-def wait_for_port(address: str, port: int, seconds: float = 60) -> None:
+def wait_for_port(address: str, port: int, seconds: float = SECONDS) -> None:
     """Wait until a server sends its greeting."""
     wait_for(lambda: greeting(address, port, 5), seconds=seconds)
 
@@ -71,7 +71,7 @@ def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
 def arrived(host: Any, text: str, directory: str) -> str:
     """Return the path of the mail with this text, once it is in a directory."""
     found = host.shell(
-        f"for i in $(seq 50); do grep -rl '{text}' /var/mail/penguin/'{directory}'/new "
+        f"for i in $(seq 500); do grep -rl '{text}' /var/mail/penguin/'{directory}'/new "
         "&& break; sleep 0.2; done"
     )
     return str(found).strip()
@@ -226,13 +226,13 @@ class TestReceiving:
     def test_port_25_accepts_returned_mail_and_relays_nothing(
         self, mail_host, recipient, code
     ) -> None:
-        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=SECONDS) as client:
             client.ehlo("else.example")
             assert code_of(client, "z@else.example", recipient) == code
 
     def test_domain_in_punycode_is_accepted_in_unicode_too(self, mail_host) -> None:
         domain = IDN.encode().decode("idna")
-        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=SECONDS) as client:
             client.ehlo("else.example")
             assert client.docmd("MAIL FROM:<> SMTPUTF8")[0] == 250
             client.command_encoding = "utf-8"
@@ -240,7 +240,7 @@ class TestReceiving:
                 assert client.docmd(f"RCPT TO:<anybody@{name}>")[0] == code
 
     def test_mail_returned_is_kept(self, mail_host) -> None:
-        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=SECONDS) as client:
             client.sendmail("", [RETURN_PATH], MESSAGE.format(subject="returned"))
 
         assert arrived(mail_host, "returned", "bounces")
@@ -259,7 +259,7 @@ class TestReceiving:
         self, mail_host, mailbox, directory
     ) -> None:
         subject = f"for-{directory}"
-        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=SECONDS) as client:
             recipient = f"{mailbox}@play.example"
             client.sendmail("z@else.example", [recipient], MESSAGE.format(subject=subject))
 
@@ -269,7 +269,7 @@ class TestReceiving:
     def test_message_hidden_in_another_stays_part_of_it(self, mail_host, end) -> None:
         subject = f"smuggled-{end.hex()}"
         hidden = b"MAIL FROM:<>\r\nRCPT TO:<abuse@play.example>\r\nDATA\r\nhidden\r\n"
-        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20) as client:
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=SECONDS) as client:
             client.ehlo("else.example")
             assert code_of(client, "z@else.example", "abuse@play.example") == 250
             assert client.docmd("DATA")[0] == 354
@@ -286,7 +286,7 @@ class TestReceiving:
         assert mail_host.shell("cat /var/mail/penguin/postmaster/new/* | grep -c ^hidden") != "0\n"
 
     def test_client_that_talks_before_its_turn_is_cut_off(self, mail_host) -> None:
-        with socket.create_connection((mail_host.observed.primary_ip, 25), 10) as stream:
+        with socket.create_connection((mail_host.observed.primary_ip, 25), SECONDS) as stream:
             stream.sendall(b"HELO x.example\r\nMAIL FROM:<>\r\n" * 2)
             received = b"".join(iter(lambda: stream.recv(1000), b""))
         assert b"5.5.0" in received
@@ -299,7 +299,7 @@ class TestReceiving:
 
 class TestLogs:
     def test_log_of_every_instance_is_rotated(self, mail_host) -> None:
-        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=20):
+        with smtplib.SMTP(mail_host.observed.primary_ip, 25, timeout=SECONDS):
             pass  # its log is not empty
         mail_host.shell("systemctl start penguin-logs.service")
         rotated = mail_host.shell("ls /var/log/penguin | sed -n 's/[.]log[.].*gz$//p' | sort -u")

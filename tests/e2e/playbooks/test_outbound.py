@@ -17,7 +17,7 @@ from controlplane.verification.outbound import faults
 from lab.running import required
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.hosts
 
 NOT_OURS = "203.0.113.9"
 KEPT = "/var/lib/penguin/outbound.json"
@@ -66,7 +66,7 @@ def rule(direction: str, protocol: str, first: int | None, last: int | None) -> 
 def test_mail_leaves_until_the_provider_closes_port_25(
     mail_host, profile, lab_directory: Path
 ) -> None:
-    wait_for(lambda: required(lab_directory).receiver_ready, seconds=120)
+    wait_for(lambda: required(lab_directory).receiver_ready)
     right = outbound(looked(mail_host))
     assert [(f.ok, f.code) for f in right] == [(True, None)] * 3, right
     assert mail_host.shell("systemctl is-active penguin-outbound.timer") == "active\n"

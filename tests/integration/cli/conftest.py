@@ -67,7 +67,7 @@ class Plane:
             with psycopg.connect(self.dsn) as admin:
                 return admin.execute("delete from oltp.tenants where deleting").rowcount > 0
 
-        wait_for(deleted, seconds=20)
+        wait_for(deleted)
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_delete_asks_and_waits_until_the_tenant_is_gone(plane, penguin, file, ca
     assert_shows(capsys.readouterr().err, faults.UNCONFIRMED)
     deletion = threading.Thread(target=plane.delete_when_requested)
     deletion.start()
-    assert penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=20s") == 0
+    assert penguin("delete", "tenant", "acme", "--yes", "--wait", "--timeout=240s") == 0
     deletion.join()
     assert "tenant/acme deleted" in capsys.readouterr().out
     assert penguin("get", "tenant", "acme") == 1

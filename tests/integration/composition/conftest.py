@@ -20,7 +20,7 @@ from kit.paths import checkout
 from tests.support import plain_http
 from tests.support.command_line import COMMAND, environment_of, run_process
 from tests.support.processes import children, command
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 from tools.servers import Valkey
 
 
@@ -37,7 +37,9 @@ class Installation:
         }
 
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return run_process(*arguments, environment={**self.environment, **environment}, seconds=60)
+        return run_process(
+            *arguments, environment={**self.environment, **environment}, seconds=SECONDS
+        )
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -65,10 +67,10 @@ class Installation:
     def supervisor(self) -> int:
         return int(self.announced["process"].partition(".")[0])
 
-    def health(self, part: str = "") -> httpx2.Response:
-        """Request the health of all or of one part, which must be answered within a second."""
+    def health(self, part: str = "", *, seconds: float = SECONDS) -> httpx2.Response:
+        """Request the health of all or of one part."""
         path = f"/api/v1/health/{part}".rstrip("/")
-        return plain_http.get(f"{self.announced['url']}{path}", timeout=1.0)
+        return plain_http.get(f"{self.announced['url']}{path}", timeout=seconds)
 
     def pid(self, part: str) -> int:
         """Return the process of a part; raises ValueError when there is none."""
@@ -90,12 +92,12 @@ class Installation:
                 text=True,
             )
         try:
-            wait_for(lambda: process.poll() is not None or self._are_healthy(parts), seconds=60)
+            wait_for(lambda: process.poll() is not None or self._are_healthy(parts))
             assert process.poll() is None, self.output()
             yield process
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-                assert process.wait(60) == 0, self.output()
+                assert process.wait(SECONDS) == 0, self.output()
         finally:
             process.kill()
             process.wait()

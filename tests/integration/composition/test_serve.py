@@ -22,6 +22,7 @@ from composition.listening import listen
 from controlplane.faults import DATABASE_UNAVAILABLE
 from tests.support import plain_http
 from tests.support.faults import assert_shows, printed
+from tests.support.waiting import SECONDS
 
 from .conftest import Installation
 
@@ -53,7 +54,7 @@ def test_api_serves_the_first_operator_until_sigterm(
         assert answer.json() == {"items": [], "next": None}
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=SECONDS)
     assert (process.returncode, errors) == (0, "")
     assert not (installation.directory / "serve.json").exists()
     log = (installation.directory / "log" / "control-plane.jsonl").read_text()
@@ -73,11 +74,11 @@ def test_api_started_second_leaves_the_address_of_the_first(installation: Instal
         assert second.stdout is not None
         second.stdout.readline()
         second.send_signal(signal.SIGTERM)
-        second.communicate(timeout=30)
+        second.communicate(timeout=SECONDS)
         assert serve_file.read_text() == announced
     finally:
         first.send_signal(signal.SIGTERM)
-        first.communicate(timeout=30)
+        first.communicate(timeout=SECONDS)
     assert not serve_file.exists()
 
 

@@ -26,6 +26,7 @@ from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import EmptySpools, MemoryLinks, standard
 from tests.support.points import Points
+from tests.support.waiting import SECONDS
 from vault import KeyRing, Vault
 
 
@@ -73,7 +74,7 @@ class SteppedReconciler:
             await action()
 
         def wait() -> None:
-            asyncio.run_coroutine_threadsafe(run(), loop).result(timeout=30)
+            asyncio.run_coroutine_threadsafe(run(), loop).result(timeout=SECONDS)
 
         self.points.once(point, wait)
 

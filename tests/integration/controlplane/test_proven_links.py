@@ -34,12 +34,13 @@ from tests.integration.controlplane.test_public_authority import (
 from tests.integration.sender.conftest import engine_as
 from tests.integration.verification.name_server import IP, NameServer
 from tests.support.installation import INSTALLATION, PLATFORM, login
+from tests.support.waiting import SECONDS
 
 __all__ = [
     "account", "authority", "names", "passes", "ports", "public", "pytestmark", "stepped",
 ]  # fmt: skip
 NAME, SUBJECT = "u.acme.example", "domain/acme.example"
-TIMEOUT = 30
+TIMEOUT = SECONDS
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_name_gets_a_certificate_by_http_and_is_published_when_it_is_seen_
     passes: SteppedReconciler, names: NameServer, authority: Running, port: int
 ) -> None:
     links = PublicLinks(
-        resolver=f"{IP}:{names.port}", roots=authority.pebble.root, port=port, query_timeout=1
+        resolver=f"{IP}:{names.port}", roots=authority.pebble.root, port=port, query_timeout=2
     )
     passes.platform = PLATFORM.model_copy(update={"public_address": IP})
     passes.phases = [

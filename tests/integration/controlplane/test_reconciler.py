@@ -20,6 +20,7 @@ from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import document
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.points import Killed, killed
+from tests.support.waiting import SECONDS
 
 __all__ = ["stepped"]
 MANUAL = [{"name": "acme.example"}, {"name": "acme-mail.example", "dns": "manual"}]
@@ -391,7 +392,7 @@ async def test_hosts_of_which_one_never_answers_are_configured_at_the_same_time(
     other_is_done = threading.Event()
 
     def time_out() -> None:
-        assert other_is_done.wait(30), "the other host waits for this one's deadline"
+        assert other_is_done.wait(SECONDS), "the other host waits for this one's deadline"
         raise UNREACHABLE(reason="timed out", where="host/mx2")
 
     stepped.points.once("first contact with mx2", time_out)
@@ -443,7 +444,7 @@ async def test_pass_reports_progress_at_each_step_and_line_of_an_operation(
         at = "up"
 
     stepped.meanwhile("before up", up_begins)
-    stepped.points.once("bought", lambda: reported.wait(30))
+    stepped.points.once("bought", lambda: reported.wait(SECONDS))
     await stepped.reconciler().step("test", asyncio.Event(), progressed)
     assert reported.is_set()
     assert len(reports) > len(stepped.phases)

@@ -25,10 +25,10 @@ from controlplane.schedule.repository import claim
 from controlplane.verification.faults import DKIM_INVALID, TLS_FAILED
 from kit.database import Role
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
-from tests.support.waiting import reached
+from tests.support.waiting import SECONDS, reached
 
 __all__ = ["stepped"]
-DEADLINE = 30
+DEADLINE = SECONDS
 
 
 class Unsteady(Database):
@@ -124,7 +124,7 @@ async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_work
 
 async def test_lease_is_kept_while_the_database_fails_once(stepped: SteppedReconciler) -> None:
     database = Unsteady(stepped.database)
-    stepped.settings = stepped.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
+    stepped.settings = stepped.settings.model_copy(update={"lease": timedelta(seconds=3)})
     stepped.reconciler_database = database
     await stepped.apply()
 
@@ -139,7 +139,7 @@ async def test_lease_is_kept_while_the_database_fails_once(stepped: SteppedRecon
 
 
 async def test_silent_operation_has_heartbeats(stepped: SteppedReconciler) -> None:
-    stepped.settings = stepped.settings.model_copy(update={"lease": timedelta(seconds=0.6)})
+    stepped.settings = stepped.settings.model_copy(update={"lease": timedelta(seconds=3)})
     await stepped.apply()
     alive = "select 1 from oltp.operations where heartbeat_at > started_at and finished_at is null"
 

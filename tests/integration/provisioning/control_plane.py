@@ -36,6 +36,7 @@ from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLA
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from tests.support.pulumi_engine import pulumi_engine
+from tests.support.waiting import SECONDS
 from vault import KeyRing, Vault
 
 T = TypeVar("T")
@@ -51,7 +52,7 @@ spec:
   domains: [{name: acme.example, dns: cloudflare}]
   sending: {postal_address: Springfield}
 """
-PASS_SECONDS = 120
+PASS_SECONDS = 600
 """Limit of a pass in these tests."""
 
 
@@ -160,11 +161,11 @@ class ControlPlane:
         thread = threading.Thread(target=asyncio.run, args=(serve(),))
         thread.start()
         try:
-            assert ready.wait(20)
+            assert ready.wait(SECONDS)
             yield f"http://127.0.0.1:{listener.getsockname()[1]}", key
         finally:
             self._loop.call_soon_threadsafe(stop.set)
-            thread.join(20)
+            thread.join(SECONDS)
 
 
 class CommandLine:

@@ -20,7 +20,7 @@ from .conftest import Cloud
 from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 BOTH = tenant("mx1@acme.example", domains="acme.example beta.example")
 IN_PLATFORM_ZONE = tenant("mx1@acme.example", domains="beta.example").replace(
     ", zone: acme.example", ""

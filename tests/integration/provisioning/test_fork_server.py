@@ -30,7 +30,7 @@ def test_fork_server_starts_with_an_operation_ends_when_idle_and_starts_again() 
         with server.worker(JOB) as worker:
             assert fork_servers() - before
             assert worker.recv() == ("done", 0)
-        wait_for(lambda: not fork_servers() - before, seconds=20)
+        wait_for(lambda: not fork_servers() - before)
 
 
 def test_worker_whose_caller_fails_is_killed() -> None:
@@ -52,4 +52,4 @@ with server.worker(Job((), "acme", None, "pulumi", Path("/"), {{}}, "mark", "1:0
 """
     killed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     pid = int(killed.stdout)
-    wait_for(lambda: not Path(f"/proc/{pid}").exists(), seconds=20)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())

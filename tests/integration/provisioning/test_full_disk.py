@@ -17,7 +17,7 @@ from controlplane.faults import DATABASE_UNAVAILABLE
 from kit.paths import checkout
 from tests.support.command_line import environment_of, run_process
 from tests.support.faults import assert_shows
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 from tools.servers import Postgres, Valkey
 
 from .conftest import Cloud
@@ -107,11 +107,11 @@ class Installation:
             stdout=subprocess.DEVNULL,
         )
         try:
-            wait_for((self.directory / "serve.json").exists, seconds=30)
+            wait_for((self.directory / "serve.json").exists)
             yield
         finally:
             process.terminate()
-            status = process.wait(60)
+            status = process.wait(SECONDS)
         assert status == 0
 
 
@@ -174,10 +174,10 @@ def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
 
     cloud.hostwinds.ledger = Ledger()
     assert penguin("apply", "-f", str(file)).status == 0
-    wait_for(lambda: refused_before, seconds=60)
-    wait_for(lambda: installation.refused_writes_of_state() > refused_before[0], seconds=60)
+    wait_for(lambda: refused_before)
+    wait_for(lambda: installation.refused_writes_of_state() > refused_before[0])
     disk.empty()
-    waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=120s")
+    waited = penguin("wait", "tenant", "acme", "--for=condition=DnsReady", "--timeout=240s")
     assert waited.status == 0, waited.out + waited.err
     assert cloud.bought() == ["server"]
 
@@ -195,12 +195,12 @@ def test_database_ended_by_a_full_disk_starts_again_with_space(
                 connection.execute(LONG_ENTRY)
             except psycopg.OperationalError:
                 break
-    wait_for(lambda: postgres.pid() is None, seconds=30)
+    wait_for(lambda: postgres.pid() is None)
     refused = penguin("apply", "-f", str(file))
     assert_shows(refused.err, DATABASE_UNAVAILABLE)
-    wait_for(lambda: "servers.disk_full" in installation.log.read_text(), seconds=30)
+    wait_for(lambda: "servers.disk_full" in installation.log.read_text())
 
     disk.empty()
 
-    wait_for(lambda: penguin("apply", "-f", str(file)).status == 0, seconds=60)
+    wait_for(lambda: penguin("apply", "-f", str(file)).status == 0)
     assert '"trouble": "ended"' in installation.log.read_text()

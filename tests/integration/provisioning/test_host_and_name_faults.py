@@ -36,6 +36,7 @@ from tests.integration.verification.mail_server import HELO, MailServer
 from tests.integration.verification.name_server import IP, NameServer, presented, reverse
 from tests.support.faults import any_values, assert_shows
 from tests.support.memory_configurator import MemoryConfigurator
+from tests.support.waiting import SECONDS
 
 from .conftest import Cloud
 from .control_plane import FILE, CommandLine, ControlPlane
@@ -159,7 +160,7 @@ def test_failure_of_ansible_is_shown(
         play = {"hosts": "mail_hosts", "gather_facts": False, "tasks": tasks}
         (tmp_path / "site.yml").write_text(json.dumps([play]))
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    deadline = timedelta(seconds=4 if code is OPERATION_ENDED else 60)
+    deadline = timedelta(seconds=4 if code is OPERATION_ENDED else SECONDS)
     settings = ConfiguratorSettings(
         playbooks=tmp_path, sender_sources=(), deadline=deadline, overrides=local
     )

@@ -13,7 +13,7 @@ from tests.support.tenants import TEXT, rendered, tenant
 from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 
 
 def records_of(cloud: Cloud, *names: str) -> dict[str, str]:

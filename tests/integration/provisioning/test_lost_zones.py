@@ -23,7 +23,7 @@ from .conftest import Cloud
 from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 OUT_OF_REACH = ZONE_OUT_OF_REACH.name
 BOTH = tenant("mx1@acme.example", domains="acme.example beta.example")
 ACME = tenant("mx1@acme.example", domains="acme.example")

@@ -23,7 +23,7 @@ from .conftest import Cloud
 from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 NAME = server_name(INSTALLATION, "acme", "mx1", 1)
 ROSE = {"name": NAME, "asked": "45.99", "agreed": "at most 38.99 USD"}
 SAID = "Your account is on hold"

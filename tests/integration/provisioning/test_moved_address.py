@@ -18,7 +18,7 @@ from .conftest import Cloud
 from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from .by_hand import ByHand
 from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 
 
 @pytest.fixture

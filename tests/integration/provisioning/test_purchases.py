@@ -22,7 +22,7 @@ from tests.support.pulumi_engine import pulumi_engine
 from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 
 
 @pytest.fixture

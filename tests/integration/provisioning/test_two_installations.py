@@ -18,7 +18,7 @@ from tests.support.tenants import rendered, tenant
 from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 OTHER = "staging"
 
 

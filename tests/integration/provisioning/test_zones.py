@@ -22,7 +22,7 @@ from tests.support.tenants import TEXT, rendered
 
 from .conftest import Cloud
 
-DEADLINE = timedelta(minutes=2)
+DEADLINE = timedelta(minutes=10)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey, shared_memory
 from tools.servers.process import Account
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.engine
 
 
 class Sandbox:
@@ -53,7 +53,7 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
         sandbox.penguin("up", "--api-only")
         sandbox.penguin("apply", "-f", "tenants/acme.yaml")
         if moment == "in the operation":
-            wait_for(sandbox.is_in_operation, seconds=60)
+            wait_for(sandbox.is_in_operation)
         elif moment == "ready":
             sandbox.penguin("wait", "tenant", "acme", "--for=condition=DnsReady")
         elif moment == "killed":

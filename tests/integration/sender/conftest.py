@@ -28,7 +28,7 @@ from sender.outbox import enqueue
 from sender.schemas import Explanation, OutgoingMessage, State
 from sender.settings import SenderSettings
 from tests.support.installation import login
-from tests.support.waiting import reached
+from tests.support.waiting import SECONDS, reached
 from tests.support.warmth import declare_warm, resolve_domains
 from vault import KeyRing, Vault
 
@@ -36,7 +36,7 @@ from .sink import HELO, USERNAME, Sink, running_sink
 
 KEY = rsa.generate_private_key(65537, 2048)
 TOKEN_KEY = "ab" * 32
-DEADLINE = 60
+DEADLINE = SECONDS
 """Seconds to wait for a condition before the test fails."""
 
 

@@ -42,7 +42,7 @@ async def test_hand_overs_continue_soon_after_an_outage(
         await asyncio.to_thread(postgres.stop)
         sink.released.set()  # a reply that cannot be stored for now
         await asyncio.to_thread(postgres.start)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(DEADLINE):
             for message_id in ids:
                 await reaches(sender_engine, message_id, State.ACCEPTED)
     assert sorted(sink.subjects()) == sorted(f"mail {n}" for n in range(12))

@@ -14,6 +14,7 @@ import pytest
 
 from kit.paths import checkout
 from tests.support.processes import children
+from tests.support.waiting import SECONDS
 
 GATEWAY = "tools.pulumi.cloudflare_gateway"
 MODULES = ("hostwinds.provider", GATEWAY, "tools.pulumi.language_host")
@@ -24,7 +25,7 @@ port = plugin.stdout.readline().decode().strip()
 print(plugin.pid, port, flush=True)
 plugin.wait()
 """
-DEADLINE = 60
+DEADLINE = SECONDS
 """Seconds after which a plugin that still runs counts as abandoned."""
 
 

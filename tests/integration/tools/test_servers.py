@@ -92,9 +92,7 @@ class TestPostgres:
         dsn, pid = postgres.dsn(), postgres.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_for(
-            lambda: not is_running(pid, "postgres", directory / "postgres" / "data"), seconds=10
-        )
+        wait_for(lambda: not is_running(pid, "postgres", directory / "postgres" / "data"))
         assert not postgres.is_healthy()
 
         postgres.start()
@@ -198,9 +196,7 @@ class TestValkey:
         url, pid = valkey_alone.url(), valkey_alone.pid()
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_for(
-            lambda: not is_running(pid, "valkey-server", directory / "valkey" / "data"), seconds=10
-        )
+        wait_for(lambda: not is_running(pid, "valkey-server", directory / "valkey" / "data"))
         valkey_alone.start()
         assert valkey_alone.url() == url
 

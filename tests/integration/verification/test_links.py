@@ -77,9 +77,7 @@ async def look(names: NameServer, blueprint: Blueprint, site: Site) -> dict[str,
     """Return the last finding about each domain."""
     roots = site.directory / "roots.pem"
     roots.write_text(site.authority.certificate)
-    links = PublicLinks(
-        resolver=f"{IP}:{names.port}", roots=roots, port=site.port, query_timeout=0.5
-    )
+    links = PublicLinks(resolver=f"{IP}:{names.port}", roots=roots, port=site.port, query_timeout=2)
     findings = await links.look(blueprint)
     assert_shown(findings)
     return {finding.subject.partition("/")[2]: finding for finding in findings}

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from composition.supervisor import Child, Supervisor
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 
 LONG = timedelta(hours=1)
 ORDER = {"api": 0, "public": 0, "reconciler": 1, "sender": 2}
@@ -81,7 +81,7 @@ async def test_supervisor_that_stops_stops_each_group_after_the_previous_one(
         await run.until("api stopping", "public ended")
         assert not {"reconciler stopping", "sender stopping"} & set(run.events)
         await asyncio.to_thread(gate.write_text, "")
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, SECONDS)
     assert run.events[-5:] == [
         "api ended",
         "reconciler stopping",
@@ -97,7 +97,7 @@ async def test_part_past_its_deadline_is_killed_and_the_others_are_stopped(
     stuck = run.child("reconciler", timedelta(seconds=0.2), ignores_stop=True)
     async with run.supervising(run.child("api"), stuck, run.child("sender")) as task:
         run.stop.set()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, SECONDS)
     assert "reconciler ended" not in run.events
     assert run.events[-2:] == ["sender stopping", "sender ended"]
 
@@ -109,5 +109,5 @@ async def test_supervisor_told_to_kill_waits_for_no_part(run: Run) -> None:
         await run.until("api stopping")
         assert run.supervisor is not None
         run.supervisor.kill()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, SECONDS)
     assert not [event for event in run.events if event.endswith("ended")]

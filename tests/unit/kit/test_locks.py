@@ -10,6 +10,7 @@ from threading import Event, Thread
 import pytest
 
 from kit.locks import locked
+from tests.support.waiting import SECONDS
 
 HOLD = """
 import sys
@@ -37,9 +38,9 @@ def test_lock_held_by_another_is_waited_for_and_taken_after_it(path: Path) -> No
     with locked(path, waiting.set):
         assert not waiting.is_set()
         other.start()
-        assert waiting.wait(10)
+        assert waiting.wait(SECONDS)
         assert not acquired.is_set()
-    assert acquired.wait(10)
+    assert acquired.wait(SECONDS)
     other.join()
 
 

@@ -12,6 +12,7 @@ from lab.faults import FAILED
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.errors import ProviderError
 from lab.portal import PortalOperator
+from tests.support.waiting import SECONDS
 
 SERVICE = 721334
 
@@ -57,7 +58,7 @@ def test_purchase_that_failed_is_tried_again(error: Exception) -> None:
     )
     operator.automatic.set()
     operator.start()
-    assert provider.sold.wait(10)
+    assert provider.sold.wait(SECONDS)
     operator.stop()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.waiting import SECONDS
 from tools import bootstrap
 from tools.bootstrap import Environment, Machine
 
@@ -150,7 +151,7 @@ def test_set_ups_of_one_directory_run_one_after_the_other(tmp_path: Path) -> Non
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(handle)
         assert not second.is_set()
-    waiting.join(10)
+    waiting.join(SECONDS)
     assert second.is_set()
 
 

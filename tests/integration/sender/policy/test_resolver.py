@@ -33,7 +33,7 @@ async def resolver(upgraded: str, names: NameServer) -> AsyncIterator[Resolver]:
     async with AsyncConnectionPool(
         upgraded, min_size=1, max_size=2, kwargs={"options": options}
     ) as pool:
-        yield Resolver(pool, DnsMx(IP, names.port, timeout=0.3))
+        yield Resolver(pool, DnsMx(IP, names.port, timeout=2))
 
 
 @pytest.fixture

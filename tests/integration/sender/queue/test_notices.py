@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import time
 from functools import partial
 
 from sender.queue import NewJob, Settings
@@ -11,7 +10,8 @@ from tests.support.waiting import reached
 
 from .conftest import Queue, Seen
 
-RARELY = Settings(poll=30)
+RARELY = Settings(poll=3600)
+"""Longer than a test waits."""
 
 
 async def wants_notice(queue: Queue) -> bool:
@@ -29,9 +29,7 @@ async def test_idle_worker_begins_a_new_job_at_once(queue: Queue) -> None:
         await reached(partial(wants_notice, queue))
         worker.settings = RARELY
         await queue.put(NewJob("b", b"0"))
-        began = time.monotonic()
         for number in range(1, 20):
             await reached(begun, partial(operator.le, number))
             await queue.put(NewJob("b", b"%d" % number))
         await reached(begun, lambda count: count == 20)
-        assert time.monotonic() - began < 5
