@@ -40,7 +40,10 @@ _FAILED = _rules(
     ("^the clock is|^no time server answers", faults.CLOCK_WRONG),
     ("^the resolver does not validate", faults.RESOLVER_WRONG),
     ("another version of the engine", faults.ENGINE_REFUSED),
+    ("^no image is pinned", faults.IMAGES_NOT_PINNED),
+    ("^other images or settings of Mailu", faults.MAILU_REFUSED),
     ("no space left on device|disk quota exceeded|enough free space", faults.DISK_FULL),
+    ("the image .* cannot be fetched", faults.IMAGES_UNAVAILABLE),
     (
         (
             "failed to fetch|failed to update apt cache|no package matching|"
@@ -50,6 +53,7 @@ _FAILED = _rules(
     ),
     ("could not get lock|failed to lock apt", faults.PACKAGE_MANAGER_BUSY),
     ("another system than", faults.OTHER_SYSTEM),
+    ("^Mailu('s| takes)|^the containers of .* are not started", faults.MAILU_SILENT),
     ("", faults.TASK_FAILED),
 )
 

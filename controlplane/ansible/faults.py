@@ -112,6 +112,52 @@ ENGINE_REFUSED = FAULTS.code(
     },
     acts=Actor.OPERATOR,
 )
+IMAGES_NOT_PINNED = FAULTS.code(
+    "hosts.images_not_pinned",
+    message="nothing is changed on the host: {reason}",
+    remedy="run `penguin platform images pin VERSION`",
+    cause="A mail server in containers is wanted, and which images of it hosts run is not decided.",
+    example={"reason": "no image is pinned for admin, front"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+IMAGES_UNAVAILABLE = FAULTS.code(
+    "hosts.images_unavailable",
+    message="an image cannot be had: {reason}",
+    remedy="check that the host reaches the registry at port 443, and that the registry still has "
+    "the digest (`penguin platform images`)",
+    cause="The registry does not answer the host, or does not have an image that is pinned. What "
+    "runs on the host goes on.",
+    example={"reason": "Error response from daemon: Get https://ghcr.io/v2/: no such host"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+MAILU_SILENT = FAULTS.code(
+    "hosts.mailu_silent",
+    message="{reason}",
+    remedy="find out on the host why (`docker compose -p mailu ps`, `journalctl -t mailu-admin`); "
+    "it is tried again",
+    cause="A part of Mailu did not do in time what the others need of it.",
+    example={
+        "reason": "Mailu's application does not answer: timed out (admin: Up 2 minutes; waiting "
+        "for DNSSEC)"
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+MAILU_REFUSED = FAULTS.code(
+    "hosts.mailu_refused",
+    message="{reason}",
+    remedy="pin a version that works (`penguin platform images pin VERSION`), or take the setting "
+    "back",
+    cause="Other images or settings of Mailu were tried on the host. A part of it did not work, "
+    "and the earlier ones were put back.",
+    example={
+        "reason": "other images or settings of Mailu do not work, the earlier ones are back: "
+        "Mailu takes no mail: it answers 451"
+    },
+    acts=Actor.OPERATOR,
+)
 TASK_FAILED = FAULTS.code(
     "hosts.task_failed",
     message='task "{task}" failed: {reason}',

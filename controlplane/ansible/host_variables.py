@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from blueprint import records
 from blueprint.document import Blueprint, Domain
 from blueprint.document import Host as BlueprintHost
 from blueprint.mail_address import unicode_domain
-from controlplane.reconciler.ports import HostSecrets, ObservedAddress, ObservedHost
+from controlplane.reconciler.ports import HostSecrets, MailServer, ObservedAddress, ObservedHost
 from sender.tokens import RETURN_PATH_FORM
 
 
 def host_variables(
-    blueprint: Blueprint, observed: ObservedHost, secrets: HostSecrets
+    blueprint: Blueprint,
+    observed: ObservedHost,
+    secrets: HostSecrets,
+    *,
+    mailu: MailServer | None = None,
 ) -> dict[str, Any]:
     """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
 
+    `mailu` is None for all hosts of tenants: what Mailu's mailboxes need is not reconciled yet.
     Addresses that do not exist yet are omitted, so that they do not block the others.
     Raises ValueError when the host or its primary address is unknown, or when a name
     has no certificate.
@@ -37,7 +43,8 @@ def host_variables(
         "retired": planned.is_retired,
         "ram_mb": planned.ram_mb,
         "disk_gb": planned.disk_gb,
-        "docker": False,  # until a host has something that runs in containers
+        "docker": mailu is not None,  # nothing else runs in containers
+        "mailu": None if mailu is None else asdict(mailu),
         "return_path": RETURN_PATH_FORM,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),
@@ -52,7 +59,9 @@ def host_variables(
 
 def secret_variables(secrets: HostSecrets) -> dict[str, Any]:
     """The variables of the secrets file."""
+    server = secrets.mail_server
     return {
+        **({} if server is None else {"secret_mailu": asdict(server)}),
         "secret_users": [
             {"username": user.username, "password_hash": user.password_hash}
             for user in secrets.users

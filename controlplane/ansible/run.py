@@ -114,6 +114,7 @@ class Events:
     def __init__(self, host: str, progress: Progress) -> None:
         self._host = host
         self._progress = progress
+        self._waits_for = ""
         self.changed = 0
         self.failure: Failure | None = None
 
@@ -127,6 +128,10 @@ class Events:
             if "censored" in result:
                 state = "done"
             self._progress(f"{self._host}: {state}: {_task(data)}")
+        elif kind == "runner_item_on_ok" and "censored" not in (data.get("res") or {}):
+            self._progress(f"{self._host}: done: {_task(data)}: {_item(data.get('res') or {})}")
+        elif kind == "runner_retry":
+            self._wait(f"{_task(data)}: {_message(data.get('res') or {})}")
         elif kind == "runner_on_unreachable":
             self._fail(data, unreachable=True)
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
@@ -134,6 +139,12 @@ class Events:
         elif kind == "playbook_on_stats":
             self.changed = int((data.get("changed") or {}).get(self._host, 0))
         return False
+
+    def _wait(self, reason: str) -> None:
+        """Report what is tried again, once for each reason."""
+        if reason != self._waits_for:
+            self._progress(f"{self._host}: waiting: {reason}")
+        self._waits_for = reason
 
     def _fail(self, data: dict[str, Any], *, unreachable: bool) -> None:
         message = _message(data.get("res") or {})
@@ -146,6 +157,10 @@ def _task(data: dict[str, Any]) -> str:
     return str(data.get("task") or "?")
 
 
+def _item(result: dict[str, Any]) -> str:
+    return str(result.get("_ansible_item_label") or result.get("item") or "?")
+
+
 def _message(result: dict[str, Any]) -> str:
     """The module's message; for a loop, the messages of its items."""
     if "censored" in result:
@@ -154,7 +169,7 @@ def _message(result: dict[str, Any]) -> str:
     texts += [_without_traceback(str(result.get(key) or "")) for key in ("stderr", "module_stderr")]
     for item in result.get("results") or []:
         if item.get("failed"):
-            texts.append(item.get("msg"))
+            texts.append(_message(item))
     return " ".join(str(text).strip() for text in texts if text) or "no reason was given"
 
 

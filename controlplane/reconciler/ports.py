@@ -171,6 +171,30 @@ class SubmissionUser:
 
 
 @dataclass(frozen=True)
+class MailServer:
+    """What differs between hosts whose mailboxes are Mailu's."""
+
+    domain: str
+    """Domain of its own mail, such as bounces; has the mailbox `postmaster`."""
+    images: Mapping[str, str]
+    """By service: the name by which the host pulls it, with its digest."""
+    subnet: str = "192.168.203.0/24"
+    """Network of its containers."""
+    messages_a_day: int = 50
+    """Mails that a mailbox may send; bulk does not pass here."""
+    webmail: bool = False
+
+
+@dataclass(frozen=True)
+class MailServerSecrets:
+    """Secrets of a host's Mailu."""
+
+    api_token: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    """Sixteen characters; sessions of the web pages are signed with it."""
+
+
+@dataclass(frozen=True)
 class HostSecrets:
     """Secrets of the playbooks, which are in no document; passed to Ansible by file only."""
 
@@ -180,6 +204,7 @@ class HostSecrets:
     users: tuple[SubmissionUser, ...]
     public_certificates: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     """The same by a public authority, where there is one; shown at port 25 of the name."""
+    mail_server: MailServerSecrets | None = field(default=None, repr=False)
 
 
 class Configurator(Protocol):

@@ -28,6 +28,7 @@ from blueprint.tenant import DmarcPolicy, Dns, DomainSpec, HostSpec, Plan, Size,
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.reconciler.ports import (
     HostSecrets,
+    MailServer,
     ObservedAddress,
     ObservedHost,
     SubmissionUser,
@@ -170,9 +171,16 @@ def render(
 ) -> Callable[..., str]:
     """Render one template of a role for a blueprint, with the defaults of all roles."""
 
-    def make(blueprint: Blueprint, role: str, name: str, **extra: Any) -> str:
+    def make(
+        blueprint: Blueprint,
+        role: str,
+        name: str,
+        *,
+        mailu: MailServer | None = None,
+        **extra: Any,
+    ) -> str:
         secrets = make_secrets(blueprint)
-        host = host_variables(blueprint, observe(blueprint), secrets)
+        host = host_variables(blueprint, observe(blueprint), secrets, mailu=mailu)
         environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
             loader=jinja2.FileSystemLoader(
                 [playbooks / "roles" / role / "templates", playbooks / "templates"]

@@ -29,6 +29,24 @@ def test_line_has_host_result_and_task() -> None:
     assert events.failure is None
 
 
+def test_item_and_what_is_waited_for_have_a_line_each() -> None:
+    lines: list[str] = []
+    events = Events("mx1", lines.append)
+    retry = event("runner_retry", task="Wait", res={"msg": "it answers 451"})
+
+    events.handle(event("runner_item_on_ok", task="Fetch", res={"_ansible_item_label": "admin"}))
+    events.handle(event("runner_item_on_ok", task="Write keys", res={"censored": "hidden"}))
+    for _ in range(2):
+        events.handle(retry)
+    events.handle(event("runner_retry", task="Wait", res={"msg": "refused"}))
+
+    assert lines == [
+        "mx1: done: Fetch: admin",
+        "mx1: waiting: Wait: it answers 451",
+        "mx1: waiting: Wait: refused",
+    ]
+
+
 def test_event_is_not_kept_as_a_file() -> None:
     events = Events("mx1", lambda _: None)
 
@@ -73,6 +91,20 @@ def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
         ("the clock is 3600.0 s behind 192.0.2.123 (limit: 1 s)", False, faults.CLOCK_WRONG),
         ("no time server answers: a.example: timed out", False, faults.CLOCK_WRONG),
         ("the resolver does not validate: …", False, faults.RESOLVER_WRONG),
+        ("no image is pinned for front", False, faults.IMAGES_NOT_PINNED),
+        (
+            "no such host the image ghcr.io/mailu/admin@sha256:5f cannot be fetched",
+            False,
+            faults.IMAGES_UNAVAILABLE,
+        ),
+        ("Mailu's application does not answer: timed out", False, faults.MAILU_SILENT),
+        ("Mailu takes no mail: it answers 451", False, faults.MAILU_SILENT),
+        ("the containers of /mailu are not started: …", False, faults.MAILU_SILENT),
+        (
+            "other images or settings of Mailu do not work, the earlier ones are back: …",
+            False,
+            faults.MAILU_REFUSED,
+        ),
         ("not running: postfix@inbound.service", False, faults.TASK_FAILED),
     ],
 )

@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+
+"""Asks one part of Mailu for what it is there for; fails, with the reason, unless it does that.
+
+Docker's own `healthy` says less: it is minutes late, and true of a part that waits for another.
+One attempt: the task repeats it, so that each reason is shown.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import smtplib
+import subprocess
+
+ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
+"""Ansible writes them here: see "Modules" in playbooks/README.md."""
+TIMEOUT = 5.0
+VALIDATED = re.compile(r"^;; flags:[^;]* ad[ ;]", re.MULTILINE)
+TEMPORARY = range(400, 500)
+OK = 200
+
+
+class NotYet(Exception):
+    """The part does not do it; the message says what it does instead."""
+
+
+def resolver(project: str, name: str) -> None:
+    """Have the resolver validate a name, asked from inside: it answers containers only."""
+    done = _docker(
+        project, "exec", "-T", "resolver", "dig", "+time=5", "+tries=1", "@127.0.0.1", name, "A"
+    )
+    if "status: NOERROR" not in done.stdout:
+        raise NotYet(f"{name}: {_last_line(done.stdout + done.stderr)}")
+    if not VALIDATED.search(done.stdout):
+        raise NotYet(f"{name} is answered without validation")
+
+
+def admin(address: str, port: int = 8080) -> None:
+    """Ping the application that all others ask."""
+    connection = http.client.HTTPConnection(address, port, timeout=TIMEOUT)
+    try:
+        connection.request("GET", "/ping")
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException) as error:
+        raise NotYet(str(error) or type(error).__name__) from error
+    finally:
+        connection.close()
+    if status != OK:
+        raise NotYet(f"it answers a ping with {status}")
+
+
+def mail(address: str, recipient: str, port: int = 25, timeout: float = TIMEOUT) -> None:
+    """Offer a mail up to its recipient: a definite answer needs front, admin, smtp and the milter.
+
+    Which answer does not matter: the recipient may not exist yet.
+    """
+    try:
+        with smtplib.SMTP(address, port, timeout=timeout) as client:
+            client.ehlo_or_helo_if_needed()
+            for code, text in (client.mail(""), client.rcpt(recipient)):
+                if code in TEMPORARY:
+                    raise NotYet(f"it answers {code} {text.decode(errors='replace')}")
+    except (OSError, smtplib.SMTPException) as error:
+        raise NotYet(str(error) or type(error).__name__) from error
+
+
+def state_of(project: str, service: str) -> str:
+    """Return the state of a container, and the last line of its log."""
+    shown = _docker(project, "ps", "--all", "--format", "{{.Status}}", service).stdout.strip()
+    done = _docker(project, "logs", "--no-log-prefix", "--tail", "1", service)
+    return f"{service}: {shown or 'no container'}; {_last_line(done.stdout + done.stderr)}"
+
+
+def _docker(project: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["docker", "compose", "--project-directory", project, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "nothing"
+
+
+WHAT = {
+    "resolver": "Mailu's resolver does not validate",
+    "admin": "Mailu's application does not answer",
+    "mail": "Mailu takes no mail",
+}
+SERVICES = {"resolver": "resolver", "admin": "admin", "mail": "antispam"}
+"""The container whose log says why: for mail the last one of those that are needed."""
+
+
+def ask(part: str, project: str, address: str, name: str) -> None:
+    """Ask a part; raises NotYet."""
+    if part == "resolver":
+        resolver(project, name)
+    elif part == "admin":
+        admin(address)
+    else:
+        mail(address, name)
+
+
+def main() -> None:
+    """Ask once, except in a check, where nothing was started."""
+    given = json.loads(ARGUMENTS)
+    part, project = given["part"], given["project"]
+    result: dict[str, object] = {"changed": False}
+    try:
+        if not given["_ansible_check_mode"]:
+            ask(part, project, given.get("address", ""), given.get("name", ""))
+    except (NotYet, subprocess.TimeoutExpired) as error:
+        reason = f"{WHAT[part]}: {error} ({state_of(project, SERVICES[part])})"
+        result = {"failed": True, "msg": reason}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""A part of Mailu works when it does what the others need, and else says what it does instead."""
+
+from __future__ import annotations
+
+import os
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.playbook_modules import load
+
+module = load("answering_mailu")
+RECIPIENT = "postmaster@acme.example"
+
+
+@contextmanager
+def serving(*replies: str) -> Iterator[int]:
+    """Answer a connection: the first reply at once where it is a greeting, then one a line."""
+
+    class Session(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            rest = list(replies)
+            if rest and rest[0].startswith("220"):
+                self.wfile.write(f"{rest.pop(0)}\r\n".encode())
+            for line in self.rfile:
+                if line.strip() == b"QUIT" or not rest:
+                    return
+                self.wfile.write(f"{rest.pop(0)}\r\n".encode())
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Session) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield int(server.server_address[1])
+        server.shutdown()
+        thread.join()
+
+
+def test_application_that_answers_a_ping_works() -> None:
+    with serving("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n") as port:
+        module.admin("127.0.0.1", port)
+
+
+def test_application_that_fails_or_is_silent_does_not() -> None:
+    with serving("HTTP/1.1 502 Bad\r\n") as port, pytest.raises(module.NotYet, match="with 502"):
+        module.admin("127.0.0.1", port)
+    with pytest.raises(module.NotYet, match="refused"):
+        module.admin("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("last", ["250 ok", "550 5.1.1 unknown", "554 5.7.1 no relay"])
+def test_mail_that_is_decided_on_is_taken(last: str) -> None:
+    with serving("220 mx ESMTP", "250 mx", "250 ok", last) as port:
+        module.mail("127.0.0.1", RECIPIENT, port)
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        ("220 mx ESMTP", "250 mx", "250 ok", "451 4.7.1 Service unavailable"),
+        ("220 mx ESMTP", "250 mx", "451 4.7.1 Service unavailable", "250 ok"),
+    ],
+)
+def test_mail_that_is_put_off_is_not(replies: tuple[str, ...]) -> None:
+    with (
+        serving(*replies) as port,
+        pytest.raises(module.NotYet, match=r"451 4\.7\.1 Service unavailable"),
+    ):
+        module.mail("127.0.0.1", RECIPIENT, port)
+
+
+def test_port_without_a_greeting_takes_no_mail() -> None:
+    with serving() as port, pytest.raises(module.NotYet):
+        module.mail("127.0.0.1", RECIPIENT, port, timeout=0.2)
+
+
+ANSWER = ";; ->>HEADER<<- opcode: QUERY, status: {code}, id: 1\n;; flags: qr rd ra{ad}; QUERY: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (ANSWER.format(code="NOERROR", ad=" ad"), None),
+        (ANSWER.format(code="NOERROR", ad=""), "without validation"),
+        (ANSWER.format(code="SERVFAIL", ad=""), "example.org"),
+        ("service resolver is not running", "is not running"),
+    ],
+)
+def test_resolver_works_when_it_validates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str, reason: str | None
+) -> None:
+    program = tmp_path / "docker"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    if reason is None:
+        module.resolver("/mailu", "example.org")
+    else:
+        with pytest.raises(module.NotYet, match=reason):
+            module.resolver("/mailu", "example.org")
