@@ -1,0 +1,243 @@
+"""A real host with Mailu in containers: what its role starts, restarts, refuses and puts back.
+
+The images are the stand-ins of the lab: their daemons are real, their configurations our own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import smtplib
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controlplane.ansible import faults
+from controlplane.ansible.host_variables import host_variables
+from controlplane.images.catalogue import images_of
+from controlplane.images.registry import Registries
+from controlplane.images.settings import ImageSettings
+from controlplane.reconciler.ports import MailServer, MailServerSecrets
+from kit.faults import Fault
+from kit.paths import cache_dir
+from lab import cgroups, network
+from lab.registry import order
+from lab.running import RunningLab
+from tests.support.faults import fault_shown
+from tests.support.provider import Customer
+from tests.support.waiting import wait_for
+
+from .conftest import MailHost, contacted
+
+pytestmark = [pytest.mark.hosts, pytest.mark.in_order, pytest.mark.timeout(900)]
+
+ALL = {"front", "admin", "imap", "smtp", "antispam", "resolver", "redis"}
+PORTS = (22, 25, 80, 443, 465, 587, 993)
+API = "http://192.168.203.3:8080/api/v1"
+FORWARDED = ("relay", {"name": "b.play.example", "smtp": "[10.255.0.1]:10026"})
+RETURN_PATH = f"b+{'a' * 48}@b.play.example"
+REGISTRIES = ("ghcr.io", "public.ecr.aws")
+
+
+def pinned(lab: RunningLab, version: str) -> dict[str, str]:
+    """Return what hosts pull of a version, as the registry in force names it."""
+    images = images_of(version)
+    registries = Registries(ImageSettings(registry=lab.registry, ca_file=lab.registry_ca))
+    digests = asyncio.run(registries.digests(images))
+    return {service: f"{image.name}@{digests[service]}" for service, image in images.items()}
+
+
+POST = """
+import sys, urllib.error, urllib.request
+token = open("/mailu/secrets/api_token").read().strip()
+headers = {"Authorization": token, "Content-Type": "application/json"}
+request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), headers)
+try:
+    print(urllib.request.urlopen(request, timeout=20).status)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+"""Sends a document to the API, from the host."""
+
+
+@dataclass(frozen=True)
+class MailuHost:
+    """A host with Mailu, and what is wanted of it."""
+
+    host: MailHost
+    server: MailServer
+
+    def configure(self, server: MailServer | None = None, **overrides: Any) -> int:
+        variables = host_variables(
+            self.host.blueprint,
+            self.host.observed,
+            self.host.secrets,
+            mailu=server or self.server,
+        )
+        assert self.host.lab.registry_ca is not None
+        authority = self.host.lab.registry_ca.read_text()
+        configurator = self.host.configurator(
+            host=variables | overrides.pop("host", {}),
+            docker_registry_authorities=dict.fromkeys(REGISTRIES, authority),
+            **overrides,
+        )
+        return configurator.configure(
+            self.host.blueprint,
+            self.host.observed,
+            self.host.secrets,
+            known_host=self.host.known_host,
+            progress=self.host.lines.append,
+        )
+
+    def containers(self) -> Mapping[str, tuple[str, str]]:
+        """Return the number and the start of each container, by service."""
+        form = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}}'
+        lines = self.host.shell(f"docker inspect -f '{form}' $(docker ps -q)").splitlines()
+        return {name: (number, start) for name, number, start in map(str.split, lines)}
+
+    def environment(self, service: str) -> dict[str, str]:
+        shown = self.host.shell(f"docker inspect -f '{{{{json .Config.Env}}}}' mailu-{service}-1")
+        return dict(line.split("=", 1) for line in json.loads(shown))
+
+    def api(self, path: str, body: Mapping[str, Any]) -> int:
+        """Make an object by Mailu's API; return the status."""
+        command = f"python3 - {API}/{path} '{json.dumps(body)}' <<'END'\n{POST}\nEND"
+        return int(self.host.shell(command))
+
+
+def cut_once(mailu: MailuHost, customer: Customer, task: str) -> None:
+    """Cut the host's power when the role has done one of its tasks."""
+    service = mailu.host.observed.service_id
+
+    class Lines(list[str]):
+        def append(self, line: str) -> None:
+            super().append(line)
+            if line.endswith(f": changed: {task}"):
+                cgroups.kill(cgroups.root() / f"{network.PREFIX}{service}")
+                customer.call("shutdown", serviceid=service)  # as the provider sees it, too
+                customer.call("boot", serviceid=service)
+
+    lines = Lines()
+    with suppress(Fault):  # unless ssh is tried again and the run goes on
+        replace(mailu, host=replace(mailu.host, lines=lines)).configure()
+    assert task in "".join(lines)
+    wait_for(lambda: mailu.host.shell("id -un") == "root\n", seconds=30)
+
+
+@pytest.fixture(scope="module")
+def mailu(lab: RunningLab, lab_directory: Path, customer: Customer) -> MailuHost:
+    """A host that was configured after a power failure while its containers were started."""
+    order.provide(lab_directory, cache_dir(), print)
+    server = customer.order(f"mailu-{secrets.token_hex(3)}")
+    profiles = customer.portal("profiles", name="mailu", ports=list(PORTS))
+    [whole] = [profile["name"] for profile in profiles if profile["name"].endswith("mailu")]
+    customer.call("set_instance_firewall", serviceid=server.service_id, name=whole)
+    host = contacted(lab, customer, server)
+    own = MailServerSecrets(secrets.token_hex(32), secrets.token_hex(8))
+    host = replace(host, secrets=replace(host.secrets, mail_server=own))
+    mailu = MailuHost(host, MailServer("play.example", pinned(lab, "2024.06.56")))
+    cut_once(mailu, customer, "Start the containers of Mailu")
+    mailu.configure()
+    return mailu
+
+
+def test_host_without_pinned_images_is_not_changed(mailu: MailuHost) -> None:
+    before = mailu.host.shell("find /etc /mailu/compose.yml -newer /mailu/compose.yml")
+    with fault_shown(faults.IMAGES_NOT_PINNED, reason="no image is pinned for front"):
+        mailu.configure(
+            replace(mailu.server, images={**mailu.server.images, "front": "ghcr.io/mailu/nginx:1"})
+        )
+    assert mailu.host.shell("find /etc /mailu/compose.yml -newer /mailu/compose.yml") == before
+
+
+def test_configuration_after_a_power_failure_is_complete_and_changes_nothing_more(
+    mailu: MailuHost,
+) -> None:
+    before = mailu.containers()
+    assert set(before) == ALL
+    assert mailu.configure() == 0
+    assert mailu.containers() == before
+
+
+def test_secrets_are_in_no_argument_environment_or_line(mailu: MailuHost) -> None:
+    own = mailu.host.secrets.mail_server
+    assert own is not None
+    shown = mailu.host.shell(
+        "ps axww -o args; docker inspect $(docker ps -q); cat /mailu/mailu.env /mailu/compose.yml"
+    ) + "".join(mailu.host.lines)
+    assert own.api_token not in shown
+    assert own.secret_key not in shown
+    read = "setpriv --reuid nobody --clear-groups cat /mailu/secrets/api_token /mailu/mailu.env"
+    assert mailu.host.shell(read) == ""
+
+
+def test_changed_setting_makes_new_containers_of_those_that_read_it(mailu: MailuHost) -> None:
+    before = mailu.containers()
+    changed = replace(mailu.server, messages_a_day=20)
+    mailu.configure(changed)
+    after = mailu.containers()
+    assert mailu.environment("smtp")["MESSAGE_RATELIMIT"] == "20/day"
+    assert {name for name in ALL if after[name][0] == before[name][0]} == {"redis"}
+    assert mailu.configure(changed) == 0
+
+
+def test_changed_override_restarts_what_reads_it(mailu: MailuHost) -> None:
+    mailu.configure()
+    before = mailu.containers()
+    mailu.configure(mailu_delay_warning_time="5h")
+    after = mailu.containers()
+    assert [name for name in ALL if after[name] != before[name]] == ["smtp"]
+    assert after["smtp"][0] == before["smtp"][0]
+    assert mailu.configure(mailu_delay_warning_time="5h") == 0
+
+
+def test_registry_without_the_image_leaves_what_runs(mailu: MailuHost) -> None:
+    before = mailu.containers()
+    image = f"ghcr.io/mailu/nginx@sha256:{'0' * 64}"
+    with fault_shown(faults.IMAGES_UNAVAILABLE, reason=...):
+        mailu.configure(replace(mailu.server, images={**mailu.server.images, "front": image}))
+    assert mailu.containers() == before
+
+
+def test_other_images_are_taken_if_they_work(mailu: MailuHost) -> None:
+    mailu.configure()
+    newer = pinned(mailu.host.lab, "2024.06.57")
+    silent = replace(mailu.server, images={**newer, "admin": newer["redis"]})
+    with fault_shown(faults.MAILU_REFUSED, reason=...) as caught:
+        mailu.configure(silent, mailu_attempts=2, mailu_pause=1)
+    assert "Mailu's application does not answer" in str(caught.value)
+    image = "docker inspect -f '{{.Config.Image}}' mailu-admin-1"
+    assert mailu.host.shell(image).strip() == mailu.server.images["admin"]
+
+    mailu.configure(replace(mailu.server, images=newer))
+    assert mailu.host.shell(image).strip() == newer["admin"]
+    assert mailu.configure(replace(mailu.server, images=newer)) == 0
+    assert len(mailu.host.shell("docker images -q --no-trunc").split()) == len(ALL)
+
+
+def test_returned_mail_reaches_the_inbound_instance(mailu: MailuHost) -> None:
+    assert mailu.api(*FORWARDED) in (200, 409)
+    bounces = "ls /var/mail/penguin/bounces/new 2>/dev/null"
+    before = mailu.host.shell(bounces)
+    with smtplib.SMTP(mailu.host.observed.primary_ip or "", 25, timeout=30) as client:
+        client.starttls()
+        client.sendmail(
+            "",
+            [RETURN_PATH],
+            "From: <>\r\nSubject: XJS*C4JDBQADN1.NSBN3*2IDNEN*"
+            "GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\r\n\r\nreturned\r\n",
+        )
+    wait_for(lambda: mailu.host.shell(bounces) != before, seconds=60)
+
+
+def test_inbound_instance_is_reached_by_containers_only(mailu: MailuHost) -> None:
+    ask = "timeout 3 bash -c '</dev/tcp/10.255.0.1/10026' && echo open"
+    inside = f"docker exec mailu-smtp-1 {ask}"
+    assert mailu.host.shell(inside) == "open\n"
+    listening = mailu.host.shell("ss -Hltn 'sport = :10026' | awk '{print $4}'")
+    assert listening == "10.255.0.1:10026\n"
