@@ -282,12 +282,16 @@ def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
 ) -> None:
     assert installation.run("db", "upgrade").returncode == 0
     process = installation.start("serve", "public")
+
+    def ended() -> bool:
+        for child in children(process.pid):
+            if b"composition.parts" in command(child):
+                with suppress(ProcessLookupError):  # it ended by itself
+                    os.kill(child, signal.SIGKILL)
+        return process.poll() is not None
+
     try:
-        while process.poll() is None:
-            for child in children(process.pid):
-                if b"composition.parts" in command(child):
-                    with suppress(ProcessLookupError):  # it ended by itself
-                        os.kill(child, signal.SIGKILL)
+        wait_for(ended)
     finally:
         process.kill()
         _, errors = process.communicate()
