@@ -68,7 +68,7 @@ def control_plane(
     """All parts, for the tests of this module: each test leaves them healthy."""
     with fresh_database(postgres_server) as dsn:
         installation = Installation(tmp_path_factory.mktemp("state"), dsn)
-        assert installation.run("init").returncode == 0
+        installation.do("init")
         installation.environment["PENGUIN_MAIL__LISTS"] = "true"
         with prepare(installation, valkey_server.url()).serving():
             yield installation
@@ -85,7 +85,7 @@ def prepare(installation: Installation, valkey: str) -> Installation:
         "HOSTWINDS_JOURNAL": str(installation.directory / "journal.json"),
         "PENGUIN_CERTIFICATES__FIRST__DIRECTORY": "",
     }
-    assert installation.run("db", "upgrade").returncode == 0
+    installation.do("db", "upgrade")
     return installation
 
 
@@ -280,7 +280,7 @@ def test_part_that_keeps_dying_is_left_down_and_health_says_so(prepared: Install
 def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
     installation: Installation,
 ) -> None:
-    assert installation.run("db", "upgrade").returncode == 0
+    installation.do("db", "upgrade")
     process = installation.start("serve", "public")
 
     def ended() -> bool:
