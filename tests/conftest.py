@@ -43,7 +43,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def rank(item: pytest.Item) -> int:
         if item.nodeid.startswith("tests/e2e/"):
             return 0
-        if item.get_closest_marker("engine") or _shared_path(item.nodeid):
+        if item.get_closest_marker("engine") or item.get_closest_marker("long"):
+            return 1
+        if _shared_path(item.nodeid):
             return 1
         return 2 if item.nodeid.startswith("tests/integration/") else 3
 

@@ -7,20 +7,25 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from psycopg import sql
 
 from controlplane.migrations import upgrade
+from controlplane.reconciler.phases import keys
 from kit.paths import state_dir
 from tests.support.emulator import Emulator, served
 from tests.support.image_registry import ImageRegistry, running_registry
 from tests.support.installation import INSTALLATION, PASSWORDS
 from tools.servers import Postgres, Valkey
 
+RSA_KEYS = 8
+"""More than the domains of a tenant of these tests."""
 END_OTHER_SESSIONS = """
 select pg_terminate_backend(pid) from pg_stat_activity
 where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()
@@ -139,6 +144,23 @@ def image_registry(image_registry_server: ImageRegistry) -> Iterator[ImageRegist
     """The registry, in order."""
     yield image_registry_server
     image_registry_server.server.clear()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_rsa_keys() -> Iterator[None]:
+    """Let domains of all tests have a few keys in turn: to make one takes a tenth of a second."""
+    made: list[RSAPrivateKey] = []
+    make, number = keys._rsa_key, count()
+
+    def made_key() -> RSAPrivateKey:
+        if len(made) < RSA_KEYS:
+            made.append(make())
+            return made[-1]
+        return made[next(number) % RSA_KEYS]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "_rsa_key", made_key)
+        yield
 
 
 @pytest.fixture(scope="session")

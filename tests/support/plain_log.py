@@ -12,7 +12,7 @@ def log_plainly(stream: TextIO | None = None, *, least: int = logging.NOTSET) ->
     """Write events from this level on, by default to standard output.
 
     structlog itself renders a traceback with all local variables, which takes minutes where these
-    hold much.
+    hold much. So it is called again after whatever has configured structlog otherwise.
     """
     structlog.configure(
         processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()],

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
-
 from composition.event_log import log_to
 from composition.listening import listen
 from composition.phases import ROWS
@@ -21,6 +19,7 @@ from controlplane.identity.repository import add_key
 from controlplane.images.settings import ImageSettings
 from controlplane.service import serve_http
 from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
+from tests.support.plain_log import log_plainly
 from tests.support.waiting import SECONDS
 
 PEPPER = b"pepper"
@@ -60,4 +59,4 @@ def running_api(
         loop, stop = running[0]
         loop.call_soon_threadsafe(stop.set)
         thread.join(SECONDS)
-        structlog.reset_defaults()
+        log_plainly()

@@ -174,12 +174,16 @@ def _ssh_key(tenant: str) -> tuple[str, Mapping[str, Any]]:
     return private.decode(), {"ssh": f"{public.decode()} penguin-{tenant}"}
 
 
+def _rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=DKIM_BITS)
+
+
 def _dkim_key(domain: DomainSpec, now: datetime) -> tuple[str, Mapping[str, Any]]:
     """Create an RSA key (RFC 8301: at least 1024 bits, 2048 fit into one record).
 
     A manual zone's selector is a name that its owner set once; ours contains the month.
     """
-    key = rsa.generate_private_key(public_exponent=65537, key_size=DKIM_BITS)
+    key = _rsa_key()
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

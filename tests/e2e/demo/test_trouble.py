@@ -39,7 +39,8 @@ pytestmark = [
 ]
 FILE = "tenants/acme.yaml"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only listed
-until = partial(wait_for, seconds=600)
+until = partial(wait_for, seconds=600, longest_pause=2)
+"""For what a process reports, of which each takes half a second of processor time."""
 
 
 @pytest.fixture(scope="module")

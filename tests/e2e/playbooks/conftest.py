@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
@@ -63,18 +64,18 @@ class MailHost:
     known_host: str
     lines: list[str] = field(default_factory=list)
     """Every progress line of every run."""
+    playbooks: Path = PLAYBOOKS
 
     def configurator(
         self,
         source: str | None = None,
         *,
         patience: timedelta = timedelta(seconds=SECONDS),
-        playbooks: Path = PLAYBOOKS,
         **overrides: object,
     ) -> AnsibleConfigurator:
         return AnsibleConfigurator(
             ConfiguratorSettings(
-                playbooks=playbooks,
+                playbooks=self.playbooks,
                 sender_sources=(f"{self.lab.sender_address}/32",),
                 package_sources=(source or f"deb [trusted=yes] {self.lab.packages} ./",),
                 time_servers=(self.lab.time_server or "",),
@@ -139,6 +140,17 @@ class MailHost:
         credential = self.credentials[address]
         client.login(credential.username, credential.password)
         return client
+
+
+def playbooks_of(directory: Path, *roles: str) -> Path:
+    """Return the playbooks with these roles only, in a directory."""
+    for path in PLAYBOOKS.iterdir():
+        (directory / path.name).symlink_to(path)
+    [play] = yaml.safe_load((PLAYBOOKS / "site.yml").read_text())
+    play["roles"] = [role for role in play["roles"] if role["role"] in roles]
+    (directory / "site.yml").unlink()
+    (directory / "site.yml").write_text(yaml.safe_dump([play]))
+    return directory
 
 
 @contextmanager

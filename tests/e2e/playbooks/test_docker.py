@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ from tests.support.faults import assert_shows
 from tests.support.provider import Customer
 from tests.support.waiting import wait_for
 
-from .conftest import PLAYBOOKS, MailHost, contacted
+from .conftest import PLAYBOOKS, MailHost, contacted, playbooks_of
 
 pytestmark = pytest.mark.hosts
 
@@ -119,15 +118,15 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
 OTHER_VERSIONS = "deb [trusted=yes] file:/srv/repository ./"
 MAKE_VERSIONS = """
 set -e; cd /srv/repository
+dpkg-deb -R /var/cache/apt/archives/docker.io_*.deb unpacked
 make() {
-  dpkg-deb -R /var/cache/apt/archives/docker.io_*.deb $1
-  sed -i "s/^Version: .*/Version: $1/" $1/DEBIAN/control
+  sed -i "s/^Version: .*/Version: $1/" unpacked/DEBIAN/control
   eval "$2"
-  dpkg-deb -Znone -b $1 $1.deb >/dev/null
+  dpkg-deb -Znone -b unpacked $1.deb >/dev/null
   dpkg-deb -f $1.deb; echo "Filename: ./$1.deb"; echo "Size: $(stat -c %s $1.deb)"
   echo "SHA256: $(sha256sum $1.deb | cut -d ' ' -f 1)"; echo
 }
-{ make 26.1.9 :; make 27.0 "echo exit 1 > 27.0/usr/sbin/dockerd"; } > Packages
+{ make 26.1.9 :; make 27.0 "echo exit 1 > unpacked/usr/sbin/dockerd"; } > Packages
 """
 """Two further versions of the engine in a repository on the host: one like the installed one, and
 one that does not start."""
@@ -138,7 +137,6 @@ class DockerHost:
     """A host whose roles are `base` and `docker` only: a container has port 25."""
 
     host: MailHost
-    playbooks: Path
 
     @property
     def primary(self) -> str:
@@ -148,7 +146,6 @@ class DockerHost:
         host = host_variables(self.host.blueprint, self.host.observed, self.host.secrets)
         configurator = self.host.configurator(
             f"deb [trusted=yes] {self.host.lab.packages} ./\n{OTHER_VERSIONS}",
-            playbooks=self.playbooks,
             host={**host, "docker": True},
             **overrides,
         )
@@ -192,7 +189,7 @@ def cut_once(docker: DockerHost, customer: Customer) -> None:
     with suppress(Fault):  # unless ssh is tried again and the run goes on
         replace(docker, host=replace(docker.host, lines=lines)).configure()
     assert "Write the configuration of Docker" in "".join(lines)
-    wait_for(lambda: docker.host.shell("id -un") == "root\n")
+    wait_for(lambda: docker.host.shell("id -un") == "root\n", longest_pause=1)
 
 
 @pytest.fixture(scope="module")
@@ -200,19 +197,12 @@ def docker(
     lab: RunningLab, customer: Customer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[DockerHost]:
     """A host that was configured after a power failure, with a container that listens."""
-    playbooks = tmp_path_factory.mktemp("playbooks")
-    for path in PLAYBOOKS.iterdir():
-        (playbooks / path.name).symlink_to(path)
-    [play] = yaml.safe_load((PLAYBOOKS / "site.yml").read_text())
-    play["roles"] = [role for role in play["roles"] if role["role"] in {"base", "docker"}]
-    (playbooks / "site.yml").unlink()
-    (playbooks / "site.yml").write_text(yaml.safe_dump([play]))
-
+    playbooks = playbooks_of(tmp_path_factory.mktemp("playbooks"), "base", "docker")
     server = customer.order(f"docker-{secrets.token_hex(3)}")
     profiles = customer.portal("profiles", name="docker", rules=[EVERYTHING_IN, EVERYTHING_OUT])
     [whole] = [profile["name"] for profile in profiles if profile["name"].endswith("docker")]
     customer.call("set_instance_firewall", serviceid=server.service_id, name=whole)
-    docker = DockerHost(contacted(lab, customer, server), playbooks)
+    docker = DockerHost(replace(contacted(lab, customer, server), playbooks=playbooks))
     docker.host.shell("mkdir /srv/repository; touch /srv/repository/Packages")
     cut_once(docker, customer)
     docker.configure()
@@ -305,7 +295,7 @@ def test_container_is_reached_as_decided_after_a_restart_of(
         customer.call("boot", serviceid=listener.host.observed.service_id)
     else:
         listener.host.shell(RESTARTS[restarted])
-    wait_for(listener.is_serving)
+    wait_for(listener.is_serving, longest_pause=1)
     primary, other = (str(address.ip) for address in listener.host.observed.addresses[:2])
 
     # A neighbour on the lab's bridge reaches the public ports, under its own address.

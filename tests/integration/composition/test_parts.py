@@ -68,7 +68,7 @@ def control_plane(
     """All parts, for the tests of this module: each test leaves them healthy."""
     with fresh_database(postgres_server) as dsn:
         installation = Installation(tmp_path_factory.mktemp("state"), dsn)
-        assert installation.run("init").returncode == 0
+        installation.do("init")
         installation.environment["PENGUIN_MAIL__LISTS"] = "true"
         with prepare(installation, valkey_server.url()).serving():
             yield installation
@@ -85,7 +85,7 @@ def prepare(installation: Installation, valkey: str) -> Installation:
         "HOSTWINDS_JOURNAL": str(installation.directory / "journal.json"),
         "PENGUIN_CERTIFICATES__FIRST__DIRECTORY": "",
     }
-    assert installation.run("db", "upgrade").returncode == 0
+    installation.do("db", "upgrade")
     return installation
 
 
@@ -280,14 +280,18 @@ def test_part_that_keeps_dying_is_left_down_and_health_says_so(prepared: Install
 def test_serve_whose_every_part_is_left_down_ends_with_a_fault(
     installation: Installation,
 ) -> None:
-    assert installation.run("db", "upgrade").returncode == 0
+    installation.do("db", "upgrade")
     process = installation.start("serve", "public")
+
+    def ended() -> bool:
+        for child in children(process.pid):
+            if b"composition.parts" in command(child):
+                with suppress(ProcessLookupError):  # it ended by itself
+                    os.kill(child, signal.SIGKILL)
+        return process.poll() is not None
+
     try:
-        while process.poll() is None:
-            for child in children(process.pid):
-                if b"composition.parts" in command(child):
-                    with suppress(ProcessLookupError):  # it ended by itself
-                        os.kill(child, signal.SIGKILL)
+        wait_for(ended)
     finally:
         process.kill()
         _, errors = process.communicate()

@@ -173,7 +173,7 @@ def test_number_that_the_provider_has_confirmed_is_not_written_over(
 
 
 def test_tenant_of_a_purchase_is_woken(installation: Installation) -> None:
-    assert installation.run("db", "upgrade").returncode == 0
+    installation.do("db", "upgrade")
     [number] = re.findall(
         r'PENGUIN_PLATFORM__INSTALLATION="(\w+)"',
         (installation.directory / "settings.env").read_text(),
@@ -201,7 +201,7 @@ def test_purchases_without_a_variable_are_those_of_the_control_plane(
     installation: Installation, tmp_path: Path
 ) -> None:
     """`penguin serve`, commands and runs by hand share the journal in its database."""
-    assert installation.run("db", "upgrade").returncode == 0
+    installation.do("db", "upgrade")
     printed_url = installation.run("purchases", "env").stdout.strip()
     [url] = shlex.split(printed_url.removeprefix("export HOSTWINDS_JOURNAL="))
     journal_at(url).open("acme-mx1-3f9a2c")

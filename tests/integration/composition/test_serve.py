@@ -63,7 +63,7 @@ def test_api_serves_the_first_operator_until_sigterm(
 
 
 def test_api_started_second_leaves_the_address_of_the_first(installation: Installation) -> None:
-    installation.run("db", "upgrade")
+    installation.do("db", "upgrade")
     serve_file = installation.directory / "serve.json"
     first = installation.start("serve", "api")
     try:
@@ -107,7 +107,7 @@ def test_redis_url_of_another_scheme_is_refused_and_not_shown(
 
 
 def test_port_in_use_is_named(installation: Installation) -> None:
-    installation.run("db", "upgrade")
+    installation.do("db", "upgrade")
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         refused = installation.run("serve", "api", PENGUIN_API__PORT=port)
@@ -127,7 +127,7 @@ def test_address_of_another_machine_is_named(host: str) -> None:
 
 
 def test_reconciler_without_an_engine_is_refused(installation: Installation) -> None:
-    installation.run("db", "upgrade")
+    installation.do("db", "upgrade")
     for parts in (("reconciler",), ()):
         refused = installation.run("serve", *parts, PULUMI_BACKEND_URL="", PULUMI_HOME="")
         assert refused.returncode == 1

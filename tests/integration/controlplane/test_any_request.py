@@ -32,7 +32,7 @@ EXAMPLES = 3
 """Generated requests per endpoint and phase; together about 35 seconds of one core."""
 
 
-@pytest.mark.timeout(900)  # of one core that others may use too
+@pytest.mark.long
 @pytest.mark.parametrize("owner", PHASES)
 def test_any_request_is_answered_as_described(
     owner: str, upgraded: str, tmp_path: Path, image_registry: ImageRegistry

@@ -53,7 +53,7 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
         sandbox.penguin("up", "--api-only")
         sandbox.penguin("apply", "-f", "tenants/acme.yaml")
         if moment == "in the operation":
-            wait_for(sandbox.is_in_operation)
+            wait_for(sandbox.is_in_operation, longest_pause=1)
         elif moment == "ready":
             sandbox.penguin("wait", "tenant", "acme", "--for=condition=DnsReady")
         elif moment == "killed":

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from composition.event_log import log_to
+from tests.support.plain_log import log_plainly
 
 
 def test_event_log_writes_lines_and_survives_a_full_disk(tmp_path: Path) -> None:
@@ -17,7 +18,7 @@ def test_event_log_writes_lines_and_survives_a_full_disk(tmp_path: Path) -> None
         log_to(Path("/dev/full"))
         structlog.get_logger().warning("lost")
     finally:
-        structlog.reset_defaults()
+        log_plainly()
     file = tmp_path / "log" / "events.jsonl"
     [line] = [json.loads(line) for line in file.read_text().splitlines()]
     assert (line["event"], line["code"], line["level"]) == ("written", "x.y", "warning")
