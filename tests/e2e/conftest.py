@@ -14,11 +14,14 @@ from lab.faults import TAKEN
 from lab.internet import build
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
+from lab.registry import order
 from lab.running import RunningLab, running
 from tests.support.provider import Customer, customer_of
 from tests.support.waiting import wait_for
 
 HERE = Path(__file__).parent
+PARTS = HERE.parent / "contract" / "mailu" / "mail"
+"""Tests in containers of the stand-in image, without a lab."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -47,11 +50,13 @@ def lab_directory() -> Path:
 
 
 @pytest.fixture(scope="session")
-def real_hosts(lab_directory: Path) -> None:
+def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
     """Skip if no host can run; else build the missing layers and packages of hosts.
 
-    One worker builds while it holds the machine's lab lock. The others wait for it.
+    One worker builds while it holds the machine's lab lock. The others wait for it. What tests in
+    containers need is built here, too: they could not do so while a lab of these tests runs.
     """
+    containers = any(PARTS in item.path.parents for item in request.session.items)
     reason = check.missing(lab_directory)
     if reason is not None:
         pytest.skip(f"real hosts cannot run here: {reason}")
@@ -61,11 +66,16 @@ def real_hosts(lab_directory: Path) -> None:
         try:
             with alone(directory, MACHINE_LOCK):
                 build(cache_dir(), lambda _, line: print(line))
+                if containers:
+                    Layers(cache_dir(), print).containers()
                 leftovers.clear(directory)
         except Fault as fault:
             if fault.code is not TAKEN:
                 raise
-            return running(lab_directory) is not None  # the running lab has built them
+            if running(lab_directory) is None:
+                return False
+            if containers:  # the running lab has built all the others
+                order.provide(lab_directory, cache_dir(), print)
         return True
 
     def fail_if_missing(message: str) -> None:
@@ -74,6 +84,8 @@ def real_hosts(lab_directory: Path) -> None:
     layers = Layers(cache_dir(), fail_if_missing)
     try:
         layers.mail()
+        if containers:
+            layers.containers()
         repository.provide(cache_dir(), layers.host(), fail_if_missing)
     except LookupError:
         wait_for(built_by_us, seconds=600)

@@ -180,7 +180,7 @@ class Containers:
         return self.start(part, **changed)
 
     def connect(
-        self, part: str, port: int, source: str = OUTSIDE, timeout: float = 30
+        self, part: str, port: int, source: str = OUTSIDE, timeout: float = 60
     ) -> socket.socket:
         """Connect to a part, from outside unless told otherwise."""
 

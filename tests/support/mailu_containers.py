@@ -45,7 +45,15 @@ VOLUMES = {
     "smtp": [("mailqueue", "/queue"), ("overrides/postfix", "/overrides")],
 }
 REST = ("antispam", "imap", "smtp", "front")
-READY = {"admin": 8080, "antispam": 11332, "imap": 2525, "smtp": 10025, "front": 993}
+READY = {
+    "admin": (8080,),
+    "antispam": (11332,),
+    "imap": (143, 2525),
+    "smtp": (25, 10025),
+    "front": (25, 993),
+}
+"""Ports that a part listens at when it has started."""
+START_SECONDS = 180.0
 NAMES = ("python3", "-m", "tests.support.name_server")
 RETURN_PATHS = r"""
 return_paths {
@@ -90,7 +98,7 @@ def running_mailu(directory: Path, lower: str) -> Iterator[Mailu]:
         for part in ("redis", "admin"):
             containers.start(part)
         wait_until_ready(containers, "admin")
-        root = f"http://{containers.tunnel('admin', READY['admin'])}"
+        root = f"http://{containers.tunnel('admin', *READY['admin'])}"
         _make_domain(root, ENVIRONMENT["DOMAIN"])
         for part in REST:
             containers.start(part)
@@ -100,13 +108,14 @@ def running_mailu(directory: Path, lower: str) -> Iterator[Mailu]:
 
 
 def wait_until_ready(containers: Containers, part: str) -> None:
-    """Return when a part accepts connections at its port."""
+    """Return when a part accepts connections at its ports."""
 
     def accepts() -> bool:
-        containers.connect(part, READY[part], timeout=1).close()
+        for port in READY[part]:
+            containers.connect(part, port, timeout=5).close()
         return True
 
-    wait_for(accepts)
+    wait_for(accepts, seconds=START_SECONDS)
 
 
 def _make_domain(root: str, name: str) -> None:

@@ -19,6 +19,7 @@ def start(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     """Write the configuration, and run the servers; Dovecot only where a certificate is."""
     known = environment.read(environ)
     admin, smtp = known.address("admin"), known.address("smtp")
+    processes.DOVECOT_PID.unlink(missing_ok=True)
     seen = json.dumps(certificates.state())
     write_nginx(known, admin)
     commands: list[processes.Command] = [

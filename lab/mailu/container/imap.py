@@ -20,6 +20,7 @@ def start(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
     admin = known.address("admin")
     texts.write(DIRECTORY / "stand-in.conf", configuration(known))
     texts.write(DIRECTORY / "users.conf", texts.text_of("users.conf", dictionaries=DICTIONARIES))
+    processes.DOVECOT_PID.unlink(missing_ok=True)
     MAIL.mkdir(exist_ok=True)
     shutil.chown(MAIL, ACCOUNT, ACCOUNT)
     bridge = ("python3", "-m", "lab.mailu.container.bridge")

@@ -7,9 +7,12 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 Command = Sequence[str]
+DOVECOT_PID = Path("/run/dovecot/master.pid")
+"""A killed Dovecot leaves this file; at the next start its number may be another process's."""
 
 
 def run(commands: Sequence[Command], environ: Mapping[str, str]) -> None:

@@ -10,11 +10,10 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 from lab.mailu.container import certificates, environment, front
+from lab.mailu.container.processes import DOVECOT_PID
 
-DOVECOT = Path("/run/dovecot/master.pid")
 PAUSE = 1.0
 
 
@@ -27,7 +26,7 @@ def watch(admin: str, seen: certificates.State) -> None:
             front.write_nginx(known, admin)
             print("stand-in: the certificate has changed", flush=True)
             subprocess.run(("nginx", "-s", "reload"), check=False)
-            if DOVECOT.exists():
+            if DOVECOT_PID.exists():
                 config = str(front.DOVECOT / "stand-in.conf")
                 subprocess.run(("doveadm", "-c", config, "reload"), check=False)
         time.sleep(PAUSE)

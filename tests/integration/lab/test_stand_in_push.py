@@ -48,6 +48,7 @@ def test_every_image_of_a_host_is_the_same_layers_and_starts_its_part(servers_di
                 part = "redis" if image.registry == OFFICIAL else service
                 assert config["Entrypoint"] == ["python3", "-m", "lab.mailu.container", part]
                 assert "stand-in" in config["Labels"]["org.opencontainers.image.title"]
+                assert ("Healthcheck" in config) == (part in stand_in.HEALTH)
                 seen.append(layers)
         assert seen == [[base.digest, seen[0][1]]] * len(seen)
         assert len(pushed) == len(set(pushed.values())) == 2 * len(SERVICES) + 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kit.paths import checkout
-from lab.mailu.container import bridge, environment, front, resolver
+from lab.mailu.container import environment, front, resolver
 from lab.mailu.container.__main__ import CONFIGURATION_ERROR
 
 MINIMAL = {"DOMAIN": "p.example", "HOSTNAMES": "mx.p.example", "PORTS": "25,80,443,465,993"}
@@ -79,12 +79,6 @@ def test_front_without_a_certificate_has_neither_starttls_nor_port_443() -> None
     for text in ("listen 25;", "listen 80 default_server", "xclient on", "smtp_auth none"):
         assert text in plain
         assert text in encrypted
-
-
-def test_text_of_a_dictionary_is_one_line() -> None:
-    text = "require;\n\tkeep\x01\r"
-    assert not {"\n", "\t", "\r"} & set(bridge.escaped(text))
-    assert bridge.unescaped(bridge.escaped(text)) == text
 
 
 def test_resolver_answers_the_containers_alone() -> None:

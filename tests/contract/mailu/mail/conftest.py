@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,27 +36,25 @@ OUT = "someone@far.test"
 
 
 @pytest.fixture(scope="session")
-def root() -> str:
-    """The root of the stand-in image; a worker builds it when it is missing."""
+def root(request: pytest.FixtureRequest) -> str:
+    """The root of the stand-in image, built when it is missing.
+
+    In a run with tests of the lab, those build it: a lab and a build exclude each other.
+    """
     directory = state_dir() / "lab"
     missing = check.missing(directory)
     if missing is not None:
         pytest.skip(f"no containers here: {missing}")
+    others_build = any(item.nodeid.startswith("tests/e2e/") for item in request.session.items)
 
-    def built() -> bool:
-        try:
+    def built() -> str | None:
+        with suppress(LookupError):
+            return root_of_image(cache_dir())
+        if not others_build:
             _build(directory)
-        except Fault as fault:
-            if fault.code is not TAKEN:
-                raise
-            return False  # a lab of another checkout, or one that is just ending
-        return True
+        return None
 
-    try:
-        return root_of_image(cache_dir())
-    except LookupError:
-        wait_for(built, seconds=600, longest_pause=1)
-    return root_of_image(cache_dir())
+    return wait_for(built, seconds=840, longest_pause=1) or ""
 
 
 def _build(directory: Path) -> None:
@@ -64,9 +62,14 @@ def _build(directory: Path) -> None:
     if running(directory) is not None:
         order.provide(directory, cache_dir(), print)
         return
-    with alone(directory, MACHINE_LOCK):
-        Layers(cache_dir(), print).containers()
-        leftovers.clear(directory)
+    place = state_dir() / "building"
+    try:
+        with alone(place, MACHINE_LOCK):
+            Layers(cache_dir(), print).containers()
+            leftovers.clear(place)
+    except Fault as fault:
+        if fault.code is not TAKEN:
+            raise  # else: a lab of another checkout, or one that is just ending
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from email import message_from_bytes
 
 import pytest
-from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from tests.contract.mailu.conftest import Names
-from tests.support.containers import OUTSIDE, Containers
+from tests.support.containers import OUTSIDE
 from tests.support.mailu_containers import Mailu
 
-from .conftest import OUT, Front
+from .conftest import OUT, Front, Person, text
+from .next_server import next_server
 
 PORT = 10026
+NULL = "<>"
+"""The null sender as aiosmtpd has it."""
 ORIGINAL = """Subject: {mark}
 From: sender@far.test
 To: someone@elsewhere.test
@@ -59,29 +60,6 @@ Content-Type: message/rfc822
 """
 
 
-class NextServer:
-    """Keeps what it takes."""
-
-    def __init__(self) -> None:
-        self.mails: asyncio.Queue[Envelope] = asyncio.Queue()
-
-    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
-        self, _server: SMTP, _session: Session, envelope: Envelope
-    ) -> str:
-        self.mails.put_nowait(envelope)
-        return "250 2.0.0 Ok"
-
-
-@asynccontextmanager
-async def next_server(containers: Containers) -> AsyncIterator[NextServer]:
-    """Run a server outside, to which relay names send."""
-    taken = NextServer()
-    listener = containers.listen(PORT)
-    server = await asyncio.get_running_loop().create_server(lambda: SMTP(taken), sock=listener)
-    yield taken
-    server.close()
-
-
 @pytest.mark.parametrize("sender", ["", OUT])
 async def test_report_with_a_spam_original_arrives_whole(
     names: Names, domain: str, front: Front, mailu: Mailu, sender: str
@@ -97,11 +75,22 @@ async def test_report_with_a_spam_original_arrives_whole(
         assert client.envelope(sender, recipient) == [250]
         return client.data(report)
 
-    async with next_server(mailu.containers) as server:
+    async with next_server(mailu.containers, PORT) as server:
         code, reply = await asyncio.to_thread(send)
         assert code == 250, reply
-        envelope = await asyncio.wait_for(server.mails.get(), 60)
-    assert envelope.rcpt_tos == [recipient]
-    assert (envelope.mail_from == "<>") == (sender == "")  # the null sender is not rewritten
-    assert b"offer.exe" in (envelope.original_content or b"")
-    assert b"GTUBE" in (envelope.original_content or b"")
+        mail = await server.mail(mark)
+    assert mail.recipients == [recipient]
+    assert (mail.sender == NULL) == (sender == "")  # the null sender is not rewritten
+    assert b"offer.exe" in mail.content
+    assert b"GTUBE" in mail.content
+
+
+def test_bounce_to_a_rewritten_sender_is_taken(person: Person, front: Front, mailu: Mailu) -> None:
+    mark = secrets.token_hex(6)
+    client = front.smtp()
+    assert client.envelope(OUT, person.address) == [250]
+    assert client.data(text(OUT, person.address, mark))[0] == 250
+    rewritten = message_from_bytes(person.received(mark))["Return-Path"].strip("<>")
+    assert rewritten.startswith("SRS0=")
+    forged = rewritten.replace("=someone@", "=another@")
+    assert client.envelope("", rewritten, forged) == [250, 550]

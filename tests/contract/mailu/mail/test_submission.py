@@ -19,13 +19,19 @@ LIMIT = 50
 """MESSAGE_RATELIMIT of a day, which the suite takes for granted."""
 
 
+def lay_key(keys: Path, domain: str) -> None:
+    """Lay a domain's DKIM key, readable for admin."""
+    file = keys / f"{domain}.mu1.key"
+    file.write_text(
+        run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
+    )
+    file.chmod(0o644)
+
+
 def test_mail_of_a_person_is_signed_and_has_no_traces(
     names: Names, person: Person, front: Front, keys: Path
 ) -> None:
-    key = run("openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048")
-    file = keys / f"{person.domain}.mu1.key"
-    file.write_text(key)
-    file.chmod(0o644)
+    lay_key(keys, person.domain)
     mark = secrets.token_hex(6)
     client = front.submission(person.address, person.token)
     assert client.envelope(person.address, person.address) == [250]
