@@ -37,7 +37,7 @@ from tests.support.waiting import SECONDS, wait_for
 
 from .conftest import MailHost, contacted
 
-pytestmark = [pytest.mark.hosts, pytest.mark.in_order, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.hosts, pytest.mark.in_order]
 
 ALL = {"front", "admin", "imap", "smtp", "antispam", "resolver", "redis"}
 PORTS = (22, 25, 80, 443, 465, 587, 993)
