@@ -154,7 +154,7 @@ MAILU_REFUSED = FAULTS.code(
     "and the earlier ones were put back.",
     example={
         "reason": "other images or settings of Mailu do not work, the earlier ones are back: "
-        "Mailu takes no mail: it answers 451"
+        "Mailu does not refuse what it has to: it answers 451"
     },
     acts=Actor.OPERATOR,
 )

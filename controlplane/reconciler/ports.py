@@ -192,6 +192,8 @@ class MailServerSecrets:
     api_token: str = field(repr=False)
     secret_key: str = field(repr=False)
     """Sixteen characters; sessions of the web pages are signed with it."""
+    dkim: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """By domain: the private key (PEM) that Mailu signs with."""
 
 
 @dataclass(frozen=True)

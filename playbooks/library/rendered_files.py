@@ -37,7 +37,9 @@ STATES = ("present", "absent", "directory")
 
 
 def _ids(owner: str, group: str) -> tuple[int, int]:
-    return pwd.getpwnam(owner).pw_uid, grp.getgrnam(group).gr_gid
+    """Return the numbers of account and group; one that only a container has is given by number."""
+    uid = int(owner) if owner.isdecimal() else pwd.getpwnam(owner).pw_uid
+    return uid, int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
 
 
 def _attributes_differ(path: Path, uid: int, gid: int, mode: int) -> bool:

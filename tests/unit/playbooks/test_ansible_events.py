@@ -98,7 +98,7 @@ def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
             faults.IMAGES_UNAVAILABLE,
         ),
         ("Mailu's application does not answer: timed out", False, faults.MAILU_SILENT),
-        ("Mailu takes no mail: it answers 451", False, faults.MAILU_SILENT),
+        ("Mailu does not refuse what it has to: it answers 451", False, faults.MAILU_SILENT),
         ("the containers of /mailu are not started: …", False, faults.MAILU_SILENT),
         (
             "other images or settings of Mailu do not work, the earlier ones are back: …",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socketserver
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ import pytest
 from tests.support.playbook_modules import load
 
 module = load("answering_mailu")
-RECIPIENT = "postmaster@acme.example"
 
 
 @contextmanager
@@ -51,30 +51,34 @@ def test_application_that_fails_or_is_silent_does_not() -> None:
         module.admin("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("last", ["250 ok", "550 5.1.1 unknown", "554 5.7.1 no relay"])
-def test_mail_that_is_decided_on_is_taken(last: str) -> None:
-    with serving("220 mx ESMTP", "250 mx", "250 ok", last) as port:
-        module.mail("127.0.0.1", RECIPIENT, port)
+def test_mail_of_a_stranger_to_a_stranger_is_refused() -> None:
+    with serving("220 mx ESMTP", "250 mx", "250 ok", "554 5.7.1 Relay access denied") as port:
+        module.mail("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
     "replies",
     [
-        ("220 mx ESMTP", "250 mx", "250 ok", "451 4.7.1 Service unavailable"),
-        ("220 mx ESMTP", "250 mx", "451 4.7.1 Service unavailable", "250 ok"),
+        ("250 ok", "451 4.7.1 Service unavailable"),
+        ("451 4.7.1 Service unavailable", "503 5.5.1 need MAIL command"),
+        ("554 5.7.1 Access denied", "503 5.5.1 need MAIL command"),
+        ("250 ok", "250 2.1.5 Ok"),
+        ("250 ok", "450 4.1.2 Domain not found"),
     ],
+    ids=["put off", "milter is away", "unwelcome", "open relay", "open relay that asks DNS first"],
 )
-def test_mail_that_is_put_off_is_not(replies: tuple[str, ...]) -> None:
+def test_mail_that_is_put_off_or_taken_is_shown_with_the_answer(replies: tuple[str, ...]) -> None:
+    [shown] = [reply for reply in replies if not reply.startswith(("250 ok", "503"))]
     with (
-        serving(*replies) as port,
-        pytest.raises(module.NotYet, match=r"451 4\.7\.1 Service unavailable"),
+        serving("220 mx ESMTP", "250 mx", *replies) as port,
+        pytest.raises(module.NotYet, match=re.escape(f"with {shown}")),
     ):
-        module.mail("127.0.0.1", RECIPIENT, port)
+        module.mail("127.0.0.1", port)
 
 
-def test_port_without_a_greeting_takes_no_mail() -> None:
+def test_port_without_a_greeting_is_not_there_yet() -> None:
     with serving() as port, pytest.raises(module.NotYet):
-        module.mail("127.0.0.1", RECIPIENT, port, timeout=0.2)
+        module.mail("127.0.0.1", port, timeout=0.2)
 
 
 ANSWER = ";; ->>HEADER<<- opcode: QUERY, status: {code}, id: 1\n;; flags: qr rd ra{ad}; QUERY: 1\n"

@@ -11,7 +11,12 @@ import pytest
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns, DomainSpec
 from controlplane.ansible.host_variables import host_variables, secret_variables
-from controlplane.reconciler.ports import HostSecrets, ObservedHost
+from controlplane.reconciler.ports import (
+    HostSecrets,
+    MailServer,
+    MailServerSecrets,
+    ObservedHost,
+)
 from tests.support.tenants import TEXT, rendered
 
 Observe = Callable[..., ObservedHost]
@@ -34,6 +39,7 @@ def test_address_that_sends_bulk_has_an_instance_with_its_logins(
     assert host["primary"]["ip"] == "198.18.1.10"
     assert not host["retired"]
     assert not host["docker"]
+    assert host["mailu"] is None
 
 
 def test_pending_address_is_left_out_and_nothing_else(
@@ -143,3 +149,28 @@ def test_printed_secrets_are_hidden(blueprint: Blueprint, make_secrets: Secrets)
 
     assert "PRIVATE" not in shown
     assert "$6$" not in shown
+
+
+def test_host_with_mailu_has_docker_and_its_secrets_in_the_other_file(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    own = MailServerSecrets("API-TOKEN", "SECRET-KEY", {"acme.example": "PRIVATE-DKIM"})
+    secrets = replace(make_secrets(blueprint), mail_server=own)
+    server = MailServer("acme.example", {"front": "ghcr.io/mailu/nginx@sha256:5f"})
+    host = host_variables(blueprint, observe(blueprint), secrets, mailu=server)
+
+    assert host["docker"]
+    assert host["mailu"] == {
+        "domain": "acme.example",
+        "images": {"front": "ghcr.io/mailu/nginx@sha256:5f"},
+        "subnet": "192.168.203.0/24",
+        "messages_a_day": 50,
+        "webmail": False,
+    }
+    shown = json.dumps(host) + repr(secrets)
+    assert not [secret for secret in ("API-TOKEN", "SECRET-KEY", "PRIVATE-DKIM") if secret in shown]
+    assert secret_variables(secrets)["secret_mailu"] == {
+        "api_token": "API-TOKEN",
+        "secret_key": "SECRET-KEY",
+        "dkim": {"acme.example": "PRIVATE-DKIM"},
+    }

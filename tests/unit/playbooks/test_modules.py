@@ -98,6 +98,17 @@ def test_temporary_file_of_a_killed_run_is_removed_by_the_next(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["localtime", "tls.pem"]
 
 
+def test_owner_that_only_a_container_knows_is_a_number(
+    rendered_files: ModuleType, tmp_path: Path
+) -> None:
+    path = tmp_path / "acme.example.mu1.key"
+    file = entry(path, content="key\n", owner=str(os.getuid()), group=str(os.getgid()))
+
+    assert rendered_files.apply(file, False) is not None
+    assert rendered_files.apply(file, False) is None
+    assert (path.stat().st_uid, path.stat().st_gid) == (os.getuid(), os.getgid())
+
+
 def test_unwanted_entries_are_removed_and_others_stay(
     rendered_files: ModuleType, tmp_path: Path
 ) -> None:
