@@ -216,8 +216,9 @@ class Worker:
         new = await self._store.take_slots()
         if new:
             self._slots.update(new)
-            rows, self._since = await self._store.buckets(ids=(), slots=new, since=None)
+            rows, at = await self._store.buckets(ids=(), slots=new, since=None)
             self._buckets.serve(rows)
+            self._since = self._since or at  # the slots of before were not looked at
         surplus = 0 if new else await self._store.surplus()
         if surplus > len(self._leaving):
             least = sorted(self._slots - self._leaving, key=self._held.__getitem__)
