@@ -46,8 +46,8 @@ from sender.smtp import Egress, Limits
 from sender.tokens import Tokens
 
 CONNECTIONS = 8
-"""The queue's worker holds one to be notified, one for each of its exchanges with the database, and
-now and then one for its upkeep."""
+"""The queue's worker holds one to be notified, one to look for jobs, one for each of its exchanges
+with the database, and now and then one for its upkeep."""
 GATHER = 0.04
 """Seconds for which intents and outcomes wait for those of others: mail takes longer on its way."""
 TIDY = 1.0

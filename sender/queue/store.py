@@ -44,6 +44,16 @@ class Claimed(NamedTuple):
     is_expired: bool
 
 
+class Found(NamedTuple):
+    """What a look for jobs found."""
+
+    arrivals: list[Arrival]
+    released: list[BucketRow]
+    """Buckets whose hold has ended."""
+    since: datetime | None
+    """For the next look: when this one looked for such buckets."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchanged:
     """What one exchange with the database brought."""
@@ -226,29 +236,47 @@ class Store:
         """Settle jobs whose life ended while they waited; return how many."""
         return await self._settle(SQL.expire, {"most": BATCH})
 
-    async def move_due(self, slots: Sequence[int]) -> None:
-        """Make scheduled jobs ready whose time has come."""
-        await self._run(SQL.due_jobs, {"slots": list(slots), "most": BATCH})
+    async def look(
+        self, session: Session, slots: Sequence[int], since: datetime | None, *, is_whole: bool
+    ) -> Found:
+        """Return what came since the last call; a whole look also makes due jobs ready first.
 
-    async def arrivals(self, slots: Sequence[int]) -> list[Arrival]:
-        """Return what came since the last call.
+        It also finds the buckets of the slots whose hold ended after `since` (None: ever).
 
         Rows that were read stay in the index while an old transaction is open. So the whole index
         is read only as often as that costs little; otherwise its end, where new rows are. What was
         committed out of order is found by the next reading of the whole.
         """
         began = time.monotonic()
-        whole = began >= self._next_whole
-        after = 0 if whole else self.last_arrival - BATCH
-        values = {"slots": list(slots), "most": 10 * BATCH, "after": after}
-        rows = await self._run(SQL.arrivals, values)
-        if whole:
+        is_all = began >= self._next_whole
+        values = {
+            "slots": list(slots),
+            "most": 10 * BATCH,
+            "after": 0 if is_all else self.last_arrival - BATCH,
+        }
+        async with (
+            session.connection() as connection,
+            connection.cursor(binary=True) as first,
+            connection.cursor(binary=True) as second,
+        ):
+            async with connection.pipeline():  # one transaction, as it has no `begin`
+                if is_whole:
+                    due = {"slots": list(slots), "most": BATCH}
+                    await connection.execute(SQL.due_jobs, due)
+                await first.execute(SQL.arrivals, values)
+                if is_whole:
+                    released = {"ids": [], "slots": list(slots), "since": since}
+                    await second.execute(SQL.buckets, released)
+            rows = await first.fetchall()
+            buckets = await second.fetchall() if is_whole else []
+        if is_all:
             self._next_whole = began + (time.monotonic() - began) * SHARE
         self.last_arrival = max([self.last_arrival, *(row[5] for row in rows)])
-        return [
+        arrivals = [
             Arrival(id_, START if is_changed else (priority, due_at, UUID(int=0)), jobs, is_changed)
             for id_, priority, due_at, jobs, is_changed, _ in rows
         ]
+        return Found(arrivals, *_buckets(buckets, since))
 
     async def buckets(
         self, *, ids: Sequence[int], slots: Sequence[int], since: datetime | None
@@ -258,8 +286,7 @@ class Store:
         Also returns the time to give as `since` the next time.
         """
         values = {"ids": list(ids), "slots": list(slots), "since": since}
-        rows = await self._run(SQL.buckets, values)
-        return [BucketRow(*row[:5]) for row in rows], rows[0][5] if rows else since
+        return _buckets(await self._run(SQL.buckets, values), since)
 
     async def age(self, ids: Sequence[int], ageing: timedelta) -> None:
         """Move jobs one class up that have been due, and their buckets not held, for so long."""
@@ -283,6 +310,12 @@ class Store:
         async with self._connection() as connection, connection.cursor(binary=True) as cursor:
             await cursor.execute(query, {"worker": self._worker, **(values or {})})
             return await cursor.fetchall() if cursor.description else []
+
+
+def _buckets(
+    rows: Sequence[tuple[Any, ...]], since: datetime | None
+) -> tuple[list[BucketRow], datetime | None]:
+    return [BucketRow(*row[:5]) for row in rows], rows[0][5] if rows else since
 
 
 async def _begun(connection: AsyncConnection[Any], intents: Sequence[Intent]) -> set[UUID]:

@@ -29,6 +29,7 @@ from sender.queue.lists import Lists
 from sender.queue.model import EXPIRED, RELEASED, Job, Result, State
 from sender.queue.notices import Notices
 from sender.queue.outages import AWAY, Outage
+from sender.queue.session import Session
 from sender.queue.settings import Settings
 from sender.queue.source import Direct, Source
 from sender.queue.store import Claimed, Store
@@ -215,8 +216,9 @@ class Worker:
         new = await self._store.take_slots()
         if new:
             self._slots.update(new)
-            rows, self._since = await self._store.buckets(ids=(), slots=new, since=None)
+            rows, at = await self._store.buckets(ids=(), slots=new, since=None)
             self._buckets.serve(rows)
+            self._since = self._since or at  # the slots of before were not looked at
         surplus = 0 if new else await self._store.surplus()
         if surplus > len(self._leaving):
             least = sorted(self._slots - self._leaving, key=self._held.__getitem__)
@@ -231,6 +233,13 @@ class Worker:
     # Looking for jobs
 
     async def _look_for_jobs(self, stop: asyncio.Event) -> None:
+        session = self._store.session()
+        try:
+            await self._look_until(stop, session)
+        finally:
+            await session.close()
+
+    async def _look_until(self, stop: asyncio.Event, session: Session) -> None:
         loop = asyncio.get_running_loop()
         next_look = next_tidy = 0.0
         while not stop.is_set():
@@ -244,7 +253,7 @@ class Worker:
                 is_whole = now >= next_look
                 if is_whole:
                     next_look = now + self.settings.poll
-                await self._find_jobs(is_whole=is_whole)
+                await self._find_jobs(session, is_whole=is_whole)
                 await self._notices.adapt()
             except AWAY as error:
                 self._is_stale = True
@@ -254,20 +263,22 @@ class Worker:
                 log.exception("queue.look_failed", worker=self.name)
             await pause(self._look, self.settings.poll)
 
-    async def _find_jobs(self, *, is_whole: bool) -> None:
+    async def _find_jobs(self, session: Session, *, is_whole: bool) -> None:
         """Find what has come; a whole look finds what is due, and not held any more, too."""
         slots = sorted(self._slots - self._leaving)
         if is_whole:
             self._buckets.ask_again()
-            await self._store.move_due(slots)
-        unknown = self._buckets.arrived(await self._store.arrivals(slots))
-        if unknown or is_whole:
-            since = None if self._is_stale else self._since
-            rows, self._since = await self._store.buckets(ids=unknown, slots=slots, since=since)
+        since, is_whole = (None, True) if self._is_stale else (self._since, is_whole)
+        found = await self._store.look(session, slots, since, is_whole=is_whole)
+        unknown = self._buckets.arrived(found.arrivals)
+        if unknown:
+            rows, _ = await self._store.buckets(ids=unknown, slots=(), since=None)
             self._buckets.serve(rows)
-            if self._is_stale:
-                self._buckets.reset_all()
-                self._is_stale = False
+        self._buckets.serve(found.released)
+        self._since = found.since
+        if self._is_stale:
+            self._buckets.reset_all()
+            self._is_stale = False
         await self._source.look()
         self._exchanges.work.set()
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -28,6 +29,7 @@ from sender.queue import (
 )
 from sender.queue.buckets import Arrival
 from sender.queue.exchanges import Unwritten
+from sender.queue.store import Found
 from tests.support.waiting import reached
 
 from .conftest import ACME, QUICK, Queue, Seen
@@ -240,17 +242,17 @@ async def test_news_whose_answer_was_lost_are_read_again(
     async with queue.working(seen) as worker:
         await queue.emptied()
         await queue.arrivals_read()
-        read = worker._store.arrivals
+        look = worker._store.look
         lost: list[Arrival] = []
 
-        async def lose(slots: Sequence[int]) -> list[Arrival]:
-            arrivals = await read(slots)
-            if lost or not arrivals:
-                return arrivals
-            lost.extend(arrivals)
+        async def lose(*place: Any, is_whole: bool) -> Found:
+            found = await look(*place, is_whole=is_whole)
+            if lost or not found.arrivals:
+                return found
+            lost.extend(found.arrivals)
             raise psycopg.OperationalError("the connection is lost")
 
-        monkeypatch.setattr(worker._store, "arrivals", lose)
+        monkeypatch.setattr(worker._store, "look", lose)
         await queue.put(NewJob("known", b"2", priority=1), NewJob("new", b"3"))
         await queue.emptied()
     assert len(lost) == 2

@@ -31,7 +31,7 @@ from sender.queue import (
 from sender.queue.store import Store
 from tests.support.waiting import reached
 
-from .conftest import BOTH_WAYS, Queue, Seen
+from .conftest import ACME, BOTH_WAYS, GLOBEX, Queue, Seen
 
 SHORT = Settings(poll=0.01, lease=0.5)
 WORKER = Path(__file__).with_name("killed_worker.py")
@@ -305,6 +305,38 @@ async def test_worker_whose_lease_has_ended_has_no_slots_too_many(queue: Queue) 
         assert len(await store.take_slots()) == 256
         await queue.connection.execute("update queue.workers set lease_until = now()")
         assert await store.surplus() == 0
+
+
+async def test_hold_that_ends_before_other_slots_are_taken_is_noticed(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at the buckets of new slots is none at those of the others."""
+    await queue.put(NewJob("b", b"1"), tenant=GLOBEX)
+    await queue.put(NewJob("b", b"2"))
+    seen = Seen()
+    async with queue.working(seen) as worker:
+        await queue.emptied()
+        later = datetime.now(UTC) + timedelta(hours=1)
+        await operations.hold(queue.connection, ACME, ["b"], later, "spread")
+        await queue.put(NewJob("b", b"3"))
+        await queue.arrivals_read()
+        take_slots, is_over = worker._store.take_slots, False
+
+        async def taken() -> list[int]:
+            nonlocal is_over
+            if is_over:
+                return await take_slots()
+            is_over = True
+            await queue.connection.execute(
+                "update queue.buckets set filled = true,"
+                " held_until = case when tenant_id = %s then now() else held_until end",
+                [ACME],
+            )
+            return [GLOBEX.bytes[15]]
+
+        monkeypatch.setattr(worker._store, "take_slots", taken)
+        await queue.emptied()
+    assert sorted(seen.bodies) == [b"1", b"2", b"3"]
 
 
 async def test_job_that_ends_its_workers_takes_no_other_along(queue: Queue) -> None:
