@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -34,7 +34,8 @@ class NextServer:
         self, _server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         assert envelope.original_content is not None
-        peer, _ = session.peer
+        # Its type says str; of a TCP connection it is a pair.
+        peer = cast("tuple[str, int]", session.peer)[0]
         taken = Taken(
             str(envelope.mail_from),
             list(envelope.rcpt_tos),
