@@ -20,6 +20,7 @@ REPLACED = {
     "integration/hostwinds/test_purchase.py": (4, CRASH),
     "integration/provisioning/test_host_and_name_faults.py": (1, "SSH at a port of this machine"),
     "integration/sender/queue/test_outages.py": (1, "the answer of a commit is lost"),
+    "integration/sender/queue/test_workers.py": (1, "a hold ends while slots are taken over"),
     "integration/sender/test_failed_attempts.py": (1, "every accepted message can be composed"),
     "integration/verification/test_name_troubles.py": (1, "a machine without a resolver"),
     "integration/verification/test_submission.py": (1, "a server that does not answer in time"),
