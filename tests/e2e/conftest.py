@@ -31,8 +31,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     with_lab = [item for item in items if HERE in item.path.parents]
     _sort(items, with_lab, lambda item: "lab" in item.fixturenames)
-    steps = [item for item in with_lab if item.get_closest_marker("in_order")]
-    _sort(items, steps, lambda item: item.reportinfo()[1] or 0)
+    in_order = [item for item in with_lab if item.get_closest_marker("in_order")]
+    for module in {item.path for item in in_order}:
+        steps = [item for item in in_order if item.path == module]
+        _sort(items, steps, lambda item: item.reportinfo()[1] or 0)
 
 
 def _sort(items: list[pytest.Item], selected: list[pytest.Item], key: Callable[..., int]) -> None:
