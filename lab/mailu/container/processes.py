@@ -20,11 +20,11 @@ def run(commands: Sequence[Command], environ: Mapping[str, str]) -> None:
 
     As the first process of a container it also waits for processes that others have left.
     """
-    processes = {
-        os.posix_spawnp(command[0], list(command), dict(environ)): " ".join(command)
-        for command in commands
-    }
+    processes: dict[int, str] = {}
     signal.signal(signal.SIGTERM, _ender(processes))
+    for command in commands:
+        pid = os.posix_spawnp(command[0], list(command), dict(environ))
+        processes[pid] = " ".join(command)
     while True:
         pid, status = os.wait()
         if pid in processes:
