@@ -110,7 +110,9 @@ class Containers:
 
     def __enter__(self) -> Containers:
         self._bridge = self._namespace()
-        self._inside(self._bridge, "ip", "link", "add", "br0", "type", "bridge")
+        # With one of its own, not that of a port, which another has after a restart.
+        hardware = ("address", "02:00:00:00:00:01")
+        self._inside(self._bridge, "ip", "link", "add", "br0", *hardware, "type", "bridge")
         self._inside(self._bridge, "ip", "addr", "add", f"{GATEWAY}/24", "dev", "br0")
         self._inside(self._bridge, "ip", "addr", "add", f"{OUTSIDE}/32", "dev", "lo")
         for link in ("lo", "br0"):
