@@ -21,6 +21,8 @@ from kit.paths import checkout
 from lab.commands import environment, run
 from lab.layers import Layers
 from tests.support.name_server import CLIENT
+from tests.support.processes import children, command, tree
+from tests.support.waiting import wait_for
 
 T = TypeVar("T")
 SUBNET = "192.168.203.0/24"
@@ -42,7 +44,10 @@ ADDRESSES = {
 CLONE_NEWNET = 0x40000000
 WITH_US = ("setpriv", "--pdeathsig", "KILL")
 """Ends a process with the test that started it, also when that is killed."""
-NAMESPACES = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--uts", "--ipc")
+ENDED_WHOLE = ("unshare", "--pid", "--fork", "--kill-child")
+"""A namespace that ends with its parent. That of the container would not: its first process changes
+its account, and with that the kernel forgets whose end it was to share."""
+NAMESPACES = (*ENDED_WHOLE, "unshare", "--mount", "--pid", "--fork", "--uts", "--ipc")
 START = r"""
 m=$1 lower=$2 program=$3 part=$4; shift 4
 mount -t tmpfs tmpfs "$m"; mkdir "$m/up" "$m/scratch" "$m/m"
@@ -84,16 +89,19 @@ class Container:
 
     def run(self, *command: str) -> str:
         """Run a command inside."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        [inside] = children.read_text().split()
+        [namespace] = children(self.process.pid)
+        [first] = children(namespace)
+        inside = str(first)
         root = f"/proc/{inside}/root"
         enter = ("nsenter", "-t", inside, "-m", "-u", "-i", "-n", "-p", f"--root={root}")
         return run(*enter, *command)
 
     def end(self) -> None:
-        """End it as a power cut does."""
+        """End it as a power cut does; nothing of it is left."""
+        whole = list(tree(self.process.pid))
         self.process.kill()
         self.process.wait()
+        wait_for(lambda: not any(map(command, whole)))
 
 
 @dataclass
