@@ -14,7 +14,7 @@ from .conftest import STATE, blueprint_of, shown_by
 from .name_server import IP, NAMES, SECOND, NameServer
 from .test_names import ACME, ADDRESS, MANUAL, remarks, verify, wrong
 
-QUICK = 0.3
+QUICK = 2.0
 """Seconds for each try at a server that does not answer."""
 TROUBLES = {
     "silent": faults.NO_ANSWER,
