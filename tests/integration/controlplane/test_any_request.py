@@ -33,6 +33,7 @@ EXAMPLES = 3
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("owner", PHASES)
 def test_any_request_is_answered_as_described(
     owner: str, upgraded: str, tmp_path: Path, image_registry: ImageRegistry
