@@ -101,7 +101,7 @@ TAKEN = FAULTS.code(
 )
 FOREIGN = FAULTS.code(
     "mailu.foreign",
-    message="{kind} {name} was made by somebody else",
+    message="{kind} {name} is not of the control plane",
     remedy="declare it and set its comment to the mark of its tenant, or remove it in Mailu's "
     "administration",
     cause="The host has an object that no tenant of it declares and that has no mark of one; it "

@@ -192,7 +192,7 @@ class Containers:
     def connect(
         self, part: str, port: int, source: str = OUTSIDE, timeout: float = 60
     ) -> socket.socket:
-        """Connect to a part, from outside unless told otherwise."""
+        """Connect to a part, by default from outside."""
 
         def connected() -> socket.socket:
             return socket.create_connection((ADDRESSES[part], port), timeout, (source, 0))

@@ -85,4 +85,4 @@ def wait_for(url: str) -> None:
                 return
         except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
             print(f"stand-in: admin does not answer yet: {error}", flush=True)
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # nothing says when admin answers

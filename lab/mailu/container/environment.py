@@ -98,7 +98,7 @@ class Environment:
                 return str(socket.getaddrinfo(name, None, socket.AF_INET)[0][4][0])
             except OSError as error:
                 print(f"stand-in: {name}: {error}", flush=True)
-            time.sleep(PAUSE)
+            time.sleep(PAUSE)  # nothing says when a name has an address
 
     def _required(self, name: str) -> str:
         value = self.values.get(name, "")

@@ -89,4 +89,4 @@ def root_keys(servers: Mapping[str, str]) -> str:
                 print("stand-in: the lab's root key is trusted as it is now", flush=True)
                 return "".join(f"{rrset.to_text()}\n" for rrset in keys)
             print(f"stand-in: root server {address} has no key", flush=True)
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # nothing says when the root answers

@@ -29,7 +29,7 @@ def watch(admin: str, seen: certificates.State) -> None:
             if DOVECOT_PID.exists():
                 config = str(front.DOVECOT / "stand-in.conf")
                 subprocess.run(("doveadm", "-c", config, "reload"), check=False)
-        time.sleep(PAUSE)
+        time.sleep(PAUSE)  # Python's library has no notice of changed files
 
 
 if __name__ == "__main__":
