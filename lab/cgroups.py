@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from kit.faults import Fault
@@ -35,11 +36,9 @@ def inside(name: str, *command: str) -> tuple[str, ...]:
 def pids(group: Path) -> list[int]:
     """Return the processes of a group and of those below it."""
     pids: list[int] = []
-    for path in (group, *group.rglob("*/")) if group.exists() else ():
-        try:
-            pids += [int(pid) for pid in (path / "cgroup.procs").read_text().split()]
-        except OSError:
-            continue  # removed meanwhile
+    for path, _, _ in os.walk(group):  # passes over what is removed meanwhile
+        with suppress(OSError):
+            pids += [int(pid) for pid in Path(path, "cgroup.procs").read_text().split()]
     return pids
 
 
@@ -63,7 +62,8 @@ def kill(group: Path) -> None:
         ):
             raise REMAINS(what=f"a process in {group}")
         for path, _, _ in os.walk(group, topdown=False):
-            Path(path).rmdir()
+            with suppress(FileNotFoundError):  # removed meanwhile
+                Path(path).rmdir()
     except OSError as error:
         if error.errno not in (errno.ENOENT, errno.ENODEV):
             raise  # ENODEV: another process removed it meanwhile

@@ -205,7 +205,10 @@ class Guest:
     def _init(self) -> int:
         """Return the machine's process id of the guest's first process."""
         for pid in cgroups.pids(self._group / "payload"):
-            status = Path(f"/proc/{pid}/status").read_text()
+            try:
+                status = Path(f"/proc/{pid}/status").read_text()
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # ended meanwhile
             line = next(line for line in status.splitlines() if line.startswith("NSpid:"))
             if line.split()[-1] == "1":
                 return pid
