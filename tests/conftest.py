@@ -25,8 +25,8 @@ control plane, or a large database."""
 hypothesis.settings.register_profile("shared machine", deadline=None)
 hypothesis.settings.load_profile("shared machine")
 log_plainly()
-# Until all tests are collected: what is imported and collected stays.
-gc.disable()
+if "PYTEST_XDIST_WORKER" in os.environ:
+    gc.disable()  # until all tests are collected: what is imported and collected stays
 
 
 def pytest_collection_finish() -> None:
