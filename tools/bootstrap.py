@@ -189,11 +189,11 @@ class Machine:
 COMPILE = """
 import compileall, re, sys, sysconfig
 packages = sysconfig.get_path("purelib")
-rarely_used = re.compile(r"/cloudflare/")
+rarely_used = re.compile(r"/cloudflare/(resources|types)/(?!__init__|analytics|shared)")
 compileall.compile_dir(packages, quiet=2, workers=0, rx=rarely_used)
 """
 """Compiles what is installed, on all cores; pip uses one. Of Cloudflare's SDK, a quarter of
-all code, programs import a few modules: those are compiled when they are imported."""
+all code, only what an import of it needs: Python may be set to write no compiled files later."""
 Run = Callable[["list[str]", "dict[str, str] | None", str], None]
 
 

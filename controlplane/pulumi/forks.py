@@ -6,6 +6,7 @@ memory while nothing runs.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -131,11 +132,18 @@ def _work(connection: Connection, work: Callable[[Job, Connection], None]) -> No
 
 
 def main() -> None:
-    """Load what every operation needs, then serve."""
+    """Load what every operation needs, then serve.
+
+    All of it stays: neither is garbage looked for meanwhile, nor do workers look for garbage in it,
+    which would also copy it for each of them.
+    """
+    gc.disable()
     from controlplane.pulumi.worker import work
 
     for plugin in sys.argv[2:]:
         import_module(plugin)
+    gc.freeze()
+    gc.enable()
     serve(socket.socket(fileno=int(sys.argv[1])), work)
 
 

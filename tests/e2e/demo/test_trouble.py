@@ -39,8 +39,9 @@ pytestmark = [
 ]
 FILE = "tenants/acme.yaml"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only listed
-until = partial(wait_for, seconds=600, longest_pause=2)
-"""For what a process reports, of which each takes half a second of processor time."""
+until = partial(wait_for, seconds=600)
+until_printed = partial(until, longest_pause=2)
+"""For what a command prints, which takes half a second of processor time."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def until_reported(condition: str, *parts: str) -> None:
         page = penguin("describe", "tenant", "acme").replace("\n        ", " ").splitlines()
         return [line for line in page if f"✗ {condition}" in line]
 
-    until(lambda: any(all(part in line for part in parts) for line in lines()))
+    until_printed(lambda: any(all(part in line for part in parts) for line in lines()))
 
 
 def power(lab: RunningLab, action: str) -> None:
@@ -130,7 +131,7 @@ def test_host_that_never_boots_is_reported_and_not_ordered_again(own_lab: Runnin
         "InfrastructureReady", "HostwindsNotActive", "stack/acme/mx1", "ask Hostwinds' support"
     )
     # The newest operation may still run.
-    until(lambda: "hostwinds.not_active" in penguin("logs", "acme"))
+    until_printed(lambda: "hostwinds.not_active" in penguin("logs", "acme"))
     assert bought(own_lab) == ["server"]
 
     power(own_lab, "boot")

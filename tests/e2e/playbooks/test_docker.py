@@ -307,7 +307,7 @@ def test_container_is_reached_as_decided_after_a_restart_of(
     outside(SEND, "127.0.0.1:5353", f"{CONTAINER}:53")
     listener.run(SEND, "127.0.0.1:5353")
     logs = "docker logs $(docker ps -q)"
-    wait_for(lambda: listener.host.shell(logs))
+    wait_for(lambda: listener.host.shell(logs), longest_pause=1)
     assert set(listener.host.shell(logs).splitlines()) == {"datagram for 127.0.0.1:5353"}
 
     # The host itself is never its bridge's gateway, which a mail server there would trust.

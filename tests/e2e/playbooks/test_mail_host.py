@@ -376,7 +376,7 @@ class TestTrouble:
             assert code_of(client, RETURN_PATH, recipient) == 250
             _, answer = client.data(MESSAGE.format(subject="deferred"))
         queue_id = answer.split()[-1].decode()
-        wait_for(lambda: queue_id in mail_host.shell(f"ls -R {SPOOL}/deferred"))
+        wait_for(lambda: queue_id in mail_host.shell(f"ls -R {SPOOL}/deferred"), longest_pause=1)
         mail_host.configure(blueprint=shrunk(mail_host.blueprint, "mx1-3"))
         assert waiting() == expected(queue_id)
         sink = request.getfixturevalue("sink")

@@ -202,5 +202,5 @@ def test_database_ended_by_a_full_disk_starts_again_with_space(
 
     disk.empty()
 
-    wait_for(lambda: penguin("apply", "-f", str(file)).status == 0)
+    wait_for(lambda: penguin("apply", "-f", str(file)).status == 0, longest_pause=1)
     assert '"trouble": "ended"' in installation.log.read_text()
