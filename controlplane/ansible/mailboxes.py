@@ -1,0 +1,57 @@
+"""The mailboxes of a host's Mailu, by a forward to `admin`, which is published nowhere."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+
+import httpx2
+
+from controlplane.ansible.shell import OpenSsh
+from controlplane.mailu.api import Api
+from controlplane.mailu.applying import Record, apply
+from controlplane.mailu.comparison import Plan, compare
+from controlplane.mailu.declared import TenantMail, declared
+from controlplane.mailu.observed import observe
+from controlplane.reconciler.ports import Login, ObservedHost, Progress
+
+ADMIN, PORT = "192.168.203.3", 8080
+"""Of `admin` on the host's bridge. The same port gives out DKIM keys without any token."""
+
+
+class HostMailboxes:
+    """The `Mailboxes` of real hosts."""
+
+    def __init__(self, admin: str = ADMIN) -> None:
+        self._admin = admin
+
+    def reconcile(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenants: Sequence[TenantMail],
+        *,
+        unpurged: Collection[str],
+        confirmed: Collection[str],
+        record: Record,
+        progress: Progress,
+    ) -> Plan:
+        """Bring a host to what its tenants declare, and return what is left; raises a fault."""
+        wanted = declared(tenants)
+        with self._api(host, login, token) as api:
+            plan = compare(wanted, observe(api, wanted), unpurged)
+            for line in apply(api, plan, record=record, confirmed=confirmed):
+                progress(f"{host.name}: {line}")
+            return compare(wanted, observe(api, wanted), unpurged)
+
+    @contextmanager
+    def _api(self, host: ObservedHost, login: Login, token: str) -> Iterator[Api]:
+        """Yield a client; no proxy is asked, and no certificates are loaded: there is no TLS."""
+        with OpenSsh().forward(host, login, self._admin, PORT) as listening:
+            without_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            transport = httpx2.HTTPTransport(verify=without_tls, uds=str(listening))
+            url = f"http://{self._admin}:{PORT}"
+            with httpx2.Client(base_url=url, transport=transport, trust_env=False) as http:
+                yield Api(http, token, f"host/{host.name}")
