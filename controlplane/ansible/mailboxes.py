@@ -10,10 +10,10 @@ import httpx2
 
 from controlplane.ansible.shell import OpenSsh
 from controlplane.mailu.api import Api
-from controlplane.mailu.applying import Record, apply
-from controlplane.mailu.comparison import Plan, compare
-from controlplane.mailu.declared import TenantMail, declared
-from controlplane.mailu.observed import observe
+from controlplane.mailu.applying import Record
+from controlplane.mailu.comparison import Plan
+from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.reconciling import reconcile
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 
 ADMIN, PORT = "192.168.203.3", 8080
@@ -39,12 +39,15 @@ class HostMailboxes:
         progress: Progress,
     ) -> Plan:
         """Bring a host to what its tenants declare, and return what is left; raises a fault."""
-        wanted = declared(tenants)
         with self._api(host, login, token) as api:
-            plan = compare(wanted, observe(api, wanted), unpurged)
-            for line in apply(api, plan, record=record, confirmed=confirmed):
-                progress(f"{host.name}: {line}")
-            return compare(wanted, observe(api, wanted), unpurged)
+            return reconcile(
+                api,
+                tenants,
+                unpurged=unpurged,
+                confirmed=confirmed,
+                record=record,
+                progress=lambda line: progress(f"{host.name}: {line}"),
+            )
 
     @contextmanager
     def _api(self, host: ObservedHost, login: Login, token: str) -> Iterator[Api]:

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Literal, Protocol
 
 from blueprint.document import Blueprint
+from controlplane.mailu.applying import Record
+from controlplane.mailu.comparison import Plan
+from controlplane.mailu.declared import TenantMail
 from kit.faults import Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
@@ -272,6 +275,28 @@ class Spools(Protocol):
         return_paths: Collection[str] = (),
     ) -> Spooled:
         """Return what waits at a host's addresses, and of return paths; raises a fault."""
+
+
+class Mailboxes(Protocol):
+    """The mailboxes of hosts with Mailu. The call blocks; run it in a thread."""
+
+    def reconcile(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenants: Sequence[TenantMail],
+        *,
+        unpurged: Collection[str],
+        confirmed: Collection[str],
+        record: Record,
+        progress: Progress,
+    ) -> Plan:
+        """Bring a host to what its tenants declare, and return what is left; raises a fault.
+
+        `unpurged` are names whose files are still on the host, `confirmed` those whose mail may be
+        destroyed. `record` keeps that files have to be purged, before anything is removed.
+        """
 
 
 @dataclass(frozen=True)
