@@ -5,10 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import httpx2
 
 from controlplane.ansible.shell import OpenSsh
+from controlplane.mailboxes.answering import answered
+from controlplane.mailboxes.repository import Question
 from controlplane.mailu.api import Api
 from controlplane.mailu.applying import Record
 from controlplane.mailu.comparison import Plan
@@ -48,6 +51,18 @@ class HostMailboxes:
                 record=record,
                 progress=lambda line: progress(f"{host.name}: {line}"),
             )
+
+    def answer(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenant: str,
+        questions: Sequence[Question],
+    ) -> list[dict[str, Any]]:
+        """Answer questions about a tenant's mailboxes; raises a fault where none is reached."""
+        with self._api(host, login, token) as api:
+            return [answered(api, tenant, question) for question in questions]
 
     @contextmanager
     def _api(self, host: ObservedHost, login: Login, token: str) -> Iterator[Api]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from blueprint.document import Blueprint
+from controlplane.mailboxes.repository import Question
 from controlplane.mailu.applying import Record
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
@@ -296,6 +297,19 @@ class Mailboxes(Protocol):
 
         `unpurged` are names whose files are still on the host, `confirmed` those whose mail may be
         destroyed. `record` keeps that files have to be purged, before anything is removed.
+        """
+
+    def answer(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenant: str,
+        questions: Sequence[Question],
+    ) -> list[dict[str, Any]]:
+        """Answer questions about a tenant's mailboxes; raises a fault where none is reached.
+
+        Answers have secrets.
         """
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Collection, Sequence
-
-import httpx2
+from typing import Any
 
 from controlplane.ansible.faults import UNREACHABLE
+from controlplane.mailboxes.answering import answered
+from controlplane.mailboxes.repository import Question
 from controlplane.mailu.api import Api
 from controlplane.mailu.applying import Record
 from controlplane.mailu.comparison import Plan
@@ -15,6 +15,7 @@ from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.reconciling import reconcile
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 from tests.support.mailu_admin import StandIn
+from tests.support.plain_http import plain_client
 
 
 class StandInMailboxes:
@@ -43,8 +44,7 @@ class StandInMailboxes:
         self.calls.append((host.name, token))
         if self.dead:
             raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
-        without_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        with httpx2.Client(base_url=self._admin.url, verify=without_tls, trust_env=False) as http:
+        with plain_client(self._admin.url) as http:
             return reconcile(
                 Api(http, self._admin.token, f"host/{host.name}"),
                 tenants,
@@ -53,3 +53,19 @@ class StandInMailboxes:
                 record=record,
                 progress=progress,
             )
+
+    def answer(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenant: str,
+        questions: Sequence[Question],
+    ) -> list[dict[str, Any]]:
+        """Answer by the stand-in."""
+        self.calls.append((host.name, token))
+        if self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        with plain_client(self._admin.url) as http:
+            api = Api(http, self._admin.token, f"host/{host.name}")
+            return [answered(api, tenant, question) for question in questions]

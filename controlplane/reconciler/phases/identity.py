@@ -18,12 +18,14 @@ from blueprint.tenant import MailboxServer
 from controlplane.conditions.model import Verdict, bad, ok, unknown
 from controlplane.hosts import identities as rows
 from controlplane.hosts.identities import Noted, noted
+from controlplane.mailboxes import repository
+from controlplane.mailboxes.answering import refused
 from controlplane.mailu import faults
 from controlplane.mailu.comparison import Plan, Removal
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.of_blueprint import mail_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import Login, Mailboxes, Progress
+from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH, mailu_token
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
@@ -46,6 +48,8 @@ class Observed:
 
     rows: Mapping[str, rows.Identity]
     now: datetime
+    asked: frozenset[str] = frozenset()
+    """Hosts about whose mailboxes something is asked."""
 
 
 class Identity(Phase[Observed]):
@@ -67,7 +71,9 @@ class Identity(Phase[Observed]):
         """Read what the last operations have left."""
         async with session.read() as connection:
             found = await rows.load(connection, snapshot.tenant.id)
-        return Observed(found, session.clock())
+            questions = await repository.waiting(connection, snapshot.tenant.id)
+        asked = frozenset(question.host for question in questions)
+        return Observed(found, session.clock(), asked)
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each host and domain; that of a host is about all else there."""
@@ -82,19 +88,31 @@ class Identity(Phase[Observed]):
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
-        """Return the hosts whose turn it is."""
-        return [
-            Step(subject(Kind.HOST, host.name), operation="identify")
-            for host in _hosts(snapshot)
-            if _is_due(host, observed, snapshot)
-        ]
+        """Return the hosts whose turn it is, and those about which something is asked."""
+        steps = []
+        for host in _hosts(snapshot):
+            part = subject(Kind.HOST, host.name)
+            if _is_due(host, observed, snapshot):
+                steps.append(Step(part, operation="identify"))
+            elif host.name in observed.asked:
+                steps.append(Step(part, operation="answer", maintenance=True))
+        return steps
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Reconcile one host; what keeps it from ending is kept, and changes nothing else."""
+        """Reconcile one host, and answer what is asked about its mailboxes."""
         name = step.subject.partition("/")[2]
         [host] = [host for host in snapshot.blueprint.hosts if host.name == name]
+        if step.operation == "identify":
+            await self._identify(host, snapshot, session, progress)
+        await self._answer(host, snapshot, session, progress)
+
+    async def _identify(
+        self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        """Reconcile one host; what keeps it from ending is kept, and changes nothing else."""
+        name = host.name
         row = rows.Identity(
             name,
             _digest(mail_of(snapshot.blueprint, host)),
@@ -128,19 +146,45 @@ class Identity(Phase[Observed]):
         def record(removal: Removal) -> None:
             asyncio.run_coroutine_threadsafe(keep(removal), loop).result()
 
-        [observed] = [each for each in snapshot.cloud.hosts if each.name == host.name]
-        known_host = snapshot.hosts[host.name].host_key or ""
         return await asyncio.to_thread(
             self._mailboxes.reconcile,
-            observed,
-            Login(known_host, snapshot.secrets.open(SSH)),
-            snapshot.secrets.open(mailu_token(host.name)),
+            *_way(host, snapshot),
             [mail_of(snapshot.blueprint, host)],
             unpurged=unpurged,
             confirmed=(),
             record=record,
             progress=progress,
         )
+
+    async def _answer(
+        self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        """Answer questions, each of which is taken before: none is answered twice."""
+        async with session.begin() as connection:
+            taken = [
+                question
+                for question in await repository.waiting(connection, snapshot.tenant.id)
+                if question.host == host.name and await repository.take(connection, question.id)
+            ]
+        if not taken:
+            return
+        try:
+            given = await asyncio.to_thread(
+                self._mailboxes.answer, *_way(host, snapshot), snapshot.tenant.name, taken
+            )
+        except Fault as fault:
+            given = [refused(fault) for _ in taken]
+        async with session.begin() as connection:
+            for question, answer in zip(taken, given, strict=True):
+                await repository.answer(connection, question, answer)
+                progress(f"{host.name}: {question.action} of {question.address}")
+
+
+def _way(host: Host, snapshot: Snapshot) -> tuple[ObservedHost, Login, str]:
+    """Return how Mailu of a host is reached."""
+    [observed] = [each for each in snapshot.cloud.hosts if each.name == host.name]
+    login = Login(snapshot.hosts[host.name].host_key or "", snapshot.secrets.open(SSH))
+    return observed, login, snapshot.secrets.open(mailu_token(host.name))
 
 
 def _hosts(snapshot: Snapshot) -> list[Host]:
