@@ -143,6 +143,13 @@ HOLD_PAST = FAULTS.code(
     example={"until": "2026-11-24T12:00:00Z"},
     status=422,
 )
+NO_MAILU = FAULTS.code(
+    "tenant.no_mailu",
+    message="host {host} cannot have Mailu yet",
+    remedy="set `mail: none`, which is the default",
+    cause="`mail: mailu` is a valid value, and the control plane installs Mailu on no host yet.",
+    example={"host": "mx1"},
+)
 MAILBOX_ELSEWHERE = FAULTS.code(
     "mailbox.no_login",
     message="people do not log in to {address}: its host {host} has no Mailu",
