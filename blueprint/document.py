@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from blueprint.fields import Matching
-from blueprint.mail_address import OwnAddress
+from blueprint.mail_address import MailAddress, OwnAddress
 from blueprint.tenant import (
     DmarcPolicy,
     Dns,
@@ -17,6 +17,7 @@ from blueprint.tenant import (
     FullName,
     Label,
     Language,
+    MailboxServer,
     SendingHours,
     Size,
     TenantSpec,
@@ -95,6 +96,7 @@ class Host(Document):
     egress_name: HostName
     """Has one A record per address of the host; SPF records point here, so they never change."""
     addresses: tuple[Address, ...]
+    mail: MailboxServer = MailboxServer.NONE
 
     @property
     def primary(self) -> Address:
@@ -181,6 +183,8 @@ class PublicKeys(Document):
     """One line in OpenSSH format; installed for root on every host of the tenant."""
     dkim: dict[str, Dkim]
     """By From domain."""
+    people: dict[str, Dkim] = {}
+    """By domain whose mailboxes are in Mailu: the key by which that signs people's mail."""
 
 
 class Domain(Document):
@@ -214,6 +218,10 @@ class Mailbox(Document):
     daily_cap: int
     aliases: tuple[OwnAddress, ...] = ()
     """Its other addresses, all of domains with the mail host of its own."""
+    quota_bytes: int = 10**9
+    forward: tuple[MailAddress, ...] = ()
+    keep: bool = True
+    """Whether it keeps what is forwarded."""
 
 
 class Sending(SendingHours):

@@ -179,6 +179,15 @@ UNDECLARED_CATCH_ALL = FAULTS.code(
     cause="A domain's catch_all is not listed in spec.mailboxes.",
     example={"address": "all@acme.example", "mailboxes": "sales@acme.example"},
 )
+QUOTAS_TOO_LARGE = FAULTS.code(
+    "tenant.quotas_too_large",
+    message="the mailboxes of host {host} may hold {sum} GB in all, and its disk of {disk} GB has "
+    "room for {limit} GB",
+    remedy="make quotas smaller, or take a larger host",
+    cause="The quotas of a host's mailboxes may be 60 % of its disk together: queues, logs and "
+    "containers need the rest.",
+    example={"host": "mx1", "sum": 61, "disk": 100, "limit": 60},
+)
 NO_POSTAL_ADDRESS = FAULTS.code(
     "tenant.no_postal_address",
     message="the tenant has mailboxes and no postal address, which campaign mail must show",
@@ -221,6 +230,7 @@ ACROSS_FIELDS = (
     FOREIGN_MAILBOX,
     ALIAS_ELSEWHERE,
     UNDECLARED_CATCH_ALL,
+    QUOTAS_TOO_LARGE,
     NO_POSTAL_ADDRESS,
     DUPLICATE,
     NAME_TOO_LONG,

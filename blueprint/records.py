@@ -9,7 +9,7 @@ from functools import partial
 from urllib.parse import quote
 
 from blueprint import naming
-from blueprint.document import Domain, Host, HostName, PublicKeys, Record, RecordType, Rule
+from blueprint.document import Dkim, Domain, Host, HostName, PublicKeys, Record, RecordType, Rule
 from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
 from blueprint.tenant import Dns, DomainName
@@ -51,6 +51,17 @@ def sender(egress_name: HostName) -> str:
 def return_path_key(domain: DomainName) -> str:
     """Return the key of the record by which mail comes to a domain's return paths."""
     return f"{domain}/b/MX"
+
+
+def return_paths(records: Iterable[Record], domains: Iterable[Domain]) -> list[str]:
+    """Return the domains of return paths, and where the aliases of manual zones lead.
+
+    A sender may return mail to the target of an alias (RFC 1123 section 5.2.2).
+    """
+    listed = list(domains)
+    keys = {return_path_key(domain.name) for domain in listed}
+    written = {str(record.name) for record in records if record.key in keys}
+    return sorted(written.union(domain.return_path for domain in listed))
 
 
 @dataclass(frozen=True)
@@ -128,9 +139,10 @@ def domain_records(
     """Yield the records of one sending domain; for a manual one, some in the platform's zone."""
     name = domain.name
     zone, ours = _zones(tenant, domain, platform)
-    public = _public_key(domain, keys)
+    people = _records_of(keys.people.get(name) if keys else None)
+    public = _public_key(domain, keys) | people
     if domain.dns is Dns.MANUAL:
-        yield from _set_by_owner(domain, zone, tenant, platform)
+        yield from _set_by_owner(domain, zone, tenant, platform, signs_people=bool(people))
         public = dict.fromkeys(SELECTORS if public else naming.RESERVED_SELECTORS, NO_KEY) | public
         yield from _of_sent_mail(domain, zone, ours, hosts, public, platform)
         links = naming.manual_target(naming.unsubscribe_host(name), platform)
@@ -194,8 +206,11 @@ def _zones(tenant: str, domain: Domain, platform: Platform) -> tuple[_Zone, _Zon
 
 
 def _public_key(domain: Domain, keys: PublicKeys | None) -> dict[str, str]:
-    """Return the record of a domain's key by its selector, if there is a key."""
-    key = keys.dkim.get(domain.name) if keys else None
+    """Return the record of a domain's key for bulk mail by its selector, if there is a key."""
+    return _records_of(keys.dkim.get(domain.name) if keys else None)
+
+
+def _records_of(key: Dkim | None) -> dict[str, str]:
     return {key.selector: f"v=DKIM1; k=rsa; p={key.public_key}"} if key else {}
 
 
@@ -249,7 +264,9 @@ def _links(
         )
 
 
-def _set_by_owner(domain: Domain, zone: _Zone, tenant: str, platform: Platform) -> Iterator[Record]:
+def _set_by_owner(
+    domain: Domain, zone: _Zone, tenant: str, platform: Platform, *, signs_people: bool
+) -> Iterator[Record]:
     """Yield what the owner of a manual zone sets, once: every name that we will need.
 
     Nothing of it replaces a record by which his other mail is sent or comes in.
@@ -271,7 +288,7 @@ def _set_by_owner(domain: Domain, zone: _Zone, tenant: str, platform: Platform) 
         spf = f"v=spf1 {sender(naming.shared_egress_name(tenant, platform))} ~all"
         yield zone.record(f"{name}/SPF", name, RecordType.TXT, spf, rule=Rule.MERGED)
     for selector in naming.RESERVED_SELECTORS:
-        yield alias(f"{selector}._domainkey", Rule.RESERVED)
+        yield alias(f"{selector}._domainkey", Rule.EXACT if signs_people else Rule.RESERVED)
     is_used = domain.unsubscribe_host is not None
     yield alias(naming.UNSUBSCRIBE_LABEL, Rule.OPTIONAL if is_used else Rule.RESERVED)
 

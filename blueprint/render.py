@@ -22,12 +22,14 @@ from blueprint.document import (
 )
 from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
-from blueprint.tenant import Dns, DomainName, DomainSpec, HostSpec, Tenant
+from blueprint.tenant import Dns, DomainName, DomainSpec, HostSpec, Quota, Tenant
 
 INBOUND = ("22/tcp", "25/tcp", "587/tcp")
 """What the playbooks open on a host (`firewall.nft.j2`)."""
 OUTBOUND = ("25/tcp", "53/tcp", "53/udp", "80/tcp", "123/udp", "443/tcp")
 """Mail, names, packages."""
+GB = 10**9
+UNITS = {"MB": 10**6, "GB": GB}
 
 
 def render(
@@ -76,6 +78,9 @@ def render(
                 domain=domain_of(box.address),
                 daily_cap=box.daily_cap,
                 aliases=box.aliases,
+                quota_bytes=bytes_of(box.quota),
+                forward=box.forward.destinations if box.forward else (),
+                keep=box.forward is None or box.forward.keep,
             )
             for box in spec.mailboxes
         ),
@@ -85,6 +90,11 @@ def render(
     draft = Blueprint.model_validate({**fields, "digest": ""})
     content = draft.model_dump(mode="json", by_alias=True, exclude={"digest"})
     return draft.model_copy(update={"digest": digest_of(content)})
+
+
+def bytes_of(quota: Quota) -> int:
+    """Return a quota in bytes."""
+    return int(quota[:-2]) * UNITS[quota[-2:]]
 
 
 def _hosts(
@@ -130,6 +140,7 @@ def _host(
         firewall=Firewall(profile=platform.firewall_profile, inbound=INBOUND, outbound=OUTBOUND),
         zone=naming.zone_of(host, domains, platform),
         egress_name=naming.egress_name(base),
+        mail=host.mail,
         addresses=naming.addresses_of(
             name, host, platform, draining=draining, is_retired=host not in tenant.spec.hosts
         ),

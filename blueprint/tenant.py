@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_v
 from pydantic.json_schema import JsonSchemaValue
 
 from blueprint.fields import SEVERAL_LINES, Matching, Whole
-from blueprint.mail_address import DOMAIN, OwnAddress, meant_domain
+from blueprint.mail_address import DOMAIN, MailAddress, OwnAddress, meant_domain
 
 API_VERSION = "penguinmails.dev/v1"
 
@@ -161,6 +161,15 @@ class Language(StrEnum):
     PT = "pt"
 
 
+class MailboxServer(StrEnum):
+    """What has the mailboxes of a host."""
+
+    NONE = "none"
+    """Mail for them is kept on the host, and people do not log in."""
+    MAILU = "mailu"
+    """People log in with mail clients, and write from the host's primary address."""
+
+
 class Day(StrEnum):
     """The days of a week."""
 
@@ -192,6 +201,8 @@ class HostSpec(Written):
     """Public IPv4 addresses in all: the primary one that comes with the VPS, and the others."""
     zone: DomainName | None = None
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
+    mail: MailboxServer = MailboxServer.NONE
+    """What has its mailboxes."""
 
 
 class DomainSpec(Written):
@@ -209,6 +220,22 @@ class DomainSpec(Written):
 
 MOST_ALIASES = 50
 """Of one mailbox."""
+MOST_FORWARDS = 20
+"""Of one mailbox."""
+
+Quota = Annotated[
+    str, Matching(r"^[1-9][0-9]{0,4}(MB|GB)$", "write a size such as 500MB or 2GB, without a space")
+]
+"""A size; a GB is 1000 MB, and a MB is a million bytes."""
+
+
+class ForwardSpec(Written):
+    """Where the mail of a mailbox goes, too."""
+
+    destinations: Annotated[tuple[MailAddress, ...], Field(min_length=1, max_length=MOST_FORWARDS)]
+    """Any addresses."""
+    keep: bool = True
+    """Whether the mailbox keeps its mail as well."""
 
 
 class MailboxSpec(Written):
@@ -221,6 +248,10 @@ class MailboxSpec(Written):
     aliases: Annotated[tuple[OwnAddress, ...], Field(max_length=MOST_ALIASES)] = ()
     """Other addresses of this mailbox, of its domain or of one whose mail goes to the same host: it
     gets their mail; they may send, and count as this mailbox."""
+    quota: Quota = "1GB"
+    """How much mail it holds, on a host with `mail: mailu`."""
+    forward: ForwardSpec | None = None
+    """On a host with `mail: mailu`."""
 
 
 class SendingHours(Written):

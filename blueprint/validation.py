@@ -22,6 +22,7 @@ from blueprint.faults import (
     PLAN_LIMIT,
     PLATFORM_DOMAIN,
     PUBLIC_SUFFIX,
+    QUOTAS_TOO_LARGE,
     RESERVED_NAME,
     TOO_MANY_HOSTS,
     UNDECLARED_CATCH_ALL,
@@ -39,8 +40,8 @@ from blueprint.naming import (
     UNSUBSCRIBE_LABEL,
 )
 from blueprint.platform import Platform
-from blueprint.render import render
-from blueprint.tenant import Dns, Tenant
+from blueprint.render import GB, render
+from blueprint.tenant import Dns, MailboxServer, Tenant
 from blueprint.zones import is_public_suffix, is_within, occupied, overlap
 from kit.faults import Code
 
@@ -48,6 +49,8 @@ Rule = Callable[[Tenant, Platform], Iterator[Located]]
 
 SPF_LOOKUPS = 10
 """RFC 7208 section 4.6.4; each host costs one."""
+MAIL_PERCENT = 60
+"""Of a host's disk, for mailboxes."""
 RESERVED_LABELS = (EGRESS_LABEL, RETURN_PATH_LABEL, CUSTOMERS_LABEL, UNSUBSCRIBE_LABEL)
 RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 """Names directly below the platform's zone, where the names of tenants are too."""
@@ -57,7 +60,7 @@ def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
     located = _broken((_tenant, _region, _hosts, _domains, _mailboxes, _sending), tenant, platform)
     if not located:  # What is derived is looked at only in a document that is valid otherwise.
-        located = _broken((_lengths, _collisions, _alias_hosts), tenant, platform)
+        located = _broken((_lengths, _collisions, _alias_hosts, _quotas), tenant, platform)
     return located
 
 
@@ -174,6 +177,19 @@ def _alias_hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:
                 path = ("spec", "mailboxes", index, "aliases", number)
                 values = {"alias": alias, "address": box.address, "host": host, "own": own}
                 yield _located(ALIAS_ELSEWHERE, *path, **values)
+
+
+def _quotas(tenant: Tenant, platform: Platform) -> Iterator[Located]:
+    """Yield the hosts whose mailboxes may hold more than their disk has room for."""
+    blueprint = render(tenant, platform=platform, keys=None, generation=1)
+    mail_hosts = {domain.name: domain.mail_host for domain in blueprint.domains}
+    for index, host in enumerate(blueprint.hosts):
+        own = [b for b in blueprint.mailboxes if mail_hosts[b.domain] == host.primary.helo]
+        total = sum(box.quota_bytes for box in own)
+        limit = host.disk_gb * GB * MAIL_PERCENT // 100
+        if host.mail is MailboxServer.MAILU and total > limit:
+            values = {"sum": -(-total // GB), "disk": host.disk_gb, "limit": limit // GB}
+            yield _located(QUOTAS_TOO_LARGE, "spec", "hosts", index, host=host.name, **values)
 
 
 def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - one signature

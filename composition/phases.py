@@ -19,10 +19,18 @@ from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.draining import Draining
+from controlplane.reconciler.phases.identity import Identity
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.links import Links
 from controlplane.reconciler.phases.verification import Verification
-from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Spools, Verifier
+from controlplane.reconciler.ports import (
+    CloudEngine,
+    Configurator,
+    Mailboxes,
+    Servers,
+    Spools,
+    Verifier,
+)
 from controlplane.reconciler.ports import Links as LinkPort
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
@@ -42,6 +50,7 @@ class Adapters:
     firewall: Callable[[int, Firewall], Fault | None]
     """Asks the provider what its firewall does not let pass to a service."""
     spools: Spools
+    mailboxes: Mailboxes
     certificates: Ports
     """Public authorities, and where their challenges are answered."""
     cloud_deadline: timedelta
@@ -74,6 +83,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
         Configuration.row,
         lambda adapters: Configuration(adapters.configurator, root_password=adapters.root_password),
     ),
+    (Identity.row, lambda adapters: Identity(adapters.mailboxes)),
     (Verification.row, lambda adapters: Verification(adapters.verifier, adapters.threshold)),
     (Activation.row, lambda _: Activation()),
 )

@@ -20,6 +20,7 @@ from controlplane.images.registry import Registries
 from controlplane.images.settings import ImageSettings
 from controlplane.inventory.endpoints import router as inventory
 from controlplane.keys.endpoints import router as keys
+from controlplane.mailboxes.endpoints import router as mailboxes
 from controlplane.messages.endpoints import router as messages
 from controlplane.messages.erasure import router as erasure
 from controlplane.operations.endpoints import router as operations
@@ -85,6 +86,7 @@ def create_app(
         holds,
         keys,
         inventory,
+        mailboxes,
         operations,
         events,
         messages,

@@ -143,6 +143,42 @@ HOLD_PAST = FAULTS.code(
     example={"until": "2026-11-24T12:00:00Z"},
     status=422,
 )
+NO_MAILU = FAULTS.code(
+    "tenant.no_mailu",
+    message="host {host} cannot have Mailu yet",
+    remedy="set `mail: none`, which is the default",
+    cause="`mail: mailu` is a valid value, and the control plane installs Mailu on no host yet.",
+    example={"host": "mx1"},
+)
+MAILBOX_ELSEWHERE = FAULTS.code(
+    "mailbox.no_login",
+    message="people do not log in to {address}: its host {host} has no Mailu",
+    remedy="set `mail: mailu` of that host",
+    cause="Mail clients need a host with Mailu.",
+    example={"address": "ann@acme.example", "host": "mx1"},
+    status=409,
+)
+MAILBOX_BUSY = FAULTS.code(
+    "mailbox.busy",
+    message="the reconciler has no time for {address} yet: nothing was done",
+    remedy="try again; see `penguin describe tenant` for what it does",
+    cause="Another operation of the tenant runs, the tenant is stalled, or no reconciler runs.",
+    example={"address": "ann@acme.example"},
+    status=503,
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+MAILBOX_UNANSWERED = FAULTS.code(
+    "mailbox.unanswered",
+    message="the host of {address} gave no answer: {reason}",
+    remedy="list the tokens of the mailbox before you make another, then try again",
+    cause="Mailu on the host was not reached, or did not answer in time; what was asked for may "
+    "have been done.",
+    example={"address": "ann@acme.example", "reason": "the host took too long"},
+    status=503,
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 TENANT_MISSING = FAULTS.code(
     "request.tenant_missing",
     message="the tenant is missing",

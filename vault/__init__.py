@@ -2,6 +2,7 @@
 
 from vault.faults import VaultError
 from vault.keyring import KeyRing
+from vault.once import Recipient, seal_for
 from vault.sealing import Vault
 
-__all__ = ["KeyRing", "Vault", "VaultError"]
+__all__ = ["KeyRing", "Recipient", "Vault", "VaultError", "seal_for"]

@@ -13,6 +13,7 @@ from composition.phases import Adapters, make_phases
 from composition.process import start
 from controlplane.acme.authority import AcmeAuthority
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
+from controlplane.ansible.mailboxes import HostMailboxes
 from controlplane.ansible.shell import OpenSsh
 from controlplane.ansible.spools import HostSpools
 from controlplane.clock import now
@@ -68,6 +69,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
             root_password=partial(root_password, environment=environment(settings)),
             firewall=FirewallLook(environment(settings)),
             spools=HostSpools(),
+            mailboxes=HostMailboxes(),
             certificates=certificates(settings),
             drain=settings.reconciler.drain,
             cloud_deadline=settings.reconciler.cloud_deadline,

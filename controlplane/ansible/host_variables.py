@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from blueprint import records
-from blueprint.document import Blueprint, Domain
+from blueprint.document import Blueprint
 from blueprint.document import Host as BlueprintHost
 from blueprint.mail_address import unicode_domain
 from controlplane.reconciler.ports import HostSecrets, MailServer, ObservedAddress, ObservedHost
@@ -113,7 +113,7 @@ def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
     own = {domain.name for domain in domains}
     names = {
         "domains": sorted(domain.name for domain in domains if domain.receives),
-        "return_paths": _return_paths(blueprint, [*domains, *draining]),
+        "return_paths": records.return_paths(blueprint.records, [*domains, *draining]),
         "names": sorted({address.helo for address in planned.addresses} - own),
     }
     unicode = {name: unicode_domain(name) for listed in names.values() for name in listed}
@@ -133,17 +133,6 @@ def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
             if domain.catch_all is not None
         ],
     }
-
-
-def _return_paths(blueprint: Blueprint, domains: Iterable[Domain]) -> list[str]:
-    """Return the domains of return paths, and where the aliases of manual zones lead.
-
-    A sender may return mail to the target of an alias (RFC 1123 section 5.2.2).
-    """
-    listed = list(domains)
-    keys = {records.return_path_key(domain.name) for domain in listed}
-    written = {str(record.name) for record in blueprint.records if record.key in keys}
-    return sorted(written.union(domain.return_path for domain in listed))
 
 
 def _instance(

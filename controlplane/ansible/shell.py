@@ -1,4 +1,4 @@
-"""Runs commands on hosts, and connects to ports by way of them, with OpenSSH's client."""
+"""Runs commands on hosts, and reaches ports by way of them, with OpenSSH's client."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from controlplane.ansible.errors import Failure, explain
 from controlplane.ansible.faults import UNREACHABLE
@@ -16,7 +18,9 @@ from controlplane.ansible.private_directory import (
     private_directory,
 )
 from controlplane.reconciler.ports import Login, ObservedHost
+from kit.faults import Fault
 from kit.files import PRIVATE, write
+from kit.waiting import wait_until
 
 CONNECT_SECONDS = 10
 DEADLINE_SECONDS = 120.0
@@ -30,11 +34,11 @@ class OpenSsh:
 
     def run(self, host: ObservedHost, login: Login, command: str) -> tuple[int, str]:
         """Run a command; return its status and its output. Raises a fault without a login."""
-        with _client(host, login) as (ssh, environment):
+        with _client(host, login) as client:
             try:
                 done = subprocess.run(
-                    [*ssh, command],
-                    env=environment,
+                    [*client.command(), command],
+                    env=client.environment,
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     check=False,
@@ -44,9 +48,7 @@ class OpenSsh:
                 reason = f"`{command}` did not end within {DEADLINE_SECONDS:g} s"
                 raise UNREACHABLE(reason=reason, where=f"host/{host.name}") from None
         if done.returncode == SSH_FAILED:
-            lines = done.stderr.decode(errors="replace").strip().splitlines()
-            reason = lines[-1] if lines else "ssh gave no reason"
-            raise explain(Failure("ssh", reason, unreachable=True), host.name)
+            raise _failed(host, done.stderr)
         return done.returncode, done.stdout.decode(errors="replace")
 
     @contextmanager
@@ -55,11 +57,11 @@ class OpenSsh:
     ) -> Iterator[socket.socket]:
         """Connect to a port by way of a host; a port that is closed ends the connection."""
         ours, theirs = socket.socketpair()
-        with ours, _client(host, login, "-W", f"{ip}:{port}") as (ssh, environment):
+        with ours, _client(host, login) as client:
             with theirs:
                 process = subprocess.Popen(
-                    ssh,
-                    env=environment,
+                    client.command("-W", f"{ip}:{port}"),
+                    env=client.environment,
                     stdin=theirs.fileno(),
                     stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
@@ -70,12 +72,60 @@ class OpenSsh:
                 process.kill()
                 process.wait()
 
+    @contextmanager
+    def forward(self, host: ObservedHost, login: Login, ip: str, port: int) -> Iterator[Path]:
+        """Yield a socket that leads to a port which only the host reaches; one login for all.
+
+        It is a file in a private directory, not a port: other users of this machine must not get
+        through. Raises a fault without a login.
+        """
+        with _client(host, login) as client:
+            listening = client.private / "forward"
+            with subprocess.Popen(
+                client.command("-N", "-L", f"{listening}:{ip}:{port}"),
+                env=client.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+            ) as process:
+                try:
+                    wait_until(
+                        lambda: listening.exists() or process.poll() is not None,
+                        seconds=DEADLINE_SECONDS,
+                    )
+                    if not listening.exists():
+                        process.kill()
+                        raise _failed(host, process.communicate()[1])
+                    yield listening
+                finally:
+                    process.kill()
+
+
+def _failed(host: ObservedHost, output: bytes) -> Fault:
+    """Return what it means that `ssh` itself failed."""
+    lines = output.decode(errors="replace").strip().splitlines()
+    reason = lines[-1] if lines else "ssh gave no reason"
+    return explain(Failure("ssh", reason, unreachable=True), host.name)
+
+
+@dataclass(frozen=True)
+class _Client:
+    """OpenSSH's client for one login."""
+
+    words: list[str]
+    target: str
+    environment: dict[str, str]
+    private: Path
+    """A directory that is removed afterwards, with the key in it."""
+
+    def command(self, *options: str) -> list[str]:
+        """Return the command line."""
+        return [*self.words, *options, self.target]
+
 
 @contextmanager
-def _client(
-    host: ObservedHost, login: Login, *options: str
-) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """Yield the command line of `ssh` and its environment; the key is in a file meanwhile."""
+def _client(host: ObservedHost, login: Login) -> Iterator[_Client]:
+    """Yield a client; the key is in a file meanwhile."""
     with private_directory(default_root()) as private:
         key, known_hosts = private / "key", private / "known_hosts"
         write(key, login.private_key.rstrip("\n") + "\n", mode=PRIVATE)
@@ -83,6 +133,7 @@ def _client(
         settings = {
             "BatchMode": "yes",
             "ConnectTimeout": str(CONNECT_SECONDS),
+            "ExitOnForwardFailure": "yes",
             "GlobalKnownHostsFile": "/dev/null",
             "HostKeyAlias": host.name,
             "IdentitiesOnly": "yes",
@@ -94,5 +145,5 @@ def _client(
         pairs = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
         name, value = environment_mark(private)
         environment = {**os.environ, name: value}  # with the mark of the part that started it
-        ssh = ["ssh", "-F", "none", *pairs, *options, f"root@{host.primary_ip}"]
-        yield ssh, environment
+        words = ["ssh", "-F", "none", *pairs]
+        yield _Client(words, f"root@{host.primary_ip}", environment, private)

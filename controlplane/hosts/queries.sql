@@ -8,3 +8,21 @@ values (:tenant_id, :name, :incarnation, :service_id, :host_key, :applied_digest
 on conflict (tenant_id, name) do update
 set incarnation = excluded.incarnation, service_id = excluded.service_id,
     host_key = excluded.host_key, applied_digest = excluded.applied_digest
+
+-- name: load_identities
+select host, digest, configured, at, findings, trouble from oltp.identities
+where tenant_id = :tenant_id
+
+-- name: save_identity
+insert into oltp.identities (tenant_id, host, digest, configured, at, findings, trouble)
+values (:tenant_id, :host, :digest, :configured, :at, :findings, :trouble)
+on conflict (tenant_id, host) do update
+set digest = excluded.digest, configured = excluded.configured, at = excluded.at,
+    findings = excluded.findings, trouble = excluded.trouble
+
+-- name: load_purges
+select name from oltp.purges where tenant_id = :tenant_id and host = :host
+
+-- name: add_purge
+insert into oltp.purges (tenant_id, host, name) values (:tenant_id, :host, :name)
+on conflict do nothing

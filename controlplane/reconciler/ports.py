@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from blueprint.document import Blueprint
+from controlplane.mailboxes.repository import Question
+from controlplane.mailu.applying import Record
+from controlplane.mailu.comparison import Plan
+from controlplane.mailu.declared import TenantMail
 from kit.faults import Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
@@ -272,6 +276,41 @@ class Spools(Protocol):
         return_paths: Collection[str] = (),
     ) -> Spooled:
         """Return what waits at a host's addresses, and of return paths; raises a fault."""
+
+
+class Mailboxes(Protocol):
+    """The mailboxes of hosts with Mailu. The call blocks; run it in a thread."""
+
+    def reconcile(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenants: Sequence[TenantMail],
+        *,
+        unpurged: Collection[str],
+        confirmed: Collection[str],
+        record: Record,
+        progress: Progress,
+    ) -> Plan:
+        """Bring a host to what its tenants declare, and return what is left; raises a fault.
+
+        `unpurged` are names whose files are still on the host, `confirmed` those whose mail may be
+        destroyed. `record` keeps that files have to be purged, before anything is removed.
+        """
+
+    def answer(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenant: str,
+        questions: Sequence[Question],
+    ) -> list[dict[str, Any]]:
+        """Answer questions about a tenant's mailboxes; raises a fault where none is reached.
+
+        Answers have secrets.
+        """
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,21 @@ def dkim(domain: str) -> str:
     return f"dkim/{domain}"
 
 
+def people_dkim(domain: str) -> str:
+    """Return the purpose of the DKIM key by which Mailu signs a domain's mail."""
+    return f"people-dkim/{domain}"
+
+
+def mailu_token(host: str) -> str:
+    """Return the purpose of the token of a Mailu's API."""
+    return f"mailu-token/{host}"
+
+
+def mailu_secret_key(host: str) -> str:
+    """Return the purpose of what a Mailu signs sessions with."""
+    return f"mailu-secret-key/{host}"
+
+
 def submission(address: str) -> str:
     """Return the purpose of a submission password; matches `sender.directory.password_context`."""
     return f"submission/{address}"

@@ -9,6 +9,7 @@ from blueprint.document import Blueprint, Firewall
 from composition.phases import Adapters, make_phases
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.conditions.failures import FailureThreshold
+from controlplane.mailu.comparison import Plan
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import (
@@ -17,6 +18,7 @@ from controlplane.reconciler.ports import (
     Finding,
     Links,
     Login,
+    Mailboxes,
     ObservedHost,
     Server,
     Servers,
@@ -86,6 +88,18 @@ class MemoryLinks:
         return findings
 
 
+class NoMailboxes:
+    """Hosts without Mailu: nothing of theirs is asked for."""
+
+    def reconcile(self, host: ObservedHost, *_: object, **__: object) -> Plan:
+        """Refuse."""
+        raise AssertionError(f"{host.name} has no mailboxes in Mailu")
+
+    def answer(self, host: ObservedHost, *_: object) -> list[dict[str, object]]:
+        """Refuse."""
+        raise AssertionError(f"{host.name} has no mailboxes in Mailu")
+
+
 class Unseen:
     """A provider that does not answer."""
 
@@ -105,6 +119,7 @@ def standard(
     spools: Spools | None = None,
     certificates: Ports | None = None,
     links: Links | None = None,
+    mailboxes: Mailboxes | None = None,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -117,6 +132,7 @@ def standard(
             root_password=root_password,
             firewall=firewall,
             spools=spools or EmptySpools(),
+            mailboxes=mailboxes or NoMailboxes(),
             certificates=certificates or memory_ports(),
             cloud_deadline=timedelta(minutes=30),
             drain=LONGEST,

@@ -7,14 +7,15 @@ import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from secrets import token_hex
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
-from blueprint.document import Address, Dkim, PublicKeys
-from blueprint.naming import MANUAL_SELECTORS
-from blueprint.tenant import Dns, DomainSpec
+from blueprint.document import Address, Dkim, Domain, Host, PublicKeys
+from blueprint.naming import MANUAL_SELECTORS, RESERVED_SELECTORS
+from blueprint.tenant import Dns, DomainSpec, MailboxServer
 from controlplane.authority.certificates import Issued, create_ca, issue, needs_renewal
 from controlplane.authority.credentials import create_credential
 from controlplane.conditions.model import TENANT, bad, ok
@@ -25,6 +26,9 @@ from controlplane.reconciler.purposes import (
     SSH,
     certificate,
     dkim,
+    mailu_secret_key,
+    mailu_token,
+    people_dkim,
     submission,
     submission_hash,
 )
@@ -36,6 +40,9 @@ from controlplane.reconciler.table import Row
 from controlplane.tenants import repository
 
 DKIM_BITS = 2048
+TOKEN_BYTES, KEY_BYTES = 32, 8
+"""Of the token of Mailu's API, and of the key by which it signs sessions, which has 16 characters
+when they are written in hexadecimal digits."""
 
 NewSecrets = dict[str, tuple[str, Mapping[str, Any]]]
 """Purpose to secret and its public part."""
@@ -46,7 +53,7 @@ class Missing:
     """A secret to create, and the value it is for."""
 
     purpose: str
-    source: DomainSpec | Address | None
+    source: DomainSpec | Address | Domain | Host | None
     renewal: bool = False
     """Whether it replaces a certificate that expires soon."""
 
@@ -71,7 +78,12 @@ def make_secrets(request: SecretsRequest) -> NewSecrets:
             root = create_ca(request.tenant, now=request.now)
             created[secret.purpose] = (root.private_key, {"certificate": root.certificate})
         elif isinstance(secret.source, DomainSpec):
-            created[secret.purpose] = _dkim_key(secret.source, request.now)
+            created[secret.purpose] = _dkim_key(_selector(secret.source, request.now))
+        elif isinstance(secret.source, Domain):
+            created[secret.purpose] = _dkim_key(RESERVED_SELECTORS[0])
+        elif isinstance(secret.source, Host):
+            is_token = secret.purpose == mailu_token(secret.source.name)
+            created[secret.purpose] = (token_hex(TOKEN_BYTES if is_token else KEY_BYTES), {})
         elif isinstance(secret.source, Address) and secret.purpose == submission(
             secret.source.name
         ):
@@ -146,12 +158,35 @@ def _missing(snapshot: Snapshot, now: datetime) -> list[Missing]:
         key = secrets.find(dkim(domain.name))
         if key is None or not _is_publishable(domain, key.public["selector"]):
             missing.append(Missing(dkim(domain.name), domain))
+    missing += _missing_of_mailu(snapshot)
     for address in addresses:
         leaf = secrets.find(certificate(address.helo))
         if leaf is None or needs_renewal(leaf.public["certificate"], now=now):
             renewal = leaf is not None
             missing.append(Missing(certificate(address.helo), address, renewal=renewal))
     return missing
+
+
+def _missing_of_mailu(snapshot: Snapshot) -> list[Missing]:
+    """Return what hosts with Mailu need; its keys survive the host and its database."""
+    required: list[Missing] = []
+    for host in _mailu_hosts(snapshot):
+        required += [Missing(mailu_token(host.name), host)]
+        required += [Missing(mailu_secret_key(host.name), host)]
+    required += [Missing(people_dkim(domain.name), domain) for domain in _mailu_domains(snapshot)]
+    return [secret for secret in required if snapshot.secrets.find(secret.purpose) is None]
+
+
+def _mailu_hosts(snapshot: Snapshot) -> list[Host]:
+    hosts = snapshot.blueprint.hosts
+    return [host for host in hosts if host.mail is MailboxServer.MAILU and not host.is_retired]
+
+
+def _mailu_domains(snapshot: Snapshot) -> list[Domain]:
+    """Return the domains whose mailboxes are in Mailu."""
+    names = {host.primary.helo for host in _mailu_hosts(snapshot)}
+    domains = snapshot.blueprint.domains
+    return [domain for domain in domains if domain.receives and domain.mail_host in names]
 
 
 def _authority(created: NewSecrets, existing: SecretStore) -> Issued:
@@ -174,15 +209,20 @@ def _ssh_key(tenant: str) -> tuple[str, Mapping[str, Any]]:
     return private.decode(), {"ssh": f"{public.decode()} penguin-{tenant}"}
 
 
+def _selector(domain: DomainSpec, now: datetime) -> str:
+    """Return the selector of a key for bulk mail.
+
+    A manual zone's is a name that its owner set once; ours contains the month.
+    """
+    return MANUAL_SELECTORS[0] if domain.dns is Dns.MANUAL else f"pm{now:%Y%m}"
+
+
 def _rsa_key() -> rsa.RSAPrivateKey:
     return rsa.generate_private_key(public_exponent=65537, key_size=DKIM_BITS)
 
 
-def _dkim_key(domain: DomainSpec, now: datetime) -> tuple[str, Mapping[str, Any]]:
-    """Create an RSA key (RFC 8301: at least 1024 bits, 2048 fit into one record).
-
-    A manual zone's selector is a name that its owner set once; ours contains the month.
-    """
+def _dkim_key(selector: str) -> tuple[str, Mapping[str, Any]]:
+    """Create an RSA key (RFC 8301: at least 1024 bits, 2048 fit into one record)."""
     key = _rsa_key()
     private = key.private_bytes(
         serialization.Encoding.PEM,
@@ -192,7 +232,6 @@ def _dkim_key(domain: DomainSpec, now: datetime) -> tuple[str, Mapping[str, Any]
     public = key.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    selector = MANUAL_SELECTORS[0] if domain.dns is Dns.MANUAL else f"pm{now:%Y%m}"
     encoded = base64.b64encode(public).decode()
     return private.decode(), {"selector": selector, "public_key": encoded}
 
@@ -221,5 +260,9 @@ def _public(snapshot: Snapshot) -> PublicKeys:
         dkim={
             name: Dkim.model_validate(secrets.public(dkim(name)))
             for name in dict.fromkeys([*domains, *draining])
+        },
+        people={
+            domain.name: Dkim.model_validate(secrets.public(people_dkim(domain.name)))
+            for domain in _mailu_domains(snapshot)
         },
     )

@@ -104,3 +104,38 @@ def test_engine_finds_the_table_of_its_state(shared_database: str, database: str
             " on pulumi_state (key text_pattern_ops)"
         )
         admin.execute("insert into pulumi_state (key, data) values ('a', '{}')")
+
+
+def test_mailboxes_are_asked_about_by_their_tenant_only_after_an_upgrade(
+    shared_database: str, database: str
+) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0007")
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    other = TENANT[:-1] + "2"
+    question = (
+        "insert into oltp.mailbox_questions (id, tenant_id, host, action, address, name, "
+        "public_key) values (gen_random_uuid(), %s, 'mx1', 'tokens', 'a@acme.example', '', 'x')"
+    )
+    with psycopg.connect(database, autocommit=True) as admin:
+        for id_, name in ((TENANT, "acme"), (other, "bolt")):
+            admin.execute(
+                "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+                "values (%s, %s, 1, '{}', now(), now())",
+                [id_, name],
+            )
+        admin.execute(f"set role {login(Role.API)}")
+        admin.execute(f"set app.current_tenant_id = '{TENANT}'")
+        admin.execute(question, [TENANT])
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute(question, [other])
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute("select * from oltp.identities")
+        admin.execute(f"set role {login(Role.CONTROLLER)}")
+        taken = admin.execute("update oltp.mailbox_questions set taken = true returning address")
+        assert taken.fetchall() == [("a@acme.example",)]
+        admin.execute("insert into oltp.purges values (%s, 'mx1', 'a@acme.example')", [TENANT])
+        admin.execute("reset role")
+        admin.execute("delete from oltp.tenants")
+        assert admin.execute("select * from oltp.purges").fetchall() == []

@@ -41,6 +41,7 @@ async def test_pass_over_a_new_tenant_makes_it_ready(stepped: SteppedReconciler)
         "LinksReady": "True",
         "CertificatesReady": "True",
         "HostsConfigured": "True",
+        "IdentityReady": "True",
         "Verified": "True",
         "SendingEnabled": "True",
         "Reconciling": "False",

@@ -19,6 +19,7 @@ from controlplane import faults
 from controlplane.holds.schemas import EndRequest, HoldRequest
 from controlplane.images.schemas import PinRequest
 from controlplane.keys.schemas import KeyRequest
+from controlplane.mailboxes.schemas import TokenRequest
 from controlplane.messages.schemas import Batch, ErasureRequest
 from controlplane.queue.schemas.changes import RecoverRequest, ResolveRequest, SelectionRequest
 from controlplane.stops.schemas import StopRequest
@@ -64,6 +65,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     ErasureRequest: {"recipient": "0f" * 32, "tenant": "acme", "reason": "a request"},
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
+    TokenRequest: {"name": "Thunderbird (office)"},
     Intervention: {"reason": "the provider is being migrated"},
     WarmUpRequest: {
         "kind": "address",

@@ -16,6 +16,7 @@ CRASH = "the process dies at this point of a system call or of a purchase"
 REPLACED = {
     "e2e/playbooks/conftest.py": (1, "records the events that Ansible sends"),
     "integration/conftest.py": (1, "an RSA key is made once for many domains"),
+    "integration/controlplane/test_mailboxes_api.py": (1, "a request that waits its whole time"),
     "integration/hostwinds/test_client.py": (1, "a name with addresses of both families"),
     "integration/hostwinds/test_journal.py": (1, CRASH),
     "integration/hostwinds/test_purchase.py": (4, CRASH),

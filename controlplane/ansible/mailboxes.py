@@ -1,0 +1,75 @@
+"""The mailboxes of a host's Mailu, by a forward to `admin`, which is published nowhere."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx2
+
+from controlplane.ansible.shell import OpenSsh
+from controlplane.mailboxes.answering import answered
+from controlplane.mailboxes.repository import Question
+from controlplane.mailu.api import Api
+from controlplane.mailu.applying import Record
+from controlplane.mailu.comparison import Plan
+from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.reconciling import reconcile
+from controlplane.reconciler.ports import Login, ObservedHost, Progress
+
+ADMIN, PORT = "192.168.203.3", 8080
+"""Of `admin` on the host's bridge. The same port gives out DKIM keys without any token."""
+
+
+class HostMailboxes:
+    """The `Mailboxes` of real hosts."""
+
+    def __init__(self, admin: str = ADMIN) -> None:
+        self._admin = admin
+
+    def reconcile(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenants: Sequence[TenantMail],
+        *,
+        unpurged: Collection[str],
+        confirmed: Collection[str],
+        record: Record,
+        progress: Progress,
+    ) -> Plan:
+        """Bring a host to what its tenants declare, and return what is left; raises a fault."""
+        with self._api(host, login, token) as api:
+            return reconcile(
+                api,
+                tenants,
+                unpurged=unpurged,
+                confirmed=confirmed,
+                record=record,
+                progress=lambda line: progress(f"{host.name}: {line}"),
+            )
+
+    def answer(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenant: str,
+        questions: Sequence[Question],
+    ) -> list[dict[str, Any]]:
+        """Answer questions about a tenant's mailboxes; raises a fault where none is reached."""
+        with self._api(host, login, token) as api:
+            return [answered(api, tenant, question) for question in questions]
+
+    @contextmanager
+    def _api(self, host: ObservedHost, login: Login, token: str) -> Iterator[Api]:
+        """Yield a client; no proxy is asked, and no certificates are loaded: there is no TLS."""
+        with OpenSsh().forward(host, login, self._admin, PORT) as listening:
+            without_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            transport = httpx2.HTTPTransport(verify=without_tls, uds=str(listening))
+            url = f"http://{self._admin}:{PORT}"
+            with httpx2.Client(base_url=url, transport=transport, trust_env=False) as http:
+                yield Api(http, token, f"host/{host.name}")

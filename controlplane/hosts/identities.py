@@ -1,0 +1,93 @@
+"""What Mailu had of a tenant's mailboxes at the last look, and whose files have to be purged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controlplane.database import fetch_all
+from kit.faults import Fault, reason_of
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A fault as it is kept."""
+
+    subject: str
+    """A domain or an address; empty for the host."""
+    code: str
+    sentence: str
+    retryable: bool
+
+    @property
+    def reason(self) -> str:
+        """Return the code as a condition's reason."""
+        return reason_of(self.code)
+
+
+def noted(subject: str, fault: Fault) -> Noted:
+    """Return a fault in the form in which it is kept."""
+    return Noted(subject, fault.code.name, fault.sentence, fault.retryable)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The last look at a host."""
+
+    host: str
+    digest: str
+    configured: str | None
+    at: datetime
+    findings: tuple[Noted, ...] = ()
+    trouble: Noted | None = None
+
+
+async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, Identity]:
+    """Return the last looks at a tenant's hosts, by host."""
+    rows = await fetch_all(connection, SQL.load_identities, _identity, tenant_id=tenant_id)
+    return {row.host: row for row in rows}
+
+
+async def save(connection: AsyncConnection, tenant_id: UUID, identity: Identity) -> None:
+    """Keep the last look at a host."""
+    trouble = identity.trouble and json.dumps(asdict(identity.trouble))
+    findings = json.dumps([asdict(finding) for finding in identity.findings])
+    values = {**vars(identity), "trouble": trouble, "findings": findings, "tenant_id": tenant_id}
+    await connection.execute(SQL.save_identity, values)
+
+
+async def unpurged(connection: AsyncConnection, tenant_id: UUID, host: str) -> frozenset[str]:
+    """Return the addresses and domains whose files are still on a host."""
+    rows = await fetch_all(
+        connection, SQL.load_purges, lambda name: name, tenant_id=tenant_id, host=host
+    )
+    return frozenset(rows)
+
+
+async def add_purges(
+    connection: AsyncConnection, tenant_id: UUID, host: str, names: Collection[str]
+) -> None:
+    """Keep what has to be purged."""
+    for name in names:
+        values = {"tenant_id": tenant_id, "host": host, "name": name}
+        await connection.execute(SQL.add_purge, values)
+
+
+def _identity(
+    findings: list[Mapping[str, Any]], trouble: Mapping[str, Any] | None, **columns: Any
+) -> Identity:
+    return Identity(
+        findings=tuple(Noted(**finding) for finding in findings),
+        trouble=Noted(**trouble) if trouble else None,
+        **columns,
+    )

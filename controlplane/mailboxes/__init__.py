@@ -1,0 +1,1 @@
+"""Questions about single mailboxes: the API asks, the reconciler answers, nothing is kept."""

@@ -1,0 +1,35 @@
+"""What the blueprint of a tenant declares for one of its hosts."""
+
+from __future__ import annotations
+
+from blueprint.document import Blueprint, Host
+from blueprint.records import return_paths
+from controlplane.mailu.declared import DeclaredDomain, DeclaredMailbox, TenantMail
+
+
+def mail_of(blueprint: Blueprint, host: Host) -> TenantMail:
+    """Return the domains and mailboxes of a host, and the return paths that come in there.
+
+    A domain whose key for people's mail was not made yet is left out: it comes in the next pass.
+    """
+    people = blueprint.keys.people if blueprint.keys is not None else {}
+    here = [domain for domain in blueprint.domains if domain.mail_host == host.primary.helo]
+    leaving = [d for d in blueprint.draining_domains if d.mail_host == host.primary.helo]
+    domains = tuple(
+        DeclaredDomain(
+            domain.name,
+            people[domain.name].public_key,
+            people[domain.name].selector,
+            domain.catch_all,
+        )
+        for domain in here
+        if domain.receives and domain.name in people
+    )
+    names = {domain.name for domain in domains}
+    mailboxes = tuple(
+        DeclaredMailbox(box.address, box.quota_bytes, box.aliases, box.forward, box.keep)
+        for box in blueprint.mailboxes
+        if box.domain in names
+    )
+    paths = tuple(return_paths(blueprint.records, [*here, *leaving]))
+    return TenantMail(blueprint.tenant, domains, mailboxes, paths)

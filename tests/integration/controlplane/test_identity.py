@@ -1,0 +1,191 @@
+"""The reconciler brings hosts with Mailu to the document; a pass without a reason asks no host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from controlplane.ansible.faults import UNREACHABLE
+from controlplane.database import CONTROLLER
+from controlplane.mailu import faults
+from controlplane.reconciler.phases.identity import Identity
+from controlplane.tenants.endpoints import refuse_mailu
+from kit.files import write
+from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.mailu_admin import StandIn, stand_in, valkey_on_tcp
+from tests.support.mailu_mailboxes import StandInMailboxes
+from tests.support.plain_http import plain_client
+
+__all__ = ["stepped"]
+HOST, DOMAIN = "host/mx1", "domain/acme.example"
+HOSTS = [{"name": "mx1", "size": "business", "zone": "acme.example", "mail": "mailu"}]
+BOXES = [{"address": "ann@acme.example", "aliases": ["sales@acme.example"], "quota": "2GB"}]
+SPEC: dict[str, Any] = {"hosts": HOSTS, "mailboxes": BOXES}
+
+
+@pytest.fixture(scope="module")
+def valkey() -> Iterator[str]:
+    with valkey_on_tcp() as address:
+        yield address
+
+
+@pytest.fixture
+def admin(tmp_path: Path, valkey: str) -> Iterator[StandIn]:
+    directory = tmp_path / "admin"
+    directory.mkdir()
+    with stand_in(directory, valkey) as running:
+        yield running
+
+
+@pytest.fixture
+def mailboxes(stepped: SteppedReconciler, admin: StandIn, app: FastAPI) -> StandInMailboxes:
+    """Give the reconciler a host's Mailu, and let documents have one."""
+    app.dependency_overrides[refuse_mailu] = lambda: None
+    double = StandInMailboxes(admin)
+    [at] = [n for n, phase in enumerate(stepped.phases) if isinstance(phase, Identity)]
+    stepped.phases[at] = Identity(double)
+    return double
+
+
+def shown(admin: StandIn, path: str) -> Any:
+    """Return what Mailu shows."""
+    with plain_client(admin.url, {"Authorization": admin.token}) as client:
+        return client.get(f"/api/v1{path}").json()
+
+
+async def opened(stepped: SteppedReconciler, purpose: str) -> str:
+    """Return a secret of the tenant in clear."""
+    query = "select tenant_id, sealed from oltp.secrets where purpose = :purpose"
+    async with stepped.database.begin(CONTROLLER) as connection:
+        row = (await connection.execute(text(query), {"purpose": purpose})).one()
+    context = f"{row.tenant_id}/{purpose}"
+    return stepped.vault.open(row.sealed, context=context).decode()
+
+
+async def lay_key(stepped: SteppedReconciler, admin: StandIn) -> None:
+    """Lay the key where Mailu reads it, as the playbooks do."""
+    pem = await opened(stepped, "people-dkim/acme.example")
+    write(admin.app.keys.path("acme.example"), pem)
+
+
+async def look(stepped: SteppedReconciler, **later: int) -> None:
+    stepped.clock.advance(**(later or {"minutes": 11}))
+    assert await stepped.step()
+
+
+async def test_a_host_gets_the_mailboxes_of_the_document(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    assert shown(admin, "/user/ann@acme.example")["quota_bytes"] == 2 * 10**9
+    assert shown(admin, "/alias/sales@acme.example")["destination"] == ["ann@acme.example"]
+    assert shown(admin, "/relay/b.acme.example")["comment"] == "pm:acme"
+    reason = faults.KEY_MISSING.reason
+    assert await stepped.condition("IdentityReady", DOMAIN) == ("False", reason)
+    assert await stepped.condition("IdentityReady", HOST) == ("True", "Reconciled")
+    await lay_key(stepped, admin)
+    stepped.configurator.digest = "other playbooks"
+    await look(stepped)
+    assert await stepped.condition("IdentityReady", DOMAIN) == ("True", "Reconciled")
+    assert ("identify", "succeeded", None) in await stepped.operations()
+
+
+async def test_the_key_is_the_published_one_and_the_token_has_its_form(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    [(host, token)] = mailboxes.calls
+    assert (host, token) == ("mx1", await opened(stepped, "mailu-token/mx1"))
+    assert re.fullmatch("[0-9a-f]{64}", token)
+    assert re.fullmatch("[0-9a-f]{16}", await opened(stepped, "mailu-secret-key/mx1"))
+    key = load_pem_private_key((await opened(stepped, "people-dkim/acme.example")).encode(), None)
+    assert key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    rendered = (await stepped.api.get("/tenants/acme/blueprint")).json()
+    names = {record["name"] for record in rendered["records"]}
+    assert "mu1._domainkey.acme.example" in names
+    assert rendered["keys"]["people"]["acme.example"]["selector"] == "mu1"
+
+
+async def test_a_pass_without_a_reason_asks_no_host(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    await look(stepped)
+    assert len(mailboxes.calls) == 1
+    await look(stepped, hours=7)
+    assert len(mailboxes.calls) == 2
+    await stepped.apply(hosts=HOSTS, mailboxes=[*BOXES, {"address": "bob@acme.example"}])
+    await look(stepped)
+    assert len(mailboxes.calls) == 3
+
+
+async def test_a_host_without_mailu_is_not_asked(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    await stepped.step()
+    assert await stepped.condition("IdentityReady", HOST) == ("True", "NoMailu")
+    assert await stepped.condition("IdentityReady") == ("True", "NoMailu")
+
+
+async def test_mailu_that_is_not_reached_is_unknown_and_tried_again(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    mailboxes.dead = True
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    assert await stepped.condition("IdentityReady", HOST) == ("Unknown", UNREACHABLE.reason)
+    assert await stepped.condition("SendingEnabled", DOMAIN) == ("True", "Published")
+    mailboxes.dead = False
+    await look(stepped)
+    assert await stepped.condition("IdentityReady", HOST) == ("True", "Reconciled")
+    assert shown(admin, "/user/ann@acme.example")["comment"] == "pm:acme"
+
+
+async def test_a_mailbox_that_is_taken_out_stays_with_its_mail(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    await lay_key(stepped, admin)
+    await stepped.apply(hosts=HOSTS, mailboxes=[{"address": "bob@acme.example"}])
+    await look(stepped)
+    reason = faults.HOLDS_MAIL.reason
+    assert await stepped.condition("IdentityReady", DOMAIN) == ("False", reason)
+    assert shown(admin, "/user/ann@acme.example")["enabled"]
+
+
+async def test_what_is_removed_waits_for_its_files_before_it_is_made_again(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    await lay_key(stepped, admin)
+    mailboxes.confirmed = ("ann@acme.example",)
+    await stepped.apply(hosts=HOSTS, mailboxes=[{"address": "bob@acme.example"}])
+    await look(stepped)
+    assert {each["email"] for each in shown(admin, "/user")} == {
+        "bob@acme.example",
+        "penguinmails@acme.example",
+    }
+    await stepped.apply(**SPEC)
+    await look(stepped)
+    reason = faults.NOT_PURGED.reason
+    assert await stepped.condition("IdentityReady", DOMAIN) == ("False", reason)
+    async with stepped.database.begin(CONTROLLER) as connection:
+        await connection.execute(text("delete from oltp.purges"))
+    await look(stepped, hours=7)
+    assert shown(admin, "/user/ann@acme.example")["comment"] == "pm:acme"

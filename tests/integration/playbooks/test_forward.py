@@ -1,0 +1,188 @@
+"""A port that only a host reaches is reached by one login, through a socket that is a file."""
+
+from __future__ import annotations
+
+import socket
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import paramiko
+import pytest
+
+from controlplane.ansible import faults
+from controlplane.ansible.mailboxes import HostMailboxes
+from controlplane.ansible.private_directory import PREFIX, default_root
+from controlplane.ansible.shell import OpenSsh
+from controlplane.mailu.comparison import Plan
+from controlplane.mailu.faults import TOKEN_REFUSED, UNREACHABLE
+from controlplane.reconciler.ports import Login, ObservedAddress, ObservedHost
+from tests.support.faults import fault_shown
+from tests.support.mailu_admin import StandIn, stand_in, valkey_on_tcp
+from tests.support.mailu_tenants import ACME
+
+from .test_first_contact import Host, SshPort, make_key
+
+ADDRESS = "127.99.81.7"
+"""An address of this machine at which port 22 is free."""
+ADMIN = ("192.168.203.3", 8080)
+
+
+class Forwarding(Host):
+    """A host that lets one key in, and reaches addresses of its own."""
+
+    def __init__(self, reached: dict[tuple[str, int], tuple[str, int]]) -> None:
+        super().__init__()
+        self.reached = reached
+        self.asked: list[tuple[str, int]] = []
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        self.asked.append(destination)
+        if destination not in self.reached:
+            return int(paramiko.OPEN_FAILED_CONNECT_FAILED)
+        return int(paramiko.OPEN_SUCCEEDED)
+
+
+class ForwardingPort(SshPort):
+    """Connects forwarded channels with what the host reaches."""
+
+    def __init__(self, host: Forwarding) -> None:
+        self._pumps: list[threading.Thread] = []
+        self._reached = host.reached
+        super().__init__(host, 22, ADDRESS)
+
+    def logins(self) -> int:
+        """Return how often somebody connected."""
+        return len(self.transports)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            transport = paramiko.Transport(connection)
+            transport.add_server_key(self.key)
+            self.transports.append(transport)
+            transport.start_server(server=self._host, event=threading.Event())
+            self._start(self._channels, transport)
+
+    def _start(self, run: Callable[..., None], *arguments: object) -> None:
+        pump = threading.Thread(target=run, args=arguments)
+        self._pumps.append(pump)
+        pump.start()
+
+    def _channels(self, transport: paramiko.Transport) -> None:
+        while transport.is_active():
+            channel = transport.accept(0.1)
+            if channel is not None:
+                [there] = self._reached.values()
+                end = socket.create_connection(there)
+                self._start(_copy, channel, end)
+                self._start(_copy, end, channel)
+
+    def close(self) -> None:
+        super().close()
+        for pump in self._pumps:
+            pump.join(10)
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+    except OSError:
+        pass
+    finally:
+        target.close()
+
+
+@pytest.fixture
+def admin(tmp_path: Path) -> Iterator[StandIn]:
+    with valkey_on_tcp() as valkey, stand_in(tmp_path, valkey) as running:
+        yield running
+
+
+@pytest.fixture
+def key() -> tuple[str, str]:
+    return make_key()
+
+
+@pytest.fixture
+def ssh(admin: StandIn, key: tuple[str, str]) -> Iterator[ForwardingPort]:
+    address, _, port = admin.url.removeprefix("http://").partition(":")
+    host = Forwarding({ADMIN: (address, int(port))})
+    host.scripts.append(key[1])
+    opened = ForwardingPort(host)
+    yield opened
+    opened.close()
+
+
+OBSERVED = ObservedHost("mx1", "k3f9a-acme-mx1", None, (ObservedAddress("mx1-1", ADDRESS, "h"),))
+
+
+def login(ssh: ForwardingPort, private_key: str) -> Login:
+    return Login(f"mx1 {ssh.key.get_name()} {ssh.key.get_base64()}", private_key)
+
+
+def reconciled(ssh: ForwardingPort, private_key: str, token: str, lines: list[str]) -> Plan:
+    return HostMailboxes().reconcile(
+        OBSERVED,
+        login(ssh, private_key),
+        token,
+        [ACME],
+        unpurged=(),
+        confirmed=(),
+        record=lambda _: None,
+        progress=lines.append,
+    )
+
+
+def test_a_host_is_reconciled_by_one_login(
+    ssh: ForwardingPort, admin: StandIn, key: tuple[str, str]
+) -> None:
+    lines: list[str] = []
+    left = reconciled(ssh, key[0], admin.token, lines)
+    assert left.is_empty
+    assert "mx1: made user ann@acme.example" in lines
+    assert ssh.logins() == 1
+    assert set(ssh._host.asked) == {ADMIN}
+    lines.clear()
+    assert reconciled(ssh, key[0], admin.token, lines).is_empty
+    assert lines == []
+
+
+def test_a_fault_of_admin_has_the_host(ssh: ForwardingPort, key: tuple[str, str]) -> None:
+    with fault_shown(TOKEN_REFUSED) as caught:
+        reconciled(ssh, key[0], "wrong", [])
+    assert caught.value.where == "host/mx1"
+
+
+def test_the_socket_is_no_port_and_is_gone_afterwards(
+    ssh: ForwardingPort, key: tuple[str, str]
+) -> None:
+    with OpenSsh().forward(OBSERVED, login(ssh, key[0]), *ADMIN) as listening:
+        assert stat.S_ISSOCK(listening.stat().st_mode)
+        assert stat.S_IMODE(listening.parent.stat().st_mode) == 0o700
+        assert listening.parent.parent == default_root()
+    assert not listening.parent.exists()
+    assert listening.parent.name.startswith(PREFIX)
+
+
+def test_a_login_that_is_refused_is_a_fault(ssh: ForwardingPort, admin: StandIn) -> None:
+    other, _ = make_key()
+    with fault_shown(faults.SSH_REFUSED, reason=...) as caught:
+        reconciled(ssh, other, admin.token, [])
+    assert caught.value.where == "host/mx1"
+
+
+def test_admin_that_the_host_does_not_reach_is_a_fault(
+    ssh: ForwardingPort, admin: StandIn, key: tuple[str, str]
+) -> None:
+    ssh._host.reached.clear()
+    with fault_shown(UNREACHABLE, reason=...) as caught:
+        reconciled(ssh, key[0], admin.token, [])
+    assert caught.value.where == "host/mx1"

@@ -1,0 +1,71 @@
+"""A test double of the port `Mailboxes`: hosts whose Mailu is a stand-in in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from controlplane.ansible.faults import UNREACHABLE
+from controlplane.mailboxes.answering import answered
+from controlplane.mailboxes.repository import Question
+from controlplane.mailu.api import Api
+from controlplane.mailu.applying import Record
+from controlplane.mailu.comparison import Plan
+from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.reconciling import reconcile
+from controlplane.reconciler.ports import Login, ObservedHost, Progress
+from tests.support.mailu_admin import StandIn
+from tests.support.plain_http import plain_client
+
+
+class StandInMailboxes:
+    """All hosts have the same Mailu, reached without SSH, by the token that it was started with."""
+
+    def __init__(self, admin: StandIn) -> None:
+        self._admin = admin
+        self.calls: list[tuple[str, str]] = []
+        """Host and token of each."""
+        self.dead = False
+        self.confirmed: tuple[str, ...] = ()
+
+    def reconcile(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenants: Sequence[TenantMail],
+        *,
+        unpurged: Collection[str],
+        confirmed: Collection[str],
+        record: Record,
+        progress: Progress,
+    ) -> Plan:
+        """Reconcile the stand-in."""
+        self.calls.append((host.name, token))
+        if self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        with plain_client(self._admin.url) as http:
+            return reconcile(
+                Api(http, self._admin.token, f"host/{host.name}"),
+                tenants,
+                unpurged=unpurged,
+                confirmed=(*confirmed, *self.confirmed),
+                record=record,
+                progress=progress,
+            )
+
+    def answer(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenant: str,
+        questions: Sequence[Question],
+    ) -> list[dict[str, Any]]:
+        """Answer by the stand-in."""
+        self.calls.append((host.name, token))
+        if self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        with plain_client(self._admin.url) as http:
+            api = Api(http, self._admin.token, f"host/{host.name}")
+            return [answered(api, tenant, question) for question in questions]
