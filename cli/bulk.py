@@ -20,7 +20,7 @@ IdsArgument = Annotated[
 ]
 CodeOption = Annotated[
     str | None,
-    typer.Option("--code", help="only what waits, or died, for this reason: warmup_cap_reached"),
+    typer.Option("--code", help="only what waits, died or is unknown for this reason: answer_lost"),
 ]
 DomainOption = Annotated[
     str | None, typer.Option("--to-domain", help="only mail to recipients of this domain")

@@ -15,7 +15,6 @@ from cli.bulk import (
     YesOption,
     change,
     in_words,
-    plain_ids,
     selected,
     steps,
 )
@@ -129,9 +128,6 @@ def unknown(tenant: TenantOption = None, output: OutputOption = Format.TABLE) ->
 
 @app.command()
 def resolve(
-    ids: Annotated[
-        list[str], typer.Argument(metavar="ID…", help="as `penguin mailq unknown` lists them")
-    ],
     delivered: Annotated[
         bool,
         typer.Option(
@@ -140,10 +136,20 @@ def resolve(
         ),
     ],
     reason: ReasonOption,
+    ids: IdsArgument = None,
+    tenant: TenantOption = None,
+    code: CodeOption = None,
+    domain: DomainOption = None,
+    yes: YesOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
-    """Say what became of mail of unknown outcome."""
-    body = {"ids": plain_ids(ids), "delivered": delivered, "reason": reason}
-    done = connect().post("/mailq/resolve", Changed, body)
-    line = f"{done.changed} mails {'delivered' if delivered else 'sent again'}"
-    print_result(line, {"resolved": done.changed, "delivered": delivered}, output)
+    """Say what became of mail of unknown outcome. Asks, unless ids are given."""
+    selection = selected(ids, tenant, code, domain)
+    what = "mails delivered" if delivered else "mails sent again"
+    if selection and not (ids or yes):
+        verdict = "was delivered" if delivered else "was not, and send it again"
+        question = f"Say that all mail of unknown outcome {in_words(selection)} {verdict}?"
+        require_consent(question, "penguin mailq resolve …")
+    request = selection | {"delivered": delivered}
+    count = sum(d.changed for d in steps("/mailq/resolve", Changed, request, reason, what))
+    print_result(f"{what}: {count}", {"resolved": count, "delivered": delivered}, output)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 
 from blueprint.fields import WrittenWhole
-from controlplane.database import driver_of
+from controlplane.database import Driver, driver_of
 from controlplane.faults import NOT_FOUND, NOT_UNKNOWN
 from controlplane.identity.access import GuardedRoute, OperatorReader, OperatorWriter
 from controlplane.pagination import IdCursor, Limit, paginate
@@ -27,6 +25,7 @@ from controlplane.queue.schemas.changes import (
 from controlplane.queue.schemas.lists import HeldPage, HeldView, UnknownPage, UnknownView
 from controlplane.tenants import repository as tenant_rows
 from sender import mailq
+from sender.mailq import Selection
 from sender.policy.model import Kind
 from sender.queue import operations
 from sender.reasons import REASONS
@@ -180,28 +179,32 @@ async def list_unknown_mail(
     )
 
 
-@router.post("/mailq/resolve", responses=responses(NOT_UNKNOWN))
+@router.post("/mailq/resolve", responses=responses(NOT_FOUND, NOT_UNKNOWN))
 async def resolve_mail(body: ResolveRequest, request: Request, access: OperatorWriter) -> Changed:
-    """Say what became of mail of unknown outcome; what was not delivered is sent again."""
-    ids = [UUID(id_) for id_ in body.ids]
-    async with access.begin() as connection:
+    """Say what became of mail of unknown outcome; what was not delivered is sent again.
+
+    Of mail that is given by its ids, all is resolved or none.
+    """
+
+    async def act(connection: Driver, selection: Selection) -> mailq.Resolved:
         done = await mailq.resolve(
-            await driver_of(connection),
-            ids,
+            connection,
+            selection,
             delivered=body.delivered,
             words=body.reason,
             actor=access.owner,
+            most=service.STEP,
         )
-        for id_ in ids:
-            if id_ not in done:
+        for id_ in selection.ids or ():
+            if id_ not in done.ids:
                 raise NOT_UNKNOWN(id=id_)
-        await service.record(
-            connection,
-            access,
-            Counter(done.values()),
-            reason="Resolved",
-            what="mails delivered" if body.delivered else "mails not delivered and sent again",
-            why=body.reason,
-            now=request.app.state.clock(),
-        )
-    return Changed(changed=len(done))
+        return done
+
+    return await service.in_bulk(
+        access,
+        body,
+        act,
+        reason="Resolved",
+        what="mails delivered" if body.delivered else "mails not delivered and sent again",
+        now=request.app.state.clock(),
+    )

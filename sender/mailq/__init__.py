@@ -7,7 +7,7 @@ from sender.mailq.dead import DeadMail, dead_mails, purge, replay
 from sender.mailq.rates import WINDOW, HandedOver, Rate, Waits, handed_over, rates, waits
 from sender.mailq.releasing import Released, release
 from sender.mailq.selection import Changed, Place, Selection
-from sender.mailq.unknown import UnknownMail, resolve, unknown_mails
+from sender.mailq.unknown import Resolved, UnknownMail, resolve, unknown_mails
 from sender.mailq.waiting import retry, withdraw
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "Place",
     "Rate",
     "Released",
+    "Resolved",
     "Selection",
     "UnknownMail",
     "Waits",

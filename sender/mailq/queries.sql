@@ -82,8 +82,17 @@ where (%(tenant_id)s::uuid is null or job.tenant_id = %(tenant_id)s)
 order by job.id desc
 limit %(limit)s
 
+-- name: unknown_mails_meant
+with looked_at as materialized (
+    select id, tenant_id, reason from queue.unknown where {next_ones}
+), {last}
+select last.*, found.* from last left join lateral (
+    select job.id, job.tenant_id from looked_at as job
+    where {to_domain} and (%(code)s::text is null or job.reason = %(code)s)
+) as found on true
+
 -- name: lock_unknown
-select id, tenant_id from queue.unknown where id = any(%(ids)s) order by id for update
+select id from queue.unknown where id = any(%(ids)s) order by id for update
 
 -- name: dead_mails
 select job.id, job.tenant_id, message.sender, message.recipient, job.attempts, job.reason, job.words, job.died_at,

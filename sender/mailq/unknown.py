@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from psycopg.rows import class_row
 
-from sender.mailq.selection import SQL, Connection, Owners
+from sender.mailq.selection import SQL, Changed, Connection, Selection, changed, find_mails
 from sender.queue import operations
 from sender.reasons import RESOLVED
 
@@ -29,6 +28,13 @@ class UnknownMail:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Resolved(Changed):
+    """Mail whose outcome was settled."""
+
+    ids: frozenset[UUID] = field(kw_only=True)
+
+
 async def unknown_mails(
     connection: Connection,
     *,
@@ -44,18 +50,24 @@ async def unknown_mails(
 
 
 async def resolve(
-    connection: Connection, ids: Sequence[UUID], *, delivered: bool, words: str, actor: str
-) -> Owners:
-    """Settle outcomes; what was not delivered is sent again. Returns those that were unknown."""
-    cursor = await connection.execute(SQL.lock_unknown, {"ids": list(ids)})
-    found = dict(await cursor.fetchall())
-    done = sorted(await operations.resolve(connection, list(found), had_effect=delivered))
+    connection: Connection,
+    selection: Selection,
+    *,
+    delivered: bool,
+    words: str,
+    actor: str,
+    most: int,
+) -> Resolved:
+    """Settle outcomes; what was not delivered is sent again. Looks at up to so many mails."""
+    owners, following = await find_mails(connection, SQL.unknown_mails_meant, selection, most)
+    await connection.execute(SQL.lock_unknown, {"ids": list(owners)})
+    done = sorted(await operations.resolve(connection, list(owners), had_effect=delivered))
     verdict = "delivered" if delivered else "not delivered, so it is sent again"
     await connection.execute(
         SQL.record_events,
         {
             "ids": done,
-            "tenant_ids": [found[id_] for id_ in done],
+            "tenant_ids": [owners[id_] for id_ in done],
             "kind": RESOLVED,
             "state": "accepted" if delivered else "queued",
             "reason": RESOLVED,
@@ -63,4 +75,4 @@ async def resolve(
             "details": json.dumps({"actor": actor}),
         },
     )
-    return {id_: found[id_] for id_ in done}
+    return Resolved(changed(owners, done, following).tenants, next=following, ids=frozenset(done))

@@ -217,3 +217,4 @@ create table queue.unknown (
     reported boolean not null default false
 );
 comment on column queue.unknown.reported is 'it was returned by `report_unknown`';
+create index unknown_of_tenant on queue.unknown (tenant_id, id);

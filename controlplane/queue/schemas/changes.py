@@ -87,7 +87,7 @@ class SelectionRequest(BaseModel):
 
     tenant: Name | None = None
     code: Code | None = None
-    """The reason for which it is held or deferred, or has died."""
+    """The reason for which it is held or deferred, has died, or is of unknown outcome."""
     recipient_domain: RecipientDomain | None = None
     ids: Ids | None = None
     reason: Reason
@@ -135,19 +135,13 @@ class Released(Changed):
     """Of the buckets that were released, those that are held again at once."""
 
 
-class ResolveRequest(BaseModel):
+class ResolveRequest(SelectionRequest):
     """What became of mails of unknown outcome, and how that was found out."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [RESOLUTION]},
-        use_attribute_docstrings=True,
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [RESOLUTION]})
 
-    ids: Ids
     delivered: Annotated[bool, Field(strict=True)]
     """False: they are sent again."""
-    reason: Reason
 
 
 class TreatAs(StrEnum):

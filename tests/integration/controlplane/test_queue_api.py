@@ -357,6 +357,23 @@ async def test_unknown_outcome_is_resolved_once_and_all_or_none(mail: Mail) -> N
     assert [reason for _, reason, _ in await mail.events()] == ["Resolved", "Resolved"]
 
 
+async def test_unknown_outcomes_of_a_selection_are_resolved(mail: Mail) -> None:
+    lost = await mail.send("acme", "lost@one.example", "lost@one.example")
+    (other,) = await mail.send("acme", "lost@two.example")
+    (of_bob,) = await mail.send("bob", "lost@one.example")
+    await mail.work_off()
+    selection = {"tenant": "acme", "code": "worker_lost", "recipient_domain": "one.example"}
+    for changed in (2, 0):
+        done = await mail.post("/mailq/resolve", **selection, delivered=False)
+        assert done == {"changed": changed, "next": None}
+    assert [await mail.state(id_) for id_ in lost] == ["queued", "queued"]
+    nothing = await mail.post("/mailq/resolve", code="database_restored", delivered=False)
+    assert nothing == {"changed": 0, "next": None}
+    answer = await mail.operator.post("/mailq/resolve", json=WHY | {"delivered": True})
+    assert_shows(answer.json()["violations"][0], faults.NO_SELECTION)
+    assert [await mail.state(id_) for id_ in (other, of_bob)] == ["unknown", "unknown"]
+
+
 async def test_traffic_and_metrics_show_what_waits_and_for_how_long(mail: Mail) -> None:
     await mail.send("acme", "refused@one.example", "sent@one.example")
     await mail.work_off()

@@ -76,6 +76,18 @@ def test_mail_may_be_named_as_a_resource(command: tuple[str, ...]) -> None:
     assert api.body["ids"] == [ID]
 
 
+def test_outcomes_of_a_selection_are_resolved_only_with_consent(capsys) -> None:
+    done: dict[str, object] = {"changed": 2, "next": None}
+    command = ("mailq", "resolve", "--not-delivered", *TO_DOMAIN)
+    api = RecordingApi(lambda *_: done)
+    assert api.penguin(*command) == 1
+    assert "--yes" in capsys.readouterr().err
+    assert api.path == ""
+    assert api.penguin(*command, "--yes") == 0
+    assert api.body["delivered"] is False
+    assert capsys.readouterr().out == "mails sent again: 2\n"
+
+
 @pytest.mark.parametrize("command", [("mailq", "withdraw"), ("queue", "purge")])
 def test_selection_of_nothing_is_asked_of_the_api_and_not_to_be_confirmed(
     command: tuple[str, str],
