@@ -22,10 +22,20 @@ from blueprint.document import (
 )
 from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
-from blueprint.tenant import Dns, DomainName, DomainSpec, HostSpec, Quota, Tenant
+from blueprint.tenant import (
+    Dns,
+    DomainName,
+    DomainSpec,
+    HostSpec,
+    MailboxServer,
+    Quota,
+    Tenant,
+)
 
 INBOUND = ("22/tcp", "25/tcp", "587/tcp")
 """What the playbooks open on a host (`firewall.nft.j2`)."""
+PEOPLE = ("80/tcp", "443/tcp", "465/tcp", "993/tcp")
+"""What they open besides on a host with Mailu: web pages, submission, mailboxes."""
 OUTBOUND = ("25/tcp", "53/tcp", "53/udp", "80/tcp", "123/udp", "443/tcp")
 """Mail, names, packages."""
 GB = 10**9
@@ -137,7 +147,7 @@ def _host(
         disk_gb=size.disk_gb,
         location=platform.locations[tenant.spec.region],
         image=platform.image,
-        firewall=Firewall(profile=platform.firewall_profile, inbound=INBOUND, outbound=OUTBOUND),
+        firewall=_firewall(host, platform),
         zone=naming.zone_of(host, domains, platform),
         egress_name=naming.egress_name(base),
         mail=host.mail,
@@ -145,6 +155,11 @@ def _host(
             name, host, platform, draining=draining, is_retired=host not in tenant.spec.hosts
         ),
     )
+
+
+def _firewall(host: HostSpec, platform: Platform) -> Firewall:
+    inbound = INBOUND + PEOPLE if host.mail is MailboxServer.MAILU else INBOUND
+    return Firewall(profile=platform.firewall_profile, inbound=inbound, outbound=OUTBOUND)
 
 
 def _domain(

@@ -202,7 +202,8 @@ class HostSpec(Written):
     zone: DomainName | None = None
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
     mail: MailboxServer = MailboxServer.NONE
-    """What has its mailboxes."""
+    """What has its mailboxes: it stays from the host's first configuration on. `mailu` needs images
+    that an operator has pinned, once for all hosts."""
 
 
 class DomainSpec(Written):

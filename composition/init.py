@@ -32,7 +32,7 @@ def init(
     settings; else the embedded servers are used. They contain passwords, so no option takes them.
     """
     from blueprint.platform import FIREWALL_PROFILE
-    from blueprint.render import INBOUND
+    from blueprint.render import INBOUND, PEOPLE
     from controlplane.identity.keys import create_key
     from vault import KeyRing
 
@@ -73,7 +73,7 @@ def init(
     print(f"context     {directory / CONTEXT}   (your operator key)")
     print(
         f"provider    create firewall profile {FIREWALL_PROFILE} in the Hostwinds portal: "
-        f"{', '.join(INBOUND)} in, everything out"
+        f"{', '.join(INBOUND)} in, for hosts with Mailu also {', '.join(PEOPLE)}, everything out"
     )
     print("next: `penguin db upgrade`, then `penguin serve`")
 

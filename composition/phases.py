@@ -47,6 +47,8 @@ class Adapters:
     links: LinkPort
     root_password: Callable[[int], str | None]
     """Asks the provider for the first password of a service."""
+    messages_a_day: int
+    """That a person may send from a mailbox of a host with Mailu."""
     firewall: Callable[[int, Firewall], Fault | None]
     """Asks the provider what its firewall does not let pass to a service."""
     spools: Spools
@@ -81,7 +83,11 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Certificates.row, lambda adapters: Certificates(adapters.certificates)),
     (
         Configuration.row,
-        lambda adapters: Configuration(adapters.configurator, root_password=adapters.root_password),
+        lambda adapters: Configuration(
+            adapters.configurator,
+            root_password=adapters.root_password,
+            messages_a_day=adapters.messages_a_day,
+        ),
     ),
     (Identity.row, lambda adapters: Identity(adapters.mailboxes)),
     (Verification.row, lambda adapters: Verification(adapters.verifier, adapters.threshold)),

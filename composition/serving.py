@@ -165,6 +165,7 @@ def _settings_of(
                 platform=settings.platform,
                 key_file=settings.vault.key_file,
                 hosts=settings.hosts,
+                images=settings.images,
                 verification=settings.verification,
                 reconciler=settings.reconciler,
                 certificates=settings.certificates,

@@ -135,6 +135,9 @@ class HostSettings(BaseModel):
     """Addresses of name servers that the hosts' resolvers ask; empty: from the root down."""
     trust_anchor: str | None = None
     """The root's key for the hosts' resolvers, a DS or DNSKEY record; None: the Internet's."""
+    messages_a_day: Count = Field(default=50, ge=1)
+    """Mails that a person may send in a day from a mailbox of a host with Mailu. They leave from
+    the primary address, and count to no cap; bulk never goes this way."""
 
 
 class VerificationSettings(BaseModel):

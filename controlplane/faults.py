@@ -143,13 +143,6 @@ HOLD_PAST = FAULTS.code(
     example={"until": "2026-11-24T12:00:00Z"},
     status=422,
 )
-NO_MAILU = FAULTS.code(
-    "tenant.no_mailu",
-    message="host {host} cannot have Mailu yet",
-    remedy="set `mail: none`, which is the default",
-    cause="`mail: mailu` is a valid value, and the control plane installs Mailu on no host yet.",
-    example={"host": "mx1"},
-)
 MAILBOX_ELSEWHERE = FAULTS.code(
     "mailbox.no_login",
     message="people do not log in to {address}: its host {host} has no Mailu",
@@ -239,6 +232,15 @@ DOMAIN_TAKEN = FAULTS.code(
     "kept only for mail that is on its way, this refusal has them removed within minutes.",
     example={"domain": "acme.example"},
     status=409,
+)
+HOST_MAIL_STAYS = FAULTS.code(
+    "host.mail_stays",
+    message="host {host} has `mail: {before}`, which stays",
+    remedy="put `mail: {before}` back, or declare another host with `mail: {wanted}` and take this "
+    "one out",
+    cause="The mail of its mailboxes is on the host, and nothing moves it from one mail server to "
+    "another.",
+    example={"host": "mx1", "before": "none", "wanted": "mailu"},
 )
 STOPPED_BY_OPERATOR = FAULTS.code(
     "stop.by_operator",

@@ -116,11 +116,16 @@ def _images(lab: RunningLab) -> str:
 
 @app.command()
 def images(output: OutputOption = Format.TABLE) -> None:
-    """Build the image that stands in for Mailu's, which the registry serves from then on."""
+    """Build the image that stands in for Mailu's, which the registry serves from then on.
+
+    A control plane that runs pins it for hosts.
+    """
     stream = progress_stream(output)
     served = order.provide(
         local.lab_dir(), cache_dir(), lambda line: print(f"  … {line}", file=stream, flush=True)
     )
+    if served and local.control_plane_pid() is not None:
+        local.pin_images()
     outcome = "served" if served else "built; the next lab serves it"
     result = {"kind": "images", "outcome": outcome}
     print_result(f"the stand-in image is {outcome}", result, output)

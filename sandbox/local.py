@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx2
 
 from blueprint.platform import FIREWALL_PROFILE
-from blueprint.render import INBOUND
+from blueprint.render import INBOUND, PEOPLE
 from cli.connection import SERVE, serving
 from cli.settings import SETTINGS_FILE
 from composition import marks
@@ -33,6 +33,7 @@ from kit.waiting import wait_until
 from lab import control
 from lab.check import missing as missing_for_hosts
 from lab.faults import FAILED
+from lab.registry import order, stand_in
 from lab.running import PLATFORM_ZONE, RunningLab, required, running
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tools.pulumi import engine
@@ -124,7 +125,8 @@ def wait_for_receiver() -> None:
 def prepare_providers(zones: Sequence[str] = ZONES) -> None:
     """Delegate zones, make the firewall profile, let the portal's operator buy the addresses."""
     lab = required(lab_dir())
-    make_profile(lab, FIREWALL_PROFILE, [int(port.partition("/")[0]) for port in INBOUND])
+    ports = [int(port.partition("/")[0]) for port in INBOUND + PEOPLE]
+    make_profile(lab, FIREWALL_PROFILE, ports)
     for zone in zones:
         httpx2.post(f"{lab.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)
     httpx2.post(f"{lab.hostwinds_url}/_lab/portal", json={"automatic": True}, timeout=TIMEOUT)
@@ -168,6 +170,15 @@ def start_control_plane(extra: Mapping[str, str] | None = None) -> None:
     if control_plane_pid() is None:
         raise COMMAND_FAILED(command="serve", where=log)
     process.returncode = 0  # it keeps running after this command
+
+
+def pin_images() -> bool:
+    """Let hosts have Mailu, where the lab serves images; return whether it does."""
+    lab = required(lab_dir())
+    if lab.registry is None or not order.state_of(lab)["served"]:
+        return False
+    penguin("platform", "images", "pin", stand_in.VERSIONS[-1], "--yes")
+    return True
 
 
 def stop_control_plane() -> None:

@@ -47,3 +47,12 @@ def start(*, api_only: bool = False) -> None:
         local.prepare_providers()
     with step("control plane"):
         local.start_control_plane()
+    if local.level() == "hosts":
+        _pin_images()
+
+
+def _pin_images() -> None:
+    with step("images of Mailu"):
+        pinned = local.pin_images()
+    if not pinned:
+        say("  ! none: hosts can have `mail: mailu` when `penguin lab images` has built stand-ins")

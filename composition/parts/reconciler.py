@@ -59,6 +59,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                     forwarders=settings.hosts.forwarders,
                     trust_anchor=settings.hosts.trust_anchor or None,
                     echo_mx=settings.verification.echo_mx or None,
+                    registry_authorities=settings.images.authorities(),
                 )
             ),
             links=PublicLinks(
@@ -67,6 +68,7 @@ def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
                 roots=settings.certificates.roots,
             ),
             root_password=partial(root_password, environment=environment(settings)),
+            messages_a_day=settings.hosts.messages_a_day,
             firewall=FirewallLook(environment(settings)),
             spools=HostSpools(),
             mailboxes=HostMailboxes(),

@@ -96,6 +96,7 @@ class ReconcilerPart(PartSettings):
     platform: Platform
     key_file: Path
     hosts: HostSettings
+    images: ImageSettings
     verification: VerificationSettings
     reconciler: ReconcilerSettings
     certificates: CertificateSettings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,7 @@ from blueprint.document import Blueprint
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.ansible.playbooks import digest_of
 from controlplane.ansible.run import Connection, Playbook, run_playbook
-from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
+from controlplane.reconciler.ports import HostSecrets, MailServer, ObservedHost, Progress
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class ConfiguratorSettings:
     """The root's key for the hosts' resolvers; None: the one of the Internet."""
     echo_mx: str | None = None
     """The server by which hosts try whether mail leaves; None: it is not tried."""
+    registry_authorities: Mapping[str, str] = field(default_factory=dict)
+    """By the name of a registry: the certificate (PEM) of the authority that hosts trust for it."""
     automatic_upgrades: bool | None = None
     """Whether the image upgrades itself; None: yes, unless `package_sources` are given."""
     ssh_deadline: timedelta = timedelta(minutes=15)
     """How long a new host may take until it answers on port 22 and lets root log in."""
     deadline: timedelta = timedelta(minutes=15)
     """How long one run of the playbooks may take."""
+    mailu_deadline: timedelta = timedelta(minutes=45)
+    """The same on a host with Mailu: images are fetched, and a first start takes minutes."""
     private_root: Path | None = None
     """Parent of the private directories of runs; None: memory (`/dev/shm`) if available."""
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -96,15 +101,17 @@ class AnsibleConfigurator:
         *,
         known_host: str,
         progress: Progress,
+        mail_server: MailServer | None = None,
     ) -> int:
         """Run the playbooks on one host; return the number of changed tasks."""
-        variables = {"host": host_variables(blueprint, host, secrets), **self._role_variables()}
+        own = host_variables(blueprint, host, secrets, mailu=mail_server)
+        variables = {"host": own, **self._role_variables()}
         return run_playbook(
             Playbook(
                 path=self._settings.playbooks / "site.yml",
                 variables=variables,
                 secrets=secret_variables(secrets),
-                deadline=self._settings.deadline,
+                deadline=self._deadline(mail_server),
                 private_root=self._settings.private_root,
             ),
             Connection(
@@ -117,6 +124,10 @@ class AnsibleConfigurator:
             cancelled=self._stop.is_set,
         )
 
+    def _deadline(self, mail_server: MailServer | None) -> timedelta:
+        settings = self._settings
+        return settings.deadline if mail_server is None else settings.mailu_deadline
+
     def _role_variables(self) -> dict[str, Any]:
         settings = self._settings
         variables: dict[str, Any] = {
@@ -126,6 +137,7 @@ class AnsibleConfigurator:
             "base_resolver_forwarders": list(settings.forwarders),
             "base_resolver_trust_anchor": settings.trust_anchor or "",
             "outbound_echo_mx": settings.echo_mx or "",
+            "docker_registry_authorities": dict(settings.registry_authorities),
         }
         if settings.time_servers:
             variables["base_time_servers"] = list(settings.time_servers)

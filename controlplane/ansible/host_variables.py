@@ -23,7 +23,7 @@ def host_variables(
 ) -> dict[str, Any]:
     """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
 
-    `mailu` is None for all hosts of tenants: what Mailu's mailboxes need is not reconciled yet.
+    `mailu` is None for a host without Mailu.
     Addresses that do not exist yet are omitted, so that they do not block the others.
     Raises ValueError when the host or its primary address is unknown, or when a name
     has no certificate.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from blueprint.tenant import MailboxServer
 from controlplane.database import fetch_all
 from kit.queries import Queries
 
@@ -25,14 +27,23 @@ class HostRow:
     """As in known_hosts, under the host's name, from first contact on."""
     applied_digest: str | None
     """Of the last run of the playbooks."""
+    mail: MailboxServer | None = None
+    """What has its mailboxes, from the first run of the playbooks on; it stays."""
+    refused_digest: str | None = None
+    """Of a run that failed, and that is not to be repeated."""
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRow]:
     """Return a tenant's hosts by name."""
-    hosts = await fetch_all(connection, SQL.load, HostRow, tenant_id=tenant_id)
+    hosts = await fetch_all(connection, SQL.load, _row, tenant_id=tenant_id)
     return {host.name: host for host in hosts}
 
 
 async def save(connection: AsyncConnection, tenant_id: UUID, host: HostRow) -> None:
     """Insert or update a host."""
-    await connection.execute(SQL.save, {"tenant_id": tenant_id, **vars(host)})
+    mail = host.mail.value if host.mail else None
+    await connection.execute(SQL.save, {"tenant_id": tenant_id, **vars(host), "mail": mail})
+
+
+def _row(mail: str | None, **columns: Any) -> HostRow:
+    return HostRow(**columns, mail=MailboxServer(mail) if mail else None)

@@ -38,6 +38,10 @@ SERVICES = {
 """Mailu's images of its services."""
 
 
+ALL = frozenset((*SERVICES, "redis"))
+"""The services of which a host with Mailu needs an image."""
+
+
 def images_of(version: str) -> dict[str, Image]:
     """Return the image of each service for a version of Mailu."""
     mailu = {

@@ -10,6 +10,7 @@ from controlplane.images import repository, service
 from controlplane.images.faults import MOVED, TOO_OLD, UNCLEAR, UNKNOWN, UNREACHABLE, UNTRUSTED
 from controlplane.images.schemas import Outcome, PinnedImages, PinRequest, PinResult
 from controlplane.problems import responses
+from controlplane.schedule.repository import request_pass_of_all
 
 router = APIRouter(tags=["platform"], route_class=GuardedRoute)
 
@@ -26,7 +27,10 @@ async def list_images(access: OperatorReader) -> PinnedImages:
     responses=responses(TOO_OLD, UNREACHABLE, UNTRUSTED, UNKNOWN, UNCLEAR, MOVED),
 )
 async def pin_images(body: PinRequest, request: Request, access: OperatorWriter) -> PinResult:
-    """Read the digests of a version of Mailu from the registry, and pin all of them or none."""
+    """Read the digests of a version of Mailu from the registry, and pin all of them or none.
+
+    Hosts with Mailu get what is pinned, each at the next pass of its tenant.
+    """
     now = request.app.state.clock()
     images = await service.read(
         request.app.state.registries, body, actor=access.owner, now=now
@@ -42,6 +46,7 @@ async def pin_images(body: PinRequest, request: Request, access: OperatorWriter)
         else:
             outcome = Outcome.PINNED
             await repository.pin(connection, images)
+            await request_pass_of_all(connection, now=now)
             await emit(
                 connection,
                 tenant_id=None,

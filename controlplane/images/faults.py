@@ -8,6 +8,15 @@ FAULTS = Table("images", "Container images, read from a registry and pinned")
 
 EXAMPLE = "ghcr.io/mailu/nginx:2024.06.57"
 
+NOT_PINNED = FAULTS.code(
+    "images.not_pinned",
+    message="host {host} cannot have Mailu: no image is pinned for {services}",
+    remedy="run `penguin platform images pin VERSION`, or set `mail: none`",
+    cause="Which images of Mailu hosts run is decided once for all hosts, by an operator.",
+    example={"host": "mx1", "services": "admin, front"},
+    acts=Actor.OPERATOR,
+)
+
 TOO_OLD = FAULTS.code(
     "images.too_old",
     message="version {version} is older than {oldest}",

@@ -3,6 +3,9 @@ select service, image, tag, digest, registry, pinned_at, pinned_by
 from oltp.pinned_images
 order by service
 
+-- name: pinned_services
+select service from oltp.pinned_images
+
 -- name: lock
 -- Of two operators who pin at the same time, the second one sees what the first one did.
 select pg_advisory_xact_lock(:lock)

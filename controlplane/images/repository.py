@@ -20,6 +20,11 @@ async def pinned(connection: AsyncConnection) -> list[PinnedImage]:
     return await fetch_all(connection, SQL.pinned, PinnedImage)
 
 
+async def pinned_services(connection: AsyncConnection) -> set[str]:
+    """Return the services that an image is pinned for; a tenant's key may ask."""
+    return set((await connection.execute(SQL.pinned_services)).scalars())
+
+
 async def lock(connection: AsyncConnection) -> None:
     """Wait for other transactions that pin."""
     await connection.execute(SQL.lock, {"lock": AdvisoryLock.IMAGES})

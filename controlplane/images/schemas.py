@@ -58,6 +58,11 @@ class PinnedImage(BaseModel):
     pinned_by: str
     """Prefix of the API key of the request."""
 
+    @property
+    def name(self) -> str:
+        """The name by which hosts pull exactly this image."""
+        return f"{self.image}@{self.digest}"
+
 
 class PinnedImages(BaseModel):
     """All pinned images, by service; empty: hosts cannot get mailboxes yet."""

@@ -55,7 +55,10 @@ class DeclaredMailbox:
 
 @dataclass(frozen=True)
 class TenantMail:
-    """What one tenant declares for a host. One that has nothing there any more has empty lists."""
+    """What one tenant declares for a host. One that has nothing there any more has empty lists.
+
+    `return_paths` has the other names, too, whose mail the host's inbound instance takes.
+    """
 
     tenant: str
     domains: tuple[DeclaredDomain, ...] = ()

@@ -8,7 +8,7 @@ from controlplane.mailu.declared import DeclaredDomain, DeclaredMailbox, TenantM
 
 
 def mail_of(blueprint: Blueprint, host: Host) -> TenantMail:
-    """Return the domains and mailboxes of a host, and the return paths that come in there.
+    """Return the domains and mailboxes of a host, its return paths and its own names.
 
     A domain whose key for people's mail was not made yet is left out: it comes in the next pass.
     """
@@ -31,5 +31,7 @@ def mail_of(blueprint: Blueprint, host: Host) -> TenantMail:
         for box in blueprint.mailboxes
         if box.domain in names
     )
-    paths = tuple(return_paths(blueprint.records, [*here, *leaving]))
-    return TenantMail(blueprint.tenant, domains, mailboxes, paths)
+    paths = return_paths(blueprint.records, [*here, *leaving])
+    # A server takes mail for its own names (RFC 5321, 4.5.1), the inbound instance here.
+    own = {address.helo for address in host.addresses} - {domain.name for domain in here}
+    return TenantMail(blueprint.tenant, domains, mailboxes, (*paths, *sorted(own)))

@@ -21,6 +21,7 @@ from controlplane.conditions.model import TENANT, Conditions
 from controlplane.database import CONTROLLER, Database
 from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
+from controlplane.images import repository as image_rows
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.marking import mark
@@ -169,6 +170,7 @@ class Reconciler:
             secrets = await SecretStore.load(connection, self._vault, tenant.id)
             hosts = await host_rows.load(connection, tenant.id)
             certificates = await certificate_rows.valid(connection, tenant.id, now=now)
+            images = await image_rows.pinned(connection)
             stops = await stops_of(connection, tenant.id)
             addresses, domains = await mark(connection, tenant, limit=self._settings.drain, now=now)
         session = Session(
@@ -199,6 +201,7 @@ class Reconciler:
             accepted_generation=accepted.generation,
             stops=stops,
             certificates=certificates,
+            images={image.service: image.name for image in images},
             draining=addresses,
             draining_domains=domains,
         )

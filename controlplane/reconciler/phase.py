@@ -31,6 +31,8 @@ class Step:
     """Name of the operation in lists; None: no external system is changed."""
     maintenance: bool = False
     """Whether it maintains existing resources, and is run for a paused tenant too."""
+    is_another: bool = False
+    """Whether it is another one than what failed for good: a stalled tenant's is run, too."""
 
 
 Observed = TypeVar("Observed")

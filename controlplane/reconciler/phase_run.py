@@ -30,6 +30,8 @@ class Result:
     """By the subject of the step; the tenant's for a failure outside of steps."""
     skipped: set[str] = field(default_factory=set)
     """Subjects of steps that are not allowed now."""
+    resumed: bool = False
+    """Whether a step was run that is another one than what failed for good."""
 
 
 async def run(
@@ -52,6 +54,7 @@ async def run(
                 and snapshot.unmet(phase.row, step.subject) is None
             ]
             if due:
+                result.resumed = any(step.is_another for step in due)
                 result.failures = await _converge(phase, due, snapshot, session)
                 observed = await phase.observe(snapshot, session)
                 result.verdicts = phase.verdicts(observed, snapshot)

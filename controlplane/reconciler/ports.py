@@ -243,8 +243,12 @@ class Configurator(Protocol):
         *,
         known_host: str,
         progress: Progress,
+        mail_server: MailServer | None = None,
     ) -> int:
-        """Run the playbooks on one host; return the number of changed tasks."""
+        """Run the playbooks on one host; return the number of changed tasks.
+
+        `mail_server` is what a host with Mailu gets, whose secrets are in `secrets`.
+        """
 
 
 @dataclass(frozen=True)

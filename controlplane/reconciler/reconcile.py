@@ -79,4 +79,5 @@ class Pass:
         if step.operation is None:
             return True
         failed_before = self._summary.stalled and self._snapshot.has_failed(row, step.subject)
-        return not self._summary.has_failed_permanently and not failed_before
+        is_tried = step.is_another or not failed_before
+        return is_tried and not self._summary.has_failed_permanently

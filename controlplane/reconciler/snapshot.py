@@ -49,6 +49,8 @@ class Snapshot:
     """Domains that the document no longer has, and whose records are kept."""
     certificates: Mapping[str, IssuedCertificate] = field(default_factory=dict)
     """Those of public authorities that are valid, by name."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """The images that are pinned, by service: names by which hosts pull them."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
     unsubscribe_hosts: frozenset[str] = frozenset()
     """The names that links in mail may have, since they are proven."""

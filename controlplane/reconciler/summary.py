@@ -36,7 +36,8 @@ class Summary:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.stalled = snapshot.is_stalled
-        """Whether something failed permanently before this pass, at the same generation."""
+        """Whether something failed permanently before this pass, at the same generation, and what
+        is tried is not another one."""
         self._snapshot = snapshot
         self._conditions = snapshot.conditions
         self._failures: list[tuple[str, Fault]] = []
@@ -75,6 +76,7 @@ class Summary:
 
     def add(self, row: Row, result: Result) -> None:
         """Set conditions from what a phase observed, and from its failures."""
+        self.stalled = self.stalled and not result.resumed
         retired = self._snapshot.retired
         self._failures += [item for item in result.failures.items() if item[0] not in retired]
         verdicts: dict[str, Verdict] = {}

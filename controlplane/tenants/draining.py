@@ -75,6 +75,13 @@ def kept(rows: Iterable[Draining]) -> dict[str, HostSpec]:
     return {row.address: row.host for row in rows if not row.is_released}
 
 
+def hosts_of(tenant: TenantRow, rows: Iterable[Draining]) -> set[str]:
+    """Return the names of the hosts that a tenant may have."""
+    kept_ones = [row.host for row in rows if not row.is_released]
+    hosts = (*_hosts(tenant.applied), *_hosts(tenant.document), *kept_ones)
+    return {host.name for host in hosts}
+
+
 def wanted(tenant: TenantRow) -> set[str]:
     """Return the addresses that a tenant's document wants for bulk mail; none of a deleted one."""
     hosts = () if tenant.deleting and tenant.paused is None else tenant.document.spec.hosts

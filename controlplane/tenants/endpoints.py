@@ -10,15 +10,13 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Resp
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
-from blueprint.faults import invalid
 from blueprint.fields import Matching, Text
 from blueprint.loading import check
-from blueprint.tenant import MailboxServer, Tenant
+from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
 from controlplane.faults import (
     DOMAIN_TAKEN,
     KEYS_PENDING,
-    NO_MAILU,
     NOT_FOUND,
     TENANT_DELETING,
     TENANT_EXISTS,
@@ -65,20 +63,7 @@ LOCATED = {**APPLIED, "Location": {"schema": {"type": "string"}}}
 """Headers of responses in the OpenAPI document."""
 
 
-def refuse_mailu(document: Document) -> None:
-    """Refuse hosts with Mailu, which no phase installs yet."""
-    hosts = enumerate(document.spec.hosts)
-    if found := [
-        NO_MAILU.violation(path=f"spec.hosts[{index}].mail", host=host.name)
-        for index, host in hosts
-        if host.mail is MailboxServer.MAILU
-    ]:
-        raise invalid(found)
-
-
-def _checked(
-    document: Document, request: Request, _: Annotated[None, Depends(refuse_mailu)]
-) -> Tenant:
+def _checked(document: Document, request: Request) -> Tenant:
     check(document, request.app.state.platform)
     return document
 

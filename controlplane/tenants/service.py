@@ -31,6 +31,7 @@ from controlplane.hosts import repository as host_rows
 from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import claims, draining, draining_domains, repository
+from controlplane.tenants.mail_servers import check_mail_servers
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_before_a_pass
 from controlplane.tenants.repository import TenantRow
@@ -98,6 +99,7 @@ async def _insert(
     row = await repository.insert(connection, uuid7(), document, now=now)
     if row is not None:
         check_limits(document, None)
+        await check_mail_servers(connection, document, row)
         await _claim_domains(connection, row.id, document)
         await request_pass(connection, row.id, Priority.USER, now=now)
         await _record(connection, row.id, row.name, now, "Created", "generation 1")
@@ -119,6 +121,7 @@ async def _replace(
             await request_pass(connection, row.id, Priority.USER, now=now)
         return row, "unchanged"
     check_limits(document, row.document)
+    await check_mail_servers(connection, document, row)
     await _claim_domains(connection, row.id, document)
     row = await repository.replace(connection, row, document, now)
     await request_pass(connection, row.id, Priority.USER, now=now)
@@ -140,6 +143,7 @@ async def preview(connection: AsyncConnection, document: Tenant, platform: Platf
         raise TENANT_DELETING(name=row.name)
     if row is None or row.document != document:
         check_limits(document, row.document if row else None)
+        await check_mail_servers(connection, document, row)
         tenant_id = row.id if row else uuid7()
         _require_free(document, await claims.taken(connection, tenant_id, document.spec.domains))
     return render(

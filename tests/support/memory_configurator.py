@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from typing import Any
 
 from blueprint.document import Blueprint
 from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, UNREACHABLE
 from controlplane.ansible.host_variables import host_variables, secret_variables
-from controlplane.reconciler.ports import HostSecrets, ObservedHost, Progress
+from controlplane.reconciler.ports import HostSecrets, MailServer, ObservedHost, Progress
 from kit.faults import Fault
 from tests.support.points import Points
 
@@ -31,6 +32,8 @@ class MemoryConfigurator:
         """Names of hosts that do not answer."""
         self.runs: list[str] = []
         """Host names in the order of `configure` calls that succeeded."""
+        self.given: dict[str, list[dict[str, Any]]] = {}
+        """By host: variables and secrets of the last of these calls."""
         self.digest = "playbooks"
         self._keys: dict[str, set[str]] = defaultdict(set)
         """Public and private keys that a server accepts, by its label."""
@@ -80,6 +83,7 @@ class MemoryConfigurator:
         *,
         known_host: str,
         progress: Progress,
+        mail_server: MailServer | None = None,
     ) -> int:
         """Apply variables to a host; 0 where nothing differs, as the playbooks would report."""
         self._at(f"configuring {host.name}")
@@ -88,10 +92,12 @@ class MemoryConfigurator:
             raise HOST_KEY_CHANGED(where=f"host/{host.name}")
         if secrets.ssh_private_key not in self._keys[host.server_name]:
             raise SSH_REFUSED(reason="key", where=f"host/{host.name}")
-        variables = host_variables(blueprint, host, secrets)
+        variables = host_variables(blueprint, host, secrets, mailu=mail_server)
         del variables["digest"]
-        text = json.dumps([variables, secret_variables(secrets)], sort_keys=True)
+        given = [variables, secret_variables(secrets)]
+        text = json.dumps(given, sort_keys=True)
         self.runs.append(host.name)
+        self.given[host.name] = given
         changed = int(self._applied.get(host.server_name) != text)
         self._applied[host.server_name] = text
         progress(f"{host.name}: {'changed' if changed else 'ok'}: configuration in memory")

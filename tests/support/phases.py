@@ -100,6 +100,18 @@ class NoMailboxes:
         raise AssertionError(f"{host.name} has no mailboxes in Mailu")
 
 
+class RightMailboxes:
+    """Hosts whose Mailu has what is declared."""
+
+    def reconcile(self, *_: object, **__: object) -> Plan:
+        """Find nothing to do."""
+        return Plan()
+
+    def answer(self, *_: object) -> list[dict[str, object]]:
+        """Answer nothing: a test that asks has another double."""
+        return []
+
+
 class Unseen:
     """A provider that does not answer."""
 
@@ -115,6 +127,7 @@ def standard(
     *,
     servers: Servers | None = None,
     root_password: Callable[[int], str | None] = lambda _: "first",
+    messages_a_day: int = 50,
     firewall: Callable[[int, Firewall], Fault | None] = lambda *_: None,
     spools: Spools | None = None,
     certificates: Ports | None = None,
@@ -130,6 +143,7 @@ def standard(
             configurator=configurator,
             links=links or MemoryLinks(),
             root_password=root_password,
+            messages_a_day=messages_a_day,
             firewall=firewall,
             spools=spools or EmptySpools(),
             mailboxes=mailboxes or NoMailboxes(),

@@ -6,17 +6,20 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from blueprint.document import Host
 from controlplane.certificates.repository import IssuedCertificate, key_context
 from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.faults import HOST_MAIL_STAYS
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler import purposes
+from controlplane.reconciler.mail_server import lack_of_images, mail_server_of, secrets_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import (
     Configurator,
     HostSecrets,
+    MailServer,
     ObservedHost,
     Progress,
     SubmissionUser,
@@ -25,6 +28,7 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from kit.faults import Fault
 
 Digests = dict[str, str]
 """Digest of the desired configuration of each host that has an address, by its name."""
@@ -42,11 +46,19 @@ class Configuration(Phase[Digests]):
     )
 
     def __init__(
-        self, configurator: Configurator, *, root_password: Callable[[int], str | None]
+        self,
+        configurator: Configurator,
+        *,
+        root_password: Callable[[int], str | None],
+        messages_a_day: int,
     ) -> None:
-        """`root_password` reads the initial password of a service from the provider; blocks."""
+        """`root_password` reads the initial password of a service from the provider; blocks.
+
+        `messages_a_day` is how many mails a person may send from a mailbox of a host with Mailu.
+        """
         self._configurator = configurator
         self._root_password = root_password
+        self._messages_a_day = messages_a_day
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Digests:
         """Return the desired configurations, without connecting to hosts."""
@@ -62,22 +74,29 @@ class Configuration(Phase[Digests]):
         """Return for each host whether its configuration was applied last."""
         return {
             subject(Kind.HOST, host.name): _verdict(
-                observed.get(host.name), snapshot.hosts.get(host.name)
+                observed.get(host.name),
+                snapshot.hosts.get(host.name),
+                lack_of_images(snapshot, host),
             )
             for host in snapshot.blueprint.hosts
         }
 
     def steps(self, observed: Digests, snapshot: Snapshot) -> Sequence[Step]:
-        """Return the hosts that run another configuration or none."""
-        applied = {name: host.applied_digest for name, host in snapshot.hosts.items()}
+        """Return the hosts that run another configuration or none, but for those that lack images.
+
+        What a host has refused is tried again when it is another configuration.
+        """
+        lacking = {host.name for host in snapshot.blueprint.hosts if lack_of_images(snapshot, host)}
+        rows = {name: row for name, row in snapshot.hosts.items() if name not in lacking}
         return [
             Step(
                 subject(Kind.HOST, name),
                 operation="configure",
-                maintenance=_is_renewal(applied[name], digest),
+                maintenance=_is_renewal(rows[name].applied_digest, digest),
+                is_another=rows[name].refused_digest not in (None, digest),
             )
             for name, digest in observed.items()
-            if name in applied and applied[name] != digest
+            if name in rows and rows[name].applied_digest != digest
         ]
 
     async def converge(
@@ -88,28 +107,43 @@ class Configuration(Phase[Digests]):
         host = next(host for host in snapshot.blueprint.hosts if host.name == name)
         observed_host = next(host for host in snapshot.cloud.hosts if host.name == name)
         row, secrets = snapshot.hosts[name], _secrets(snapshot, host)
-        if row.host_key is None:
-            host_key = await self._first_contact(snapshot, observed_host, secrets, progress)
-            row = replace(row, host_key=host_key)
-            await session.save_host(row, snapshot.hosts)
         digest = self._digest(snapshot, host, observed_host)
-        changed = await asyncio.to_thread(
-            self._configurator.configure,
-            snapshot.blueprint,
-            observed_host,
-            secrets,
-            known_host=row.host_key or "",
-            progress=progress,
-        )
+        try:
+            _require_same_mail(row, host)
+            if row.host_key is None:
+                host_key = await self._first_contact(snapshot, observed_host, secrets, progress)
+                row = replace(row, host_key=host_key, mail=host.mail)
+                await session.save_host(row, snapshot.hosts)
+            changed = await asyncio.to_thread(
+                self._configurator.configure,
+                snapshot.blueprint,
+                observed_host,
+                secrets,
+                mail_server=self._mail_server(snapshot, host),
+                known_host=row.host_key or "",
+                progress=progress,
+            )
+        except Fault as fault:
+            if not fault.retryable:
+                await session.save_host(replace(row, refused_digest=digest), snapshot.hosts)
+            raise
         progress(f"{name}: {changed} tasks changed something")
-        await session.save_host(replace(row, applied_digest=digest), snapshot.hosts)
+        row = replace(row, applied_digest=digest, refused_digest=None)
+        await session.save_host(row, snapshot.hosts)
+
+    def _mail_server(self, snapshot: Snapshot, host: Host) -> MailServer | None:
+        return mail_server_of(snapshot, host, messages_a_day=self._messages_a_day)
 
     def _digest(self, snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
         """Return the digest of a host's configuration, without opening a secret.
 
-        Its parts are the blueprint with what exists of it, how hosts are configured, and the
-        certificates.
+        Its parts are the blueprint with what exists of it, how hosts are configured, with which
+        images, and the certificates.
         """
+        server = self._mail_server(snapshot, host)
+        configuration = self._configurator.digest
+        if server is not None:
+            configuration = _hashed([configuration, asdict(server)])
         certificates = [
             snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
             for address in host.addresses
@@ -117,7 +151,7 @@ class Configuration(Phase[Digests]):
         certificates += [c.chain_pem for c in _public_certificates(snapshot, host).values()]
         ips = [[address.name, address.ip] for address in observed_host.addresses]
         content = [snapshot.blueprint.digest, observed_host.service_id, ips]
-        return f"{_hashed(content)}.{self._configurator.digest}.{_hashed(certificates)}"
+        return f"{_hashed(content)}.{configuration}.{_hashed(certificates)}"
 
     async def _first_contact(
         self,
@@ -139,11 +173,22 @@ class Configuration(Phase[Digests]):
         )
 
 
-def _verdict(digest: str | None, row: HostRow | None) -> Verdict:
+def _require_same_mail(row: HostRow, host: Host) -> None:
+    """Refuse another mail server than the host has: its mailboxes hold mail.
+
+    The API refuses such a document, but for one that comes during the first run.
+    """
+    if row.mail not in (None, host.mail):
+        raise HOST_MAIL_STAYS(host=host.name, before=row.mail, wanted=host.mail)
+
+
+def _verdict(digest: str | None, row: HostRow | None, lack: Fault | None) -> Verdict:
     if digest is None or row is None:
         return unknown("NotProvisioned", "the host does not exist yet")
     if row.applied_digest == digest:
         return ok("Configured")
+    if lack is not None:
+        return unknown(lack.code.reason, lack.sentence, waits=True)
     return bad("NotConfigured", "another configuration was applied last, or none")
 
 
@@ -174,6 +219,7 @@ def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
             for name, issued in _public_certificates(snapshot, host).items()
             for context in (key_context(name),)
         },
+        mail_server=secrets_of(snapshot, host),
     )
 
 

@@ -59,6 +59,40 @@ async def test_playbooks_that_are_put_back_need_no_run(stepped: SteppedReconcile
     assert stepped.configurator.runs == ["mx1"]
 
 
+async def test_what_a_host_has_refused_is_tried_again_when_it_is_another_one(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+
+    stepped.configurator.digest = "refused"
+    stepped.configurator.fail_next("mx1", ENGINE_REFUSED(reason="x"))
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("Stalled") == ("True", "HostsEngineRefused")
+    before = await stepped.operations()
+
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.operations() == before
+
+    stepped.configurator.digest = "refused, too"
+    stepped.configurator.fail_next("mx1", ENGINE_REFUSED(reason="x"))
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("Stalled") == ("True", "HostsEngineRefused")
+    refused = ("configure", "failed", ENGINE_REFUSED.name)
+    assert await stepped.operations() == [*before, refused]
+
+    stepped.configurator.digest = "other playbooks"
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    await stepped.until_quiet()
+    assert await stepped.operations() == [*before, refused, CONFIGURED]
+    assert await stepped.condition("Stalled") == ("False", "Done")
+    assert await stepped.condition("Ready") == ("True", "Ready")
+
+
 async def test_paused_tenants_host_waits_until_a_certificate_is_renewed(
     stepped: SteppedReconciler,
 ) -> None:

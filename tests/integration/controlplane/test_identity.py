@@ -14,18 +14,17 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
-from fastapi import FastAPI
 from sqlalchemy import text
 
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.database import CONTROLLER
 from controlplane.mailu import faults
 from controlplane.reconciler.phases.identity import Identity
-from controlplane.tenants.endpoints import refuse_mailu
 from kit.files import write
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.mailu_admin import StandIn, stand_in, valkey_on_tcp
 from tests.support.mailu_mailboxes import StandInMailboxes
+from tests.support.pinned_images import pin_images
 from tests.support.plain_http import plain_client
 
 __all__ = ["stepped"]
@@ -50,9 +49,9 @@ def admin(tmp_path: Path, valkey: str) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def mailboxes(stepped: SteppedReconciler, admin: StandIn, app: FastAPI) -> StandInMailboxes:
-    """Give the reconciler a host's Mailu, and let documents have one."""
-    app.dependency_overrides[refuse_mailu] = lambda: None
+async def mailboxes(stepped: SteppedReconciler, admin: StandIn) -> StandInMailboxes:
+    """Give the reconciler a host's Mailu."""
+    await pin_images(stepped.database)
     double = StandInMailboxes(admin)
     [at] = [n for n, phase in enumerate(stepped.phases) if isinstance(phase, Identity)]
     stepped.phases[at] = Identity(double)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,19 @@ async def test_registry_that_does_not_answer_in_time_is_not_waited_for(image_reg
         settings = image_registry.settings.model_copy(update={"registry": url})
         with fault_shown(faults.UNREACHABLE, registry=url, reason="no answer in time"):
             await Registries(settings, deadline=0.2).digests(images_of(NEWER))
+
+
+async def test_pinned_images_make_every_tenant_due(operator, pools: Database, clock):
+    await create(operator)
+    later = clock() + timedelta(hours=1)
+    async with pools.begin(CONTROLLER) as connection:
+        await connection.execute(text("update oltp.schedule set due_at = :at"), {"at": later})
+    await pin(operator, NEWER, dry_run=True)
+    async with pools.begin(CONTROLLER) as connection:
+        assert await connection.scalar(text("select due_at from oltp.schedule")) == later
+    await pin(operator, NEWER)
+    async with pools.begin(CONTROLLER) as connection:
+        assert await connection.scalar(text("select due_at from oltp.schedule")) == clock()
 
 
 async def test_only_operators_see_and_pin_images(operator, client_of, pools: Database):

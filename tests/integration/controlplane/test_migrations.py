@@ -91,6 +91,33 @@ def test_images_can_be_pinned_after_an_upgrade(shared_database: str, database: s
             admin.execute("delete from oltp.pinned_images")
 
 
+def test_hosts_that_were_configured_before_have_no_mailu(
+    shared_database: str, database: str
+) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0009")
+    with psycopg.connect(database) as admin:
+        admin.execute(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (%s, 'acme', 1, '{}', now(), now())",
+            [TENANT],
+        )
+        for name, key in (("mx1", "mx1 ssh-ed25519 AAAA"), ("mx2", None)):
+            admin.execute(
+                "insert into oltp.hosts (tenant_id, name, host_key) values (%s, %s, %s)",
+                [TENANT, name, key],
+            )
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        query = "select name, mail, refused_digest from oltp.hosts order by name"
+        assert admin.execute(query).fetchall() == [("mx1", "none", None), ("mx2", None, None)]
+        admin.execute(f"set role {login(Role.API)}")
+        assert admin.execute("select service from oltp.pinned_images").fetchall() == []
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute("select digest from oltp.pinned_images")
+
+
 def test_engine_finds_the_table_of_its_state(shared_database: str, database: str) -> None:
     """Of two engines that created it at the same time, one would fail."""
     del shared_database  # has made the roles

@@ -52,20 +52,6 @@ class TestCreate:
         assert_shows(violation, document_faults.NO_POSTAL_ADDRESS)
         assert await create(operator, sending={}, mailboxes=[])
 
-    @pytest.mark.parametrize(
-        ("method", "path"),
-        [("POST", "/tenants"), ("PUT", "/tenants/acme"), ("POST", "/blueprints")],
-    )
-    async def test_host_with_mailu_is_refused_until_one_can_be_installed(
-        self, operator, method, path
-    ):
-        hosts = [{"name": "mx1", "zone": "acme.example", "mail": "mailu"}]
-        problem = (await operator.request(method, path, json=document(hosts=hosts))).json()
-        (violation,) = problem["violations"]
-        assert violation["path"] == "spec.hosts[0].mail"
-        assert_shows(violation, faults.NO_MAILU)
-        assert (await operator.get("/tenants")).json()["items"] == []
-
     async def test_document_beyond_its_plan_is_refused_with_the_path(self, operator):
         names = [{"name": f"d{n}.example"} for n in range(6)]
         wrong = document(plan="starter", domains=[{"name": "acme.example"}, *names])

@@ -124,11 +124,21 @@ def test_a_host_is_declared_what_its_blueprint_says() -> None:
         2 * GB,
         ("a@acme.example",),
     )
-    assert mail.return_paths == ("b.acme.example",)
+    assert mail.return_paths == ("b.acme.example", "mx1.acme.example")
 
 
 def test_a_domain_without_its_key_is_not_declared_yet() -> None:
     blueprint = rendered(document("{address: ann@acme.example}"))
     mail = mail_of(blueprint, blueprint.hosts[0])
     assert (mail.domains, mail.mailboxes) == ((), ())
-    assert mail.return_paths == ("b.acme.example",)
+    assert mail.return_paths == ("b.acme.example", "mx1.acme.example")
+
+
+def test_ports_of_people_are_open_on_a_host_with_mailu_only() -> None:
+    people = {"80/tcp", "443/tcp", "465/tcp", "993/tcp"}
+    with_mailu, without = (
+        set(rendered(document("{address: ann@acme.example}", mail=mail)).hosts[0].firewall.inbound)
+        for mail in ("mailu", "none")
+    )
+    assert with_mailu - without == people
+    assert not without & people

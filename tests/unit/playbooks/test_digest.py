@@ -52,11 +52,15 @@ def test_file_that_no_run_reads_does_not_count(copy: Path, name: str) -> None:
 
 
 def test_setting_of_a_role_counts_and_a_deadline_does_not(playbooks: Path) -> None:
-    def digest(*senders: str, seconds: int = 1) -> str:
+    def digest(*senders: str, seconds: int = 1, authority: str = "") -> str:
         settings = ConfiguratorSettings(
-            playbooks, sender_sources=senders, deadline=timedelta(seconds=seconds)
+            playbooks,
+            sender_sources=senders,
+            deadline=timedelta(seconds=seconds),
+            registry_authorities={"ghcr.io": authority} if authority else {},
         )
         return AnsibleConfigurator(settings).digest
 
+    assert len({digest(), digest(authority="one"), digest(authority="another")}) == 3
     assert digest("198.51.100.7/32") != digest("198.51.100.8/32")
     assert digest(seconds=2) == digest()

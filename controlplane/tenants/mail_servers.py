@@ -1,0 +1,55 @@
+"""Whether hosts can have the mail server that a document wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from blueprint.faults import invalid
+from blueprint.tenant import MailboxServer, Tenant
+from controlplane.faults import HOST_MAIL_STAYS
+from controlplane.hosts import repository as host_rows
+from controlplane.images import repository as image_rows
+from controlplane.images.catalogue import ALL
+from controlplane.images.faults import NOT_PINNED
+from controlplane.tenants import draining
+from controlplane.tenants.repository import TenantRow
+from kit.faults import Violation
+
+
+async def check_mail_servers(
+    connection: AsyncConnection, document: Tenant, row: TenantRow | None
+) -> None:
+    """Refuse Mailu without images, and another mail server on a host that was configured."""
+    pinned = await image_rows.pinned_services(connection)
+    configured = await _configured(connection, row) if row is not None else {}
+    if violations := [*_without_images(document, pinned), *_changed(document, configured)]:
+        raise invalid(violations)
+
+
+def _without_images(document: Tenant, pinned: Set[str]) -> Iterator[Violation]:
+    lacking = ", ".join(sorted(ALL - pinned))
+    for index, host in enumerate(document.spec.hosts):
+        if lacking and host.mail is MailboxServer.MAILU:
+            yield NOT_PINNED.violation(path=_path(index), host=host.name, services=lacking)
+
+
+def _changed(document: Tenant, configured: Mapping[str, MailboxServer]) -> Iterator[Violation]:
+    for index, host in enumerate(document.spec.hosts):
+        before = configured.get(host.name, host.mail)
+        if before is not host.mail:
+            yield HOST_MAIL_STAYS.violation(
+                path=_path(index), host=host.name, before=before, wanted=host.mail
+            )
+
+
+async def _configured(connection: AsyncConnection, row: TenantRow) -> dict[str, MailboxServer]:
+    """Return what has the mailboxes of each host that exists and was configured."""
+    existing = draining.hosts_of(row, await draining.load(connection, row.id))
+    hosts = await host_rows.load(connection, row.id)
+    return {name: host.mail for name, host in hosts.items() if name in existing and host.mail}
+
+
+def _path(index: int) -> str:
+    return f"spec.hosts[{index}].mail"
