@@ -42,8 +42,9 @@ mkdir "$d/l" "$d/u" "$d/s" "$d/m" "$d/c"
 mount -t overlay overlay -o "lowerdir=$d/l,upperdir=$d/u,workdir=$d/s" "$d/m" 2>/dev/null ||
   fail "no overlay on the file system of $0"
 mount -t cgroup2 cgroup2 "$d/c" 2>/dev/null || fail "cgroup2 cannot be mounted"
-mkdir "$d/c/labcheck" 2>/dev/null || fail "cgroup2 is read-only"
-[ -e "$d/c/labcheck/cgroup.kill" ] && k=yes || k=no; rmdir "$d/c/labcheck"
+g=$d/c/labcheck.$$  # another check may run at the same time
+mkdir "$g" 2>/dev/null || fail "cgroup2 is read-only"
+[ -e "$g/cgroup.kill" ] && k=yes || k=no; rmdir "$g"
 [ $k = yes ] || fail "control groups cannot be ended at once (Linux 5.14 or newer is needed)"
 ip link add b0 type bridge 2>/dev/null && ip link add v0 type veth peer name v1 &&
   ip link set v0 master b0 || fail "no bridge or veth"

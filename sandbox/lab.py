@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from typing import Annotated, Any
 
-import httpx2
 import typer
 
 from cli.faults import USAGE
@@ -18,11 +17,10 @@ from cli.output import (
     print_rows,
     progress_stream,
 )
-from kit.faults import first_line
 from kit.paths import cache_dir
-from kit.web import verification
 from lab import check, control, leftovers
-from lab.faults import FAILED, NO_RECEIVER, NOT_RUNNING
+from lab.asking import ask
+from lab.faults import NO_RECEIVER, NOT_RUNNING
 from lab.receiver import messages, sender_of, wait_for_message
 from lab.registry import order
 from lab.running import RunningLab, required, running
@@ -32,7 +30,6 @@ app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_he
 zone_app = typer.Typer(help="Zones of the Cloudflare account.", no_args_is_help=True)
 app.add_typer(zone_app, name="zone")
 
-TIMEOUT = 30
 ARRIVAL = 60
 """Seconds that `inbox --wait` waits for a message."""
 
@@ -71,7 +68,7 @@ def status(output: OutputOption = Format.TABLE) -> None:
     if lab is None:
         rows = _leftover_rows()
     else:
-        charges = _request("GET", f"{lab.hostwinds_url}/_lab/charges").json()
+        charges = ask("GET", f"{lab.hostwinds_url}/_lab/charges").document
         rows = [
             {"what": "lab", "state": f"running at level {lab.level}", "address": None},
             {"what": "hostwinds", "state": "emulated", "address": lab.hostwinds_url},
@@ -227,13 +224,11 @@ def fault(
     body: dict[str, object] = {"fault": name, "times": times}
     if part == "dns":
         body = {"fault": name, "seconds": seconds} | ({"zone": zone} if zone else {})
-    response = (
-        _request("DELETE", urls[part]) if name == "clear" else _request("POST", urls[part], body)
-    )
+    response = ask("DELETE", urls[part]) if name == "clear" else ask("POST", urls[part], body)
     if response.is_error:
         remedy = "see `penguin lab fault --help`"
-        raise USAGE(mistake=response.json()["error"], remedy=remedy)
-    print_document(response.json(), output)
+        raise USAGE(mistake=response.document["error"], remedy=remedy)
+    print_document(response.document, output)
 
 
 @app.command()
@@ -250,13 +245,13 @@ def portal(
     """List servers and buy addresses, as a person does in the provider's portal."""
     base = required(local.lab_dir()).hostwinds_url
     if automatic is not None:
-        _request("POST", f"{base}/_lab/portal", {"automatic": automatic})
+        ask("POST", f"{base}/_lab/portal", {"automatic": automatic})
     if server is not None:
-        response = _request("POST", f"{base}/_lab/portal/attach", {"serviceid": server})
+        response = ask("POST", f"{base}/_lab/portal/attach", {"serviceid": server})
         if response.is_error:
             remedy = "use one that `penguin lab portal` lists"
             raise USAGE(mistake=f"server {server} does not exist", remedy=remedy)
-    servers = _request("GET", f"{base}/_lab/portal/servers").json()
+    servers = ask("GET", f"{base}/_lab/portal/servers").document
     print_rows(servers, ("serviceid", "name", "status", "addresses"), output)
 
 
@@ -272,7 +267,7 @@ def profile(
     lab = required(local.lab_dir())
     if name is not None:
         local.make_profile(lab, name, port or [])
-    profiles = _request("GET", f"{lab.hostwinds_url}/_lab/portal/profiles").json()
+    profiles = ask("GET", f"{lab.hostwinds_url}/_lab/portal/profiles").document
     rows = [{"name": made["name"], "lets_in": _lets_in(made)} for made in profiles]
     print_rows(rows, ("name", "lets_in"), output)
 
@@ -303,23 +298,7 @@ def zone_add(
 def add_zone(lab: RunningLab, name: str, *, enterprise: bool = False) -> None:
     """Add a zone and delegate it; an existing zone is only delegated."""
     body = {"name": name, "enterprise": enterprise}
-    response = _request("POST", f"{lab.cloudflare_url}/_lab/zones", body)
+    response = ask("POST", f"{lab.cloudflare_url}/_lab/zones", body)
     if response.is_error:
         remedy = "give a registered domain, or add `--enterprise` for a subdomain"
-        raise USAGE(mistake=response.json()["error"], remedy=remedy)
-
-
-def _request(method: str, url: str, document: dict[str, Any] | None = None) -> httpx2.Response:
-    """Send a request to an emulator, without a proxy."""
-    try:
-        return httpx2.request(
-            method,
-            url,
-            json=document,
-            timeout=TIMEOUT,
-            verify=verification(url),
-            trust_env=False,
-        )
-    except httpx2.HTTPError as error:
-        reason = f"it does not answer: {first_line(error)}"
-        raise FAILED(part="the lab", reason=reason, where=url) from None
+        raise USAGE(mistake=response.document["error"], remedy=remedy)

@@ -13,8 +13,8 @@ from blueprint.mail_address import domain_of
 from controlplane.mailu.api import Api
 from controlplane.mailu.comparison import Plan, Removal, Retired
 from controlplane.mailu.faults import CONFLICT, NOT_EMPTY, TAKEN, UNCERTAIN
-from controlplane.mailu.objects import ALIAS, DOMAIN, RELAY, USER, Kind
-from controlplane.mailu.observed import look
+from controlplane.mailu.objects import ALIAS, ALTERNATIVE, DOMAIN, RELAY, USER, Kind
+from controlplane.mailu.observed import look, of_others
 from controlplane.mailu.wanted import AnyWanted, closed, is_of, mark_of
 from kit.faults import Fault
 
@@ -112,12 +112,16 @@ def _remove(api: Api, removal: Removal, record: Record) -> Iterator[str]:
 
 def _require_nothing_else(api: Api, removal: Removal) -> None:
     """Refuse to remove a domain in which there is now more than the plan has seen as ours."""
-    known = set(removal.users)
-    new = [f"user {each.key}" for each in api.all(USER) if each.key not in known]
-    new += [
-        f"alias {each.key}" for each in api.all(ALIAS) if not is_of(each.comment, removal.tenant)
+    users = api.all(USER)
+    others = of_others(removal.key, removal.tenant, users, api.all(ALIAS), api.all(ALTERNATIVE))
+    unseen = [
+        f"user {each.key}"
+        for each in users
+        if domain_of(each.key) == removal.key
+        and is_of(each.comment, removal.tenant)
+        and each.key not in removal.users
     ]
-    if objects := [name for name in new if domain_of(name) == removal.key]:
+    if objects := others + unseen:
         raise NOT_EMPTY(name=removal.key, objects=", ".join(objects), where=api.where)
 
 

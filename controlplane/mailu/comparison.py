@@ -24,7 +24,7 @@ from controlplane.mailu.faults import (
     TAKEN,
 )
 from controlplane.mailu.objects import ALIAS, DOMAIN, RELAY, USER, Domain, Item, Shown, User
-from controlplane.mailu.observed import Observed
+from controlplane.mailu.observed import Observed, of_others
 from controlplane.mailu.wanted import AnyWanted, WantedAlias, WantedDomain, is_of
 from kit.faults import Fault
 
@@ -198,19 +198,17 @@ class _Comparison:
             tenant = self._owner(domain)
             if tenant is None:
                 self._foreign(DOMAIN.name, domain)
-            elif others := self._objects_of_others(domain.key):
+            elif others := self._of_others(domain.key, tenant):
                 fault = NOT_EMPTY(name=domain.key, objects=", ".join(others))
                 self._report(tenant, domain.key, fault)
             else:
                 users = list(self._observed.users_in(domain.key))
                 yield _removal(DOMAIN.name, domain.key, tenant, users)
 
-    def _objects_of_others(self, domain: str) -> list[str]:
-        users, aliases = self._observed.users_in(domain), self._observed.aliases_in(domain)
-        found = [f"user {each.key}" for each in users if self._owner(each) is None]
-        found += [f"alias {each.key}" for each in aliases if self._owner(each) is None]
-        alternatives = self._observed.alternatives.values()
-        return found + [f"alternative {a.key}" for a in alternatives if a.domain == domain]
+    def _of_others(self, domain: str, tenant: str) -> list[str]:
+        seen = self._observed
+        items = (seen.users.values(), seen.aliases.values(), seen.alternatives.values())
+        return of_others(domain, tenant, *items)
 
     def _foreign_alternatives(self) -> None:
         for each in self._observed.alternatives.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,9 +55,25 @@ class Observed:
         """Yield the users of a domain."""
         return (user for user in self.users.values() if domain_of(user.key) == domain)
 
-    def aliases_in(self, domain: str) -> Iterator[Alias]:
-        """Yield the aliases of a domain."""
-        return (alias for alias in self.aliases.values() if domain_of(alias.key) == domain)
+
+def of_others(
+    domain: str,
+    tenant: str,
+    users: Iterable[User],
+    aliases: Iterable[Alias],
+    alternatives: Iterable[Alternative],
+) -> list[str]:
+    """Return what is in a domain of a tenant without its mark, and would go with the domain.
+
+    An alternative can have no mark.
+    """
+    marked = (("user", users), ("alias", aliases))
+    return [
+        f"{kind} {each.key}"
+        for kind, items in marked
+        for each in items
+        if domain_of(each.key) == domain and not is_of(each.comment, tenant)
+    ] + [f"alternative {each.key}" for each in alternatives if each.domain == domain]
 
 
 def observe(api: Api, declared: Declared) -> Observed:

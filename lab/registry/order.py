@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from kit.faults import Fault, first_line
+from kit.faults import Fault
 from kit.waiting import wait_until
 from lab import leftovers
+from lab.asking import ask
 from lab.faults import FAILED, FAULTS, NO_IMAGES
 from lab.lock import MACHINE_LOCK, alone
 from lab.registry import stand_in
@@ -19,7 +18,6 @@ from lab.running import RunningLab, running
 
 SECONDS = 600.0
 """Time limit of a build; it takes about 40 s on a fast machine."""
-TIMEOUT = 30.0
 Progress = Callable[[str], None]
 
 
@@ -40,7 +38,7 @@ def provide(directory: Path, cache: Path, progress: Progress) -> bool:
 
 def state_of(lab: RunningLab) -> dict[str, Any]:
     """Return what a running lab says of its images; raises FAILED."""
-    return _request(lab, "GET")
+    return _asked(lab, "GET")
 
 
 def _build(directory: Path, cache: Path, progress: Progress) -> None:
@@ -55,12 +53,12 @@ def _build(directory: Path, cache: Path, progress: Progress) -> None:
 
 
 def _order(lab: RunningLab, progress: Progress) -> None:
-    _request(lab, "POST")
+    _asked(lab, "POST")
     shown = 0
 
     def ended() -> dict[str, Any] | None:
         nonlocal shown
-        state = _request(lab, "GET")
+        state = state_of(lab)
         for line in state["lines"][shown:]:
             progress(line)
         shown = len(state["lines"])
@@ -75,15 +73,11 @@ def _order(lab: RunningLab, progress: Progress) -> None:
         raise Fault(FAULTS.get(code) or FAILED, message, remedy)
 
 
-def _request(lab: RunningLab, method: str) -> dict[str, Any]:
-    """Ask the lab, without a proxy."""
+def _asked(lab: RunningLab, method: str) -> dict[str, Any]:
+    """Return the answer of the images' address."""
     url = f"{lab.cloudflare_url}{PATH}"
-    request = urllib.request.Request(url, method=method)  # noqa: S310 - an address of loopback
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=TIMEOUT) as answer:
-            document: dict[str, Any] = json.load(answer)
-    except OSError as error:
-        reason = f"it does not answer: {first_line(error)}"
-        raise FAILED(part="the lab", reason=reason, where=url) from None
+    answer = ask(method, url)
+    if answer.is_error:
+        raise FAILED(part="the lab", reason=f"it refused: {answer.document}", where=url)
+    document: dict[str, Any] = answer.document
     return document

@@ -5,6 +5,9 @@
 A handler would be lost when a run is killed between writing a file and the handler: the next run
 sees no change. This module compares times instead: a unit that is not active, or that became
 active before one of its files changed, is restarted. One call handles all units.
+
+A unit that is masked is one whose configuration was not complete until now: `base` masks the
+daemons of packages before it installs them.
 """
 
 from __future__ import annotations
@@ -118,12 +121,17 @@ def failure_text(names: list[str]) -> str:
     return f"not running: {', '.join(names)}\n{log.stdout.strip()}"
 
 
-def act(enable: list[str], stop: list[str], restart: list[str]) -> None:
+def act(*, unmask: list[str], enable: list[str], stop: list[str], restart: list[str]) -> None:
     """Run one systemctl command per verb."""
     _checked_systemctl("daemon-reload")
     if restart:
         _systemctl("reset-failed", *restart)  # else what failed too often is not started again
-    verbs = (("enable",), enable), (("disable", "--now"), stop), (("restart",), restart)
+    verbs = (
+        (("unmask",), unmask),
+        (("enable",), enable),
+        (("disable", "--now"), stop),
+        (("restart",), restart),
+    )
     for verb, names in verbs:
         if names:
             _checked_systemctl(*verb, "--quiet", *names)
@@ -145,16 +153,17 @@ def run(units: list[dict[str, Any]], only: str | None, check: bool) -> dict[str,
         for name in names
         if by_name[name]["enabled"] and seen[name].get("UnitFileState") != "enabled"
     ]
+    unmask = [name for name in names if seen[name].get("UnitFileState") == "masked"]
     stop = surplus_units(only, set(names)) if only else []
-    if (restart or enable or stop) and not check:
+    if (unmask or restart or enable or stop) and not check:
         try:
-            act(enable, stop, restart)
+            act(unmask=unmask, enable=enable, stop=stop, restart=restart)
         except SystemctlFailed as failure:
             after = observe(names)
             inactive = [name for name in restart if active_since(after[name]) == 0.0]
             return {"failed": True, "msg": failure_text(inactive) if inactive else str(failure)}
     return {
-        "changed": bool(restart or enable or stop),
+        "changed": bool(unmask or restart or enable or stop),
         "restarted": restart,
         "enabled": enable,
         "stopped": stop,

@@ -9,15 +9,15 @@ import pytest
 
 from kit.faults import Fault
 from kit.paths import cache_dir, state_dir
-from lab import check, control, leftovers, repository
+from lab import control, leftovers, repository
 from lab.faults import TAKEN
 from lab.internet import build
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
 from lab.registry import order
 from lab.running import RunningLab, running
+from tests.support.machine import PATIENCE, skip_unless_possible, when_free
 from tests.support.provider import Customer, customer_of
-from tests.support.waiting import wait_for
 
 HERE = Path(__file__).parent
 PARTS = HERE.parent / "contract" / "mailu" / "mail"
@@ -31,10 +31,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     with_lab = [item for item in items if HERE in item.path.parents]
     _sort(items, with_lab, lambda item: "lab" in item.fixturenames)
+    for item in with_lab:
+        if "real_hosts" in getattr(item, "fixturenames", ()):
+            _with_patience(item)
     in_order = [item for item in with_lab if item.get_closest_marker("in_order")]
     for module in {item.path for item in in_order}:
         steps = [item for item in in_order if item.path == module]
         _sort(items, steps, lambda item: item.reportinfo()[1] or 0)
+
+
+def _with_patience(item: pytest.Item) -> None:
+    """Let a test that may have to wait for the machine's lab last longer by that time."""
+    marker = item.get_closest_marker("timeout")
+    seconds = marker.args[0] if marker else float(item.config.getini("timeout"))
+    item.add_marker(pytest.mark.timeout(seconds + PATIENCE), append=False)
 
 
 def _sort(items: list[pytest.Item], selected: list[pytest.Item], key: Callable[..., int]) -> None:
@@ -53,17 +63,16 @@ def lab_directory() -> Path:
 
 @pytest.fixture(scope="session")
 def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
-    """Skip if no host can run; else build the missing layers and packages of hosts.
+    """Skip if no host can ever run; else build the missing layers and packages of hosts.
 
-    One worker builds while it holds the machine's lab lock. The others wait for it. What tests in
-    containers need is built here, too: they could not do so while a lab of these tests runs.
+    One worker builds while it holds the machine's lab lock. The others wait for it, and for other
+    checkouts. What tests in containers need is built here, too: they could not do so while a lab
+    of these tests runs.
     """
     containers = any(PARTS in item.path.parents for item in request.session.items)
-    reason = check.missing(lab_directory)
-    if reason is not None:
-        pytest.skip(f"real hosts cannot run here: {reason}")
+    skip_unless_possible(lab_directory)
 
-    def built_by_us() -> bool:
+    def build_missing() -> None:
         directory = state_dir() / "building"
         try:
             with alone(directory, MACHINE_LOCK):
@@ -72,13 +81,10 @@ def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
                     Layers(cache_dir(), print).containers()
                 leftovers.clear(directory)
         except Fault as fault:
-            if fault.code is not TAKEN:
+            if fault.code is not TAKEN or running(lab_directory) is None:
                 raise
-            if running(lab_directory) is None:
-                return False
             if containers:  # the running lab has built all the others
                 order.provide(lab_directory, cache_dir(), print)
-        return True
 
     def fail_if_missing(message: str) -> None:
         raise LookupError(message)
@@ -90,20 +96,22 @@ def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
             layers.containers()
         repository.provide(cache_dir(), layers.host(), fail_if_missing)
     except LookupError:
-        wait_for(built_by_us, seconds=600)
+        when_free(build_missing, lab_directory)
 
 
 @pytest.fixture(scope="session")
 def lab(lab_directory: Path, real_hosts: None) -> Iterator[RunningLab]:
-    """A running lab with real hosts."""
+    """A running lab with real hosts: the one of this checkout, or one for these tests."""
     existing = running(lab_directory)
     if existing is not None:
         if existing.level == "api":
-            pytest.skip(f"the lab that runs has no real hosts: {existing.missing}")
+            pytest.fail(f"the lab that runs has no real hosts ({existing.missing}): end it")
         yield existing
         return
     journal = {"HOSTWINDS_JOURNAL": str(lab_directory / "journal.json")}
-    yield control.start(lab_directory, journal, print, missing=None)
+    yield when_free(
+        lambda: control.start(lab_directory, journal, print, missing=None), lab_directory
+    )
     control.stop(lab_directory)
 
 

@@ -22,17 +22,23 @@ from .conftest import TOKEN, URL
 
 VERSION = "MAILU_CONTRACT_VERSION"
 STAMP = checkout() / "docs" / "mailu-contract.json"
+HALVES = ("rest", "mail")
+"""What `admin` answers, and what the other containers do with mail."""
 
 
 class _Outcomes:
-    """What was not run."""
+    """How many tests passed of each half, and what was not run."""
 
     def __init__(self) -> None:
+        self.passed = dict.fromkeys(HALVES, 0)
         self.not_run: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        name = report.nodeid.removeprefix("tests/contract/mailu/")
         if report.skipped:
-            self.not_run.add(report.nodeid.removeprefix("tests/contract/mailu/"))
+            self.not_run.add(name)
+        elif report.when == "call" and report.passed:
+            self.passed["mail" if name.startswith("mail/") else "rest"] += 1
 
 
 def main() -> int:
@@ -49,6 +55,7 @@ def main() -> int:
         "target": "real" if url and not _is_stand_in(url) else "stand-in",
         "date": datetime.now(UTC).date().isoformat(),
         "passed": status == pytest.ExitCode.OK,
+        **outcomes.passed,
         "not_run": sorted(outcomes.not_run),
     }
     STAMP.write_text(json.dumps(stamp, indent=2) + "\n")

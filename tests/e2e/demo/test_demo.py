@@ -10,6 +10,7 @@ import pytest
 from composition.embedded import servers
 from sandbox import local
 from tests.support.command_line import run_process
+from tests.support.machine import wait_until_free
 
 
 @pytest.mark.hosts
@@ -17,6 +18,7 @@ from tests.support.command_line import run_process
 @pytest.mark.timeout(1800)
 def test_demo_shows_an_authenticated_mail_then_warm_and_cold_mail(real_hosts: None) -> None:
     was_up = local.is_up()
+    wait_until_free(local.lab_dir())
     done = run_process("demo", environment={**os.environ, "COLUMNS": "200"})
     output = done.stdout + done.stderr
     assert done.returncode == 0, output

@@ -25,6 +25,7 @@ from lab.running import RunningLab, required
 from sandbox import down, local, up
 from tests.support import plain_http
 from tests.support.command_line import run_process
+from tests.support.machine import when_free
 from tests.support.oddest import DELAYS, FORMS
 from tests.support.processes import connects_to, mentioning
 from tests.support.waiting import wait_for
@@ -48,8 +49,8 @@ until_printed = partial(until, longest_pause=2)
 def own_lab(real_hosts: None) -> Iterator[RunningLab]:
     """A separate sandbox for this module, whose provider is as odd as it may be."""
     if local.is_up():
-        pytest.skip("a sandbox runs already; these tests need one that they may break")
-    up.start()
+        pytest.fail("a sandbox of this checkout runs, and these tests break theirs: `make down`")
+    when_free(up.start, local.lab_dir())
     lab = required(local.lab_dir())
     remove = f"{lab.hostwinds_url}/_lab/portal/profiles"
     plain_http.request("DELETE", remove, json={"name": FIREWALL_PROFILE}).raise_for_status()

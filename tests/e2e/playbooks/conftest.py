@@ -28,6 +28,7 @@ from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorS
 from controlplane.ansible.run import Events
 from controlplane.authority.certificates import create_ca, issue
 from controlplane.authority.credentials import Credential, create_credential
+from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import (
     HostSecrets,
     ObservedAddress,
@@ -35,10 +36,12 @@ from controlplane.reconciler.ports import (
     SubmissionUser,
 )
 from kit.faults import Fault
+from lab import cgroups, network
 from lab.running import RunningLab
+from tests.support.faults import fault_shown
 from tests.support.installation import PLATFORM
 from tests.support.provider import Customer, Server
-from tests.support.waiting import SECONDS
+from tests.support.waiting import SECONDS, wait_for
 
 PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 ADDRESSES = 3
@@ -65,6 +68,8 @@ class MailHost:
     lines: list[str] = field(default_factory=list)
     """Every progress line of every run."""
     playbooks: Path = PLAYBOOKS
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Ends a run."""
 
     def configurator(
         self,
@@ -85,7 +90,8 @@ class MailHost:
                 ssh_deadline=patience,
                 deadline=timedelta(minutes=15),
                 overrides=overrides,
-            )
+            ),
+            stop=self.stop,
         )
 
     def configure(self, source: str | None = None, **changes: object) -> int:
@@ -273,6 +279,26 @@ def contacted(lab: RunningLab, customer: Customer, server: Server) -> MailHost:
         ssh_private_key=private,
     )
     return replace(host, known_host=line)
+
+
+def cut_once(
+    host: MailHost, configure: Callable[[MailHost], object], customer: Customer, task: str
+) -> None:
+    """Cut the power of a host, and end its run, when a task has changed something; boot it."""
+    service, stop = host.observed.service_id, threading.Event()
+
+    class Lines(list[str]):
+        def append(self, line: str) -> None:
+            super().append(line)
+            if line.endswith(f": changed: {task}"):
+                cgroups.kill(cgroups.root() / f"{network.PREFIX}{service}")
+                stop.set()  # else it could go on when the host is back
+
+    with fault_shown(OPERATION_ENDED, reason="the control plane was asked to stop"):
+        configure(replace(host, lines=Lines(), stop=stop))
+    customer.call("shutdown", serviceid=service)  # as the provider sees it, too
+    customer.call("boot", serviceid=service)
+    wait_for(lambda: host.shell("id -un") == "root\n", longest_pause=1)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import secrets
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,13 +15,13 @@ import yaml
 from controlplane.ansible import faults
 from controlplane.ansible.host_variables import host_variables
 from kit.faults import Fault
-from lab import cgroups, network
+from lab import network
 from lab.running import RunningLab
 from tests.support.faults import assert_shows
 from tests.support.provider import Customer
 from tests.support.waiting import wait_for
 
-from .conftest import PLAYBOOKS, MailHost, contacted, playbooks_of
+from .conftest import PLAYBOOKS, MailHost, contacted, cut_once, playbooks_of
 
 pytestmark = pytest.mark.hosts
 
@@ -173,25 +172,6 @@ def outside(script: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-def cut_once(docker: DockerHost, customer: Customer) -> None:
-    """Cut the host's power when the role has written its files and nothing else."""
-    service = docker.host.observed.service_id
-
-    class Lines(list[str]):
-        def append(self, line: str) -> None:
-            super().append(line)
-            if line.endswith(": changed: Write the configuration of Docker and its rules"):
-                cgroups.kill(cgroups.root() / f"{network.PREFIX}{service}")
-                customer.call("shutdown", serviceid=service)  # as the provider sees it, too
-                customer.call("boot", serviceid=service)
-
-    lines = Lines()
-    with suppress(Fault):  # unless ssh is tried again and the run goes on
-        replace(docker, host=replace(docker.host, lines=lines)).configure()
-    assert "Write the configuration of Docker" in "".join(lines)
-    wait_for(lambda: docker.host.shell("id -un") == "root\n", longest_pause=1)
-
-
 @pytest.fixture(scope="module")
 def docker(
     lab: RunningLab, customer: Customer, tmp_path_factory: pytest.TempPathFactory
@@ -204,7 +184,10 @@ def docker(
     customer.call("set_instance_firewall", serviceid=server.service_id, name=whole)
     docker = DockerHost(replace(contacted(lab, customer, server), playbooks=playbooks))
     docker.host.shell("mkdir /srv/repository; touch /srv/repository/Packages")
-    cut_once(docker, customer)
+    task = "Write the configuration of Docker and its rules"
+    cut_once(docker.host, lambda host: replace(docker, host=host).configure(), customer, task)
+    shown = docker.host.shell("systemctl is-enabled docker dovecot postfix")
+    assert shown.split() == ["masked"] * 3, "their roles have not come"
     docker.configure()
     routes = (SUBNET, "127.0.0.1")
     for target in routes:
@@ -225,8 +208,7 @@ def listener(docker: DockerHost) -> DockerHost:
     ports += [f'"{docker.primary}:8025:25"', '"127.0.0.1:8080:80"', '"127.0.0.1:5353:53/udp"']
     compose = COMPOSE.format(container=CONTAINER, ports=", ".join(ports), subnet=SUBNET)
     started = docker.host.shell(
-        # The default instance of Postfix, which no role of this host has configured, has port 25.
-        f"exec 2>&1; systemctl disable --quiet --now postfix; mkdir -p /srv/listener\n{IMAGE}\n"
+        f"exec 2>&1; mkdir -p /srv/listener\n{IMAGE}\n"
         f"cd /srv/listener; cat > listener.py <<'END'\n{LISTENER}\nEND\n"
         f"cat > compose.yml <<'END'\n{compose}\nEND\ndocker compose up -d"
     )

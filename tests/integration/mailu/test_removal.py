@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from controlplane.mailu import faults
 from controlplane.mailu.applying import apply
@@ -107,11 +110,23 @@ def test_a_domain_in_which_others_have_something_is_not_removed(host: Host) -> N
     assert users(host) >= {"eve@acme.example", "ann@acme.example"}
 
 
-def test_what_comes_into_a_domain_after_the_plan_keeps_it(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("path", "named", "fields"),
+    [
+        ("/alias", "alias x@acme.example", {"destination": ["ann@acme.example"]}),
+        ("/user", "user x@acme.example", {"raw_password": PASSWORD}),
+        ("/user", "user x@acme.example", {"raw_password": PASSWORD, "comment": "pm:acme"}),
+        ("/alternative", "alternative x.example", {"domain": "acme.example"}),
+    ],
+)
+def test_what_comes_into_a_domain_after_the_plan_keeps_it(
+    host: Host, path: str, named: str, fields: dict[str, Any]
+) -> None:
     host.run(ACME)
     plan = host.plan(NOTHING)
-    host.made("/alias", email="x@acme.example", destination=["ann@acme.example"])
-    values = {"name": "acme.example", "objects": "alias x@acme.example"}
+    key = named.split()[1]
+    host.made(path, **{"email" if "@" in key else "name": key}, **fields)
+    values = {"name": "acme.example", "objects": named}
     with fault_shown(faults.NOT_EMPTY, **values):
         list(apply(host.api(), plan, record=host.recorded.append, confirmed=("acme.example",)))
     assert host.recorded == []

@@ -32,6 +32,14 @@ REPLACED = {
     "unit/vault/test_vault.py": (1, CRASH),
 }
 """Uses of `setattr` by pytest's monkeypatch, and the reason; an argument is better."""
+SKIPPED = {
+    "contract/mailu/conftest.py": "files of a real Mailu",
+    "contract/mailu/mail/conftest.py": "a real Mailu, or the names of its hosts",
+    "integration/playbooks/test_configurator_conformance.py": "port 22 of a loopback address",
+    "support/families.py": "IPv6",
+    "support/machine.py": "root and namespaces",
+}
+"""What a machine may lack for ever: the only reason for a skip. What is busy is waited for."""
 PAUSES = "support/waiting.py"
 PACED = ("bench/queue/", "bench/sender/", "bench/soak/", "chaos/queue/")
 """A steady load is made by pauses, and outages last for a while. The benchmark's processes have
@@ -68,3 +76,8 @@ def test_only_one_helper_pauses(files: dict[str, Path]) -> None:
         if call in ("time.sleep", "asyncio.sleep", "threading.Event().wait")
     }
     assert modules == {PAUSES}
+
+
+def test_tests_are_skipped_only_where_they_can_never_run(files: dict[str, Path]) -> None:
+    modules = {name for name, path in files.items() if "pytest.skip" in calls(path)}
+    assert modules == set(SKIPPED)

@@ -214,12 +214,40 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "refuses"
 
 
-@pytest.mark.parametrize("verb", ["daemon-reload", "enable", "disable", "restart"])
+@pytest.mark.parametrize("verb", ["daemon-reload", "unmask", "enable", "disable", "restart"])
 def test_refusal_of_systemd_is_shown(running_units: ModuleType, systemd: Path, verb: str) -> None:
-    running_units.act(["a.service"], ["b.service"], ["c.service"])
+    wanted = {"unmask": ["d.service"], "enable": ["a.service"], "stop": ["b.service"]}
+    running_units.act(**wanted, restart=["c.service"])
     systemd.write_text(verb)
     with pytest.raises(running_units.SystemctlFailed, match="masked"):
-        running_units.act(["a.service"], ["b.service"], ["c.service"])
+        running_units.act(**wanted, restart=["c.service"])
+
+
+def test_masked_unit_is_unmasked_before_it_starts(
+    running_units: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The systemctl of one unit: a restart of a masked one fails, as systemd's does."""
+    script = f"""
+cd {tmp_path}
+case $1 in
+  show) echo "UnitFileState=$(cat state)"; echo "ActiveState=$(cat active)"
+    echo "ActiveEnterTimestamp=Tue 2026-11-24 13:33:44.250000 UTC" ;;
+  unmask) echo disabled > state ;;
+  enable) grep -qx disabled state && echo enabled > state ;;
+  restart) grep -qx enabled state && echo active > active ;;
+esac"""
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    (tmp_path / "state").write_text("masked\n")
+    (tmp_path / "active").write_text("inactive\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    units = [{"names": ["postfix.service"], "enabled": True}]
+
+    assert running_units.run(units, None, check=True)["changed"]
+    assert (tmp_path / "state").read_text() == "masked\n"
+    assert running_units.run(units, None, check=False)["changed"]
+    assert (tmp_path / "active").read_text() == "active\n"
+    assert not running_units.run(units, None, check=False)["changed"]
 
 
 def test_unit_that_failed_too_often_is_started_again(
@@ -234,6 +262,6 @@ esac"""
     (tmp_path / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
-    running_units.act(["a.service"], [], [])
+    running_units.act(unmask=[], enable=["a.service"], stop=[], restart=[])
     assert not (tmp_path / "forgotten").exists(), "failures of units that are not restarted stay"
-    running_units.act([], [], ["docker.service"])
+    running_units.act(unmask=[], enable=[], stop=[], restart=["docker.service"])

@@ -15,7 +15,7 @@ import pytest
 
 from kit.faults import Fault
 from kit.paths import cache_dir, state_dir
-from lab import check, leftovers
+from lab import leftovers
 from lab.faults import TAKEN
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
@@ -25,6 +25,7 @@ from tests.contract.mailu.client import API
 from tests.contract.mailu.conftest import TOKEN as API_TOKEN
 from tests.contract.mailu.conftest import URL, Names, Target
 from tests.support.containers import root_of_image
+from tests.support.machine import skip_unless_possible
 from tests.support.mail_clients import ImapClient, SmtpClient
 from tests.support.mailu_containers import HOSTNAME, TOKEN, Mailu, running_mailu
 from tests.support.waiting import wait_for
@@ -42,9 +43,7 @@ def root(request: pytest.FixtureRequest) -> str:
     In a run with tests of the lab, those build it: a lab and a build exclude each other.
     """
     directory = state_dir() / "lab"
-    missing = check.missing(directory)
-    if missing is not None:
-        pytest.skip(f"no containers here: {missing}")
+    skip_unless_possible(directory)
     others_build = any(item.nodeid.startswith("tests/e2e/") for item in request.session.items)
 
     def built() -> str | None:
