@@ -74,6 +74,14 @@ async def unpurged(connection: AsyncConnection, tenant_id: UUID, host: str) -> f
     return frozenset(rows)
 
 
+async def unpurged_hosts(connection: AsyncConnection, tenant_id: UUID) -> frozenset[str]:
+    """Return the hosts on which something has to be purged."""
+    rows = await fetch_all(
+        connection, SQL.load_unpurged_hosts, lambda host: host, tenant_id=tenant_id
+    )
+    return frozenset(rows)
+
+
 async def add_purges(
     connection: AsyncConnection, tenant_id: UUID, host: str, names: Collection[str]
 ) -> None:
@@ -81,6 +89,14 @@ async def add_purges(
     for name in names:
         values = {"tenant_id": tenant_id, "host": host, "name": name}
         await connection.execute(SQL.add_purge, values)
+
+
+async def remove_purges(
+    connection: AsyncConnection, tenant_id: UUID, host: str, names: Collection[str]
+) -> None:
+    """Forget what has been purged."""
+    values = {"tenant_id": tenant_id, "host": host, "names": list(names)}
+    await connection.execute(SQL.remove_purges, values)
 
 
 def _identity(

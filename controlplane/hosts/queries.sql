@@ -31,3 +31,44 @@ select name from oltp.purges where tenant_id = :tenant_id and host = :host
 -- name: add_purge
 insert into oltp.purges (tenant_id, host, name) values (:tenant_id, :host, :name)
 on conflict do nothing
+
+-- name: load_unpurged_hosts
+select distinct host from oltp.purges where tenant_id = :tenant_id
+
+-- name: remove_purges
+delete from oltp.purges
+where tenant_id = :tenant_id and host = :host and name = any(cast(:names as text[]))
+
+-- name: load_held_mail
+select host, address, size, is_ours, confirmed from oltp.held_mail
+where tenant_id = :tenant_id order by host, address
+
+-- name: expect_mail
+insert into oltp.held_mail (tenant_id, host, address, size, is_ours)
+values (:tenant_id, :host, :address, 0, true)
+on conflict do nothing
+
+-- name: save_held_mail
+insert into oltp.held_mail (tenant_id, host, address, size, is_ours)
+values (:tenant_id, :host, :address, :size, :is_ours)
+on conflict (tenant_id, host, address) do update
+set size = excluded.size, is_ours = excluded.is_ours
+
+-- name: drop_held_mail
+delete from oltp.held_mail
+where tenant_id = :tenant_id and host = :host and address <> all(cast(:addresses as text[]))
+
+-- name: confirm_mail
+update oltp.held_mail set confirmed = host || '/' || address = any(cast(:names as text[]))
+where tenant_id = :tenant_id
+
+-- name: drop_mail_of_others
+delete from oltp.held_mail
+where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
+
+-- name: drop_identities
+delete from oltp.identities
+where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
+
+-- name: drop_purges
+delete from oltp.purges where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))

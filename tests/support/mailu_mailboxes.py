@@ -9,10 +9,9 @@ from controlplane.ansible.faults import UNREACHABLE
 from controlplane.mailboxes.answering import answered
 from controlplane.mailboxes.repository import Question
 from controlplane.mailu.api import Api
-from controlplane.mailu.applying import Record
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
-from controlplane.mailu.reconciling import reconcile
+from controlplane.mailu.reconciling import Removals, reconcile
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 from tests.support.mailu_admin import StandIn
 from tests.support.plain_http import plain_client
@@ -26,7 +25,9 @@ class StandInMailboxes:
         self.calls: list[tuple[str, str]] = []
         """Host and token of each."""
         self.dead = False
-        self.confirmed: tuple[str, ...] = ()
+        self.kept_files: set[str] = set()
+        """Names whose files cannot be removed."""
+        self.purged: list[str] = []
 
     def reconcile(
         self,
@@ -34,10 +35,8 @@ class StandInMailboxes:
         login: Login,
         token: str,
         tenants: Sequence[TenantMail],
+        removals: Removals,
         *,
-        unpurged: Collection[str],
-        confirmed: Collection[str],
-        record: Record,
         progress: Progress,
     ) -> Plan:
         """Reconcile the stand-in."""
@@ -45,14 +44,12 @@ class StandInMailboxes:
         if self.dead:
             raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
         with plain_client(self._admin.url) as http:
-            return reconcile(
-                Api(http, self._admin.token, f"host/{host.name}"),
-                tenants,
-                unpurged=unpurged,
-                confirmed=(*confirmed, *self.confirmed),
-                record=record,
-                progress=progress,
-            )
+            api = Api(http, self._admin.token, f"host/{host.name}")
+            return reconcile(api, tenants, removals, purge=self._purge, progress=progress)
+
+    def _purge(self, names: Collection[str]) -> Collection[str]:
+        self.purged += sorted(set(names) - self.kept_files)
+        return self.kept_files.intersection(names)
 
     def answer(
         self,

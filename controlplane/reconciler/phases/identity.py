@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from blueprint.document import Host
 from blueprint.mail_address import domain_of
 from blueprint.tenant import MailboxServer
 from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.hosts import held_mail
 from controlplane.hosts import identities as rows
+from controlplane.hosts.held_mail import HeldMail
 from controlplane.hosts.identities import Noted, noted
 from controlplane.mailboxes import repository
 from controlplane.mailboxes.answering import refused
@@ -24,6 +26,7 @@ from controlplane.mailu import faults
 from controlplane.mailu.comparison import Plan, Removal
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.of_blueprint import mail_of
+from controlplane.mailu.reconciling import Removals
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH, mailu_token
@@ -50,6 +53,9 @@ class Observed:
     now: datetime
     asked: frozenset[str] = frozenset()
     """Hosts about whose mailboxes something is asked."""
+    unpurged: frozenset[str] = frozenset()
+    """Hosts on which files of removed mailboxes are left."""
+    held: Sequence[HeldMail] = ()
 
 
 class Identity(Phase[Observed]):
@@ -72,8 +78,10 @@ class Identity(Phase[Observed]):
         async with session.read() as connection:
             found = await rows.load(connection, snapshot.tenant.id)
             questions = await repository.waiting(connection, snapshot.tenant.id)
+            unpurged = await rows.unpurged_hosts(connection, snapshot.tenant.id)
+            held = await held_mail.load(connection, snapshot.tenant.id)
         asked = frozenset(question.host for question in questions)
-        return Observed(found, session.clock(), asked)
+        return Observed(found, session.clock(), asked, unpurged, held)
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each host and domain; that of a host is about all else there."""
@@ -81,10 +89,11 @@ class Identity(Phase[Observed]):
         for host in snapshot.blueprint.hosts:
             own = [d.name for d in snapshot.blueprint.domains if d.mail_host == host.primary.helo]
             row = observed.rows.get(host.name)
+            confirmed = _confirmed(observed.held, host.name)
             parts: dict[str, str | None] = {subject(Kind.HOST, host.name): None}
             parts |= {subject(Kind.DOMAIN, name): name for name in own}
             for part, domain in parts.items():
-                verdicts[part] = _verdict(host, row, domain, own, snapshot)
+                verdicts[part] = _verdict(host, row, confirmed, domain, own, snapshot)
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
@@ -104,56 +113,75 @@ class Identity(Phase[Observed]):
         """Reconcile one host, and answer what is asked about its mailboxes."""
         name = step.subject.partition("/")[2]
         [host] = [host for host in snapshot.blueprint.hosts if host.name == name]
+        kept = None
         if step.operation == "identify":
-            await self._identify(host, snapshot, session, progress)
+            kept = await self._identify(host, snapshot, session, progress)
         await self._answer(host, snapshot, session, progress)
+        if kept is not None:
+            raise kept
 
     async def _identify(
         self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
-    ) -> None:
-        """Reconcile one host; what keeps it from ending is kept, and changes nothing else."""
-        name = host.name
-        row = rows.Identity(
-            name,
-            _digest(mail_of(snapshot.blueprint, host)),
-            snapshot.hosts[name].applied_digest,
-            session.clock(),
-        )
+    ) -> Fault | None:
+        """Reconcile one host; what keeps it from ending is kept, and changes nothing else.
+
+        Return the fault of mail that is kept since no person has agreed to destroy it.
+        """
+        name, tenant = host.name, snapshot.tenant.id
+        mail = mail_of(snapshot.blueprint, host)
+        async with session.begin() as connection:
+            await held_mail.expect(connection, tenant, name, [box.address for box in mail.mailboxes])
+            confirmed = _confirmed(await held_mail.load(connection, tenant), name)
+        applied = snapshot.hosts[name].applied_digest
+        row = rows.Identity(name, _digest(mail, confirmed), applied, session.clock())
         try:
-            plan = await self._reconciled(host, snapshot, session, progress)
+            plan = await self._reconciled(host, mail, confirmed, snapshot, session, progress)
         except Fault as fault:
             progress(f"{name}: {fault.sentence}")
-            row = replace(row, trouble=noted("", fault))
-        else:
-            found = tuple(noted(finding.subject, finding.fault) for finding in plan.findings)
-            row = replace(row, findings=found)
+            async with session.begin() as connection:
+                await rows.save(connection, tenant, replace(row, trouble=noted("", fault)))
+            return None
+        row = replace(
+            row,
+            digest=_digest(mail, confirmed & plan.mail.keys()),
+            findings=tuple(noted(found.subject, found.fault) for found in plan.findings),
+        )
         async with session.begin() as connection:
-            await rows.save(connection, snapshot.tenant.id, row)
+            await rows.save(connection, tenant, row)
+            await rows.remove_purges(connection, tenant, name, plan.present)
+            await held_mail.save(connection, tenant, name, plan.mail)
+        kept = (found.fault for found in plan.findings if found.fault.code is faults.HOLDS_MAIL)
+        return next(kept, None)
 
     async def _reconciled(
-        self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
+        self,
+        host: Host,
+        mail: TenantMail,
+        confirmed: Collection[str],
+        snapshot: Snapshot,
+        session: Session,
+        progress: Progress,
     ) -> Plan:
         tenant = snapshot.tenant.id
         async with session.read() as connection:
             unpurged = await rows.unpurged(connection, tenant, host.name)
         loop = asyncio.get_running_loop()
 
-        async def keep(removal: Removal) -> None:
+        def stored(change: Coroutine[None, None, None]) -> None:
+            asyncio.run_coroutine_threadsafe(change, loop).result()
+
+        async def change(act: Callable[..., Coroutine[None, None, None]], names: Collection[str]) -> None:
             async with session.begin() as connection:
-                names = {removal.key, *removal.users}
-                await rows.add_purges(connection, tenant, host.name, names)
+                await act(connection, tenant, host.name, names)
 
-        def record(removal: Removal) -> None:
-            asyncio.run_coroutine_threadsafe(keep(removal), loop).result()
-
+        removals = Removals(
+            confirmed,
+            unpurged,
+            lambda removal: stored(change(rows.add_purges, {removal.key, *removal.users})),
+            lambda names: stored(change(rows.remove_purges, names)),
+        )
         return await asyncio.to_thread(
-            self._mailboxes.reconcile,
-            *_way(host, snapshot),
-            [mail_of(snapshot.blueprint, host)],
-            unpurged=unpurged,
-            confirmed=(),
-            record=record,
-            progress=progress,
+            self._mailboxes.reconcile, *_way(host, snapshot), [mail], removals, progress=progress
         )
 
     async def _answer(
@@ -199,18 +227,20 @@ def _hosts(snapshot: Snapshot) -> list[Host]:
 
 def _is_due(host: Host, observed: Observed, snapshot: Snapshot) -> bool:
     row = observed.rows.get(host.name)
-    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host)):
+    confirmed = _confirmed(observed.held, host.name)
+    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host), confirmed):
         return True
     known = snapshot.hosts.get(host.name)
     if known is not None and row.configured != known.applied_digest:
         return True
-    soon = row.trouble is not None and row.trouble.retryable
+    soon = host.name in observed.unpurged or (row.trouble is not None and row.trouble.retryable)
     return observed.now - row.at >= (RETRIED if soon else AGAIN)
 
 
 def _verdict(
     host: Host,
     row: rows.Identity | None,
+    confirmed: Collection[str],
     domain: str | None,
     domains: Sequence[str],
     snapshot: Snapshot,
@@ -221,7 +251,7 @@ def _verdict(
     """
     if host.mail is not MailboxServer.MAILU or host.is_retired:
         return ok("NoMailu", "people do not log in on its host")
-    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host)):
+    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host), confirmed):
         return unknown("NotReconciled", "the document was not brought to the host yet")
     if row.trouble is not None:
         judge = unknown if row.trouble.retryable else bad
@@ -239,5 +269,11 @@ def _concerned(finding: Noted, domains: Sequence[str]) -> str | None:
     return name if name in domains else None
 
 
-def _digest(mail: TenantMail) -> str:
-    return hashlib.sha256(repr(mail).encode()).hexdigest()
+def _confirmed(held: Sequence[HeldMail], host: str) -> frozenset[str]:
+    """Return the mailboxes of a host whose mail may be destroyed."""
+    return frozenset(each.address for each in held if each.host == host and each.confirmed)
+
+
+def _digest(mail: TenantMail, confirmed: Collection[str]) -> str:
+    content = repr((mail, sorted(confirmed)))
+    return hashlib.sha256(content.encode()).hexdigest()
