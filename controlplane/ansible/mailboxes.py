@@ -5,11 +5,13 @@ from __future__ import annotations
 import ssl
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
 
 from controlplane.ansible.purging import purge
+from controlplane.ansible.sessions import end_sessions
 from controlplane.ansible.shell import OpenSsh
 from controlplane.mailboxes.answering import answered
 from controlplane.mailboxes.repository import Question
@@ -17,6 +19,7 @@ from controlplane.mailu.api import Api
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.reconciling import Removals, reconcile
+from controlplane.mailu.stopping import Stops, apply_stops
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 
 ADMIN, PORT = "192.168.203.3", 8080
@@ -36,6 +39,7 @@ class HostMailboxes:
         token: str,
         tenants: Sequence[TenantMail],
         removals: Removals,
+        stops: Stops,
         *,
         progress: Progress,
     ) -> Plan:
@@ -50,7 +54,27 @@ class HostMailboxes:
             return left
 
         with self._api(host, login, token) as api:
-            return reconcile(api, tenants, removals, purge=purged, progress=say)
+            return reconcile(
+                api,
+                tenants,
+                removals,
+                stops,
+                purge=purged,
+                end_sessions=partial(end_sessions, host, login),
+                progress=say,
+            )
+
+    def stop(
+        self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
+    ) -> None:
+        """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
+        with self._api(host, login, token) as api:
+            apply_stops(
+                api,
+                stops,
+                end_sessions=partial(end_sessions, host, login),
+                progress=lambda line: progress(f"{host.name}: {line}"),
+            )
 
     def answer(
         self,

@@ -1,4 +1,4 @@
-"""Removes the files of mailboxes and domains that Mailu has forgotten: it leaves them on the host."""
+"""Removes the files of mailboxes and domains that Mailu leaves on a host when they are removed."""
 
 from __future__ import annotations
 
@@ -7,18 +7,15 @@ from collections.abc import Collection
 
 from blueprint.naming import RESERVED_SELECTORS
 from controlplane.ansible.faults import UNREACHABLE
+from controlplane.ansible.sessions import DIRECTORY, ending
 from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import Login, ObservedHost
 
-DIRECTORY = "/mailu"
-"""Of everything that Mailu stores (`mailu_directory` of the role)."""
 AT_ONCE = 500
 """Names in one command, whose length has a limit."""
 SCRIPT = """\
 cd {directory} || exit 1
-kick='for user; do doveadm kick "$user"; done'
-timeout 60 docker compose exec -T imap sh -c "$kick" sh {sessions} >/dev/null 2>&1
-remove() {{
+{ending}remove() {{
     case $1 in
         */*) echo "$1"; return;;
         *@*) set -- "$1" "mail/$1";;
@@ -54,7 +51,7 @@ def purge_command(names: Collection[str], directory: str = DIRECTORY) -> str:
     sessions = [name if "@" in name else f"*@{name}" for name in names]
     return SCRIPT.format(
         directory=shlex.quote(directory),
-        sessions=shlex.join(sessions),
+        ending=ending(sessions),
         keys=" ".join(f'"dkim/$1.{selector}.key"' for selector in RESERVED_SELECTORS),
         names=shlex.join(names),
     )

@@ -66,7 +66,8 @@ async def forget_other_hosts(
 ) -> None:
     """Forget the mailboxes of hosts that do not exist any more."""
     values = {"tenant_id": tenant_id, "hosts": list(hosts)}
-    for statement in (SQL.drop_mail_of_others, SQL.drop_identities, SQL.drop_purges):
+    drops = (SQL.drop_mail_of_others, SQL.drop_identities, SQL.drop_purges, SQL.drop_closed)
+    for statement in drops:
         await connection.execute(statement, values)
 
 

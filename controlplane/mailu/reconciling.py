@@ -1,4 +1,4 @@
-"""One run over a host: observe, compare, apply, purge, and look again at what is left."""
+"""One run over a host: observe, compare, apply, purge, stop, and look again at what is left."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from controlplane.mailu.applying import Record, apply
 from controlplane.mailu.comparison import Plan, Removal, compare
 from controlplane.mailu.declared import TenantMail, declared
 from controlplane.mailu.observed import observe
+from controlplane.mailu.stopping import EndSessions, Stops, apply_stops
 
 Purge = Callable[[Collection[str]], Collection[str]]
 """Removes the files of mailboxes and domains that are gone; returns those whose files are left."""
@@ -33,8 +34,10 @@ def reconcile(
     api: Api,
     tenants: Sequence[TenantMail],
     removals: Removals,
+    stops: Stops,
     *,
     purge: Purge,
+    end_sessions: EndSessions,
     progress: Callable[[str], None],
 ) -> Plan:
     """Bring a host to what its tenants declare, and return what is left; raises a fault.
@@ -68,4 +71,5 @@ def reconcile(
     ):
         progress(line)
     left |= purge_all(removed)
+    apply_stops(api, stops, end_sessions=end_sessions, progress=progress)
     return compare(wanted, observe(api, wanted), left)

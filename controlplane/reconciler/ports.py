@@ -12,6 +12,7 @@ from controlplane.mailboxes.repository import Question
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.reconciling import Removals
+from controlplane.mailu.stopping import Stops
 from kit.faults import Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
@@ -292,10 +293,16 @@ class Mailboxes(Protocol):
         token: str,
         tenants: Sequence[TenantMail],
         removals: Removals,
+        stops: Stops,
         *,
         progress: Progress,
     ) -> Plan:
         """Bring a host to what its tenants declare, and return what is left; raises a fault."""
+
+    def stop(
+        self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
+    ) -> None:
+        """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
 
     def answer(
         self,

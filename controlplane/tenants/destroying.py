@@ -39,9 +39,7 @@ async def agree(
 def _destroyed(held: Collection[HeldMail], blueprint: Blueprint) -> list[HeldMail]:
     """Return the mailboxes that a blueprint does not keep; foreign ones stay with their host."""
     hosts = {
-        host.primary.helo: host.name
-        for host in blueprint.hosts
-        if host.mail is MailboxServer.MAILU
+        host.primary.helo: host.name for host in blueprint.hosts if host.mail is MailboxServer.MAILU
     }
     domains = {domain.name: hosts.get(domain.mail_host) for domain in blueprint.domains}
     declared = {(domains[box.domain], box.address) for box in blueprint.mailboxes}

@@ -12,6 +12,7 @@ from controlplane.mailu.api import Api
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.reconciling import Removals, reconcile
+from controlplane.mailu.stopping import Stops, apply_stops
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 from tests.support.mailu_admin import StandIn
 from tests.support.plain_http import plain_client
@@ -28,6 +29,8 @@ class StandInMailboxes:
         self.kept_files: set[str] = set()
         """Names whose files cannot be removed."""
         self.purged: list[str] = []
+        self.ended: list[str] = []
+        """Mailboxes whose sessions were ended."""
 
     def reconcile(
         self,
@@ -36,6 +39,7 @@ class StandInMailboxes:
         token: str,
         tenants: Sequence[TenantMail],
         removals: Removals,
+        stops: Stops,
         *,
         progress: Progress,
     ) -> Plan:
@@ -45,7 +49,26 @@ class StandInMailboxes:
             raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
         with plain_client(self._admin.url) as http:
             api = Api(http, self._admin.token, f"host/{host.name}")
-            return reconcile(api, tenants, removals, purge=self._purge, progress=progress)
+            return reconcile(
+                api,
+                tenants,
+                removals,
+                stops,
+                purge=self._purge,
+                end_sessions=self.ended.extend,
+                progress=progress,
+            )
+
+    def stop(
+        self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
+    ) -> None:
+        """Stop and start mailboxes of the stand-in."""
+        self.calls.append((host.name, token))
+        if self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        with plain_client(self._admin.url) as http:
+            api = Api(http, self._admin.token, f"host/{host.name}")
+            apply_stops(api, stops, end_sessions=self.ended.extend, progress=progress)
 
     def _purge(self, names: Collection[str]) -> Collection[str]:
         self.purged += sorted(set(names) - self.kept_files)

@@ -95,6 +95,10 @@ class NoMailboxes:
         """Refuse."""
         raise AssertionError(f"{host.name} has no mailboxes in Mailu")
 
+    def stop(self, host: ObservedHost, *_: object, **__: object) -> None:
+        """Refuse."""
+        raise AssertionError(f"{host.name} has no mailboxes in Mailu")
+
     def answer(self, host: ObservedHost, *_: object) -> list[dict[str, object]]:
         """Refuse."""
         raise AssertionError(f"{host.name} has no mailboxes in Mailu")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from blueprint.document import Host
 from blueprint.mail_address import domain_of
@@ -23,10 +24,12 @@ from controlplane.hosts.identities import Noted, noted
 from controlplane.mailboxes import repository
 from controlplane.mailboxes.answering import refused
 from controlplane.mailu import faults
-from controlplane.mailu.comparison import Plan, Removal
+from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.of_blueprint import mail_of
 from controlplane.mailu.reconciling import Removals
+from controlplane.mailu.stopping import Stops
+from controlplane.reconciler.peoples_stops import stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH, mailu_token
@@ -35,6 +38,8 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
+from sender.schemas import Stop
+from sender.stops import stops_of
 
 AGAIN = timedelta(hours=6)
 """After which a host is looked at although nothing has changed."""
@@ -56,6 +61,7 @@ class Observed:
     unpurged: frozenset[str] = frozenset()
     """Hosts on which files of removed mailboxes are left."""
     held: Sequence[HeldMail] = ()
+    stops: Sequence[Stop] = ()
 
 
 class Identity(Phase[Observed]):
@@ -80,8 +86,9 @@ class Identity(Phase[Observed]):
             questions = await repository.waiting(connection, snapshot.tenant.id)
             unpurged = await rows.unpurged_hosts(connection, snapshot.tenant.id)
             held = await held_mail.load(connection, snapshot.tenant.id)
+            stops = await stops_of(connection, snapshot.tenant.id)
         asked = frozenset(question.host for question in questions)
-        return Observed(found, session.clock(), asked, unpurged, held)
+        return Observed(found, session.clock(), asked, unpurged, held, stops)
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each host and domain; that of a host is about all else there."""
@@ -97,11 +104,17 @@ class Identity(Phase[Observed]):
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
-        """Return the hosts whose turn it is, and those about which something is asked."""
+        """Return the hosts whose turn it is, and those about which something is asked.
+
+        First a stop: it waits for nothing.
+        """
         steps = []
         for host in _hosts(snapshot):
-            part = subject(Kind.HOST, host.name)
-            if _is_due(host, observed, snapshot):
+            part, row = subject(Kind.HOST, host.name), observed.rows.get(host.name)
+            stopped_now = stopped(mail_of(snapshot.blueprint, host), observed.stops)
+            if row is not None and row.stopped != stopped_now:
+                steps.append(Step(part, operation="stop", maintenance=True, urgent=True))
+            elif _is_due(host, observed, snapshot):
                 steps.append(Step(part, operation="identify"))
             elif host.name in observed.asked:
                 steps.append(Step(part, operation="answer", maintenance=True))
@@ -110,11 +123,13 @@ class Identity(Phase[Observed]):
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Reconcile one host, and answer what is asked about its mailboxes."""
+        """Stop or reconcile one host, and answer what is asked about its mailboxes."""
         name = step.subject.partition("/")[2]
         [host] = [host for host in snapshot.blueprint.hosts if host.name == name]
         kept = None
-        if step.operation == "identify":
+        if step.operation == "stop":
+            await self._stop(host, snapshot, session, progress)
+        elif step.operation == "identify":
             kept = await self._identify(host, snapshot, session, progress)
         await self._answer(host, snapshot, session, progress)
         if kept is not None:
@@ -130,14 +145,19 @@ class Identity(Phase[Observed]):
         name, tenant = host.name, snapshot.tenant.id
         mail = mail_of(snapshot.blueprint, host)
         async with session.begin() as connection:
-            await held_mail.expect(connection, tenant, name, [box.address for box in mail.mailboxes])
+            await held_mail.expect(
+                connection, tenant, name, [box.address for box in mail.mailboxes]
+            )
             confirmed = _confirmed(await held_mail.load(connection, tenant), name)
+            before = (await rows.load(connection, tenant)).get(name)
         applied = snapshot.hosts[name].applied_digest
         row = rows.Identity(name, _digest(mail, confirmed), applied, session.clock())
+        stops = await _stops(mail, host, snapshot, session)
         try:
-            plan = await self._reconciled(host, mail, confirmed, snapshot, session, progress)
+            plan = await self._reconciled(host, mail, confirmed, stops, snapshot, session, progress)
         except Fault as fault:
             progress(f"{name}: {fault.sentence}")
+            row = replace(row, stopped=before.stopped if before else frozenset())
             async with session.begin() as connection:
                 await rows.save(connection, tenant, replace(row, trouble=noted("", fault)))
             return None
@@ -145,6 +165,7 @@ class Identity(Phase[Observed]):
             row,
             digest=_digest(mail, confirmed & plan.mail.keys()),
             findings=tuple(noted(found.subject, found.fault) for found in plan.findings),
+            stopped=frozenset(stops.wanted),
         )
         async with session.begin() as connection:
             await rows.save(connection, tenant, row)
@@ -158,31 +179,40 @@ class Identity(Phase[Observed]):
         host: Host,
         mail: TenantMail,
         confirmed: Collection[str],
+        stops: Stops,
         snapshot: Snapshot,
         session: Session,
         progress: Progress,
     ) -> Plan:
-        tenant = snapshot.tenant.id
         async with session.read() as connection:
-            unpurged = await rows.unpurged(connection, tenant, host.name)
-        loop = asyncio.get_running_loop()
-
-        def stored(change: Coroutine[None, None, None]) -> None:
-            asyncio.run_coroutine_threadsafe(change, loop).result()
-
-        async def change(act: Callable[..., Coroutine[None, None, None]], names: Collection[str]) -> None:
-            async with session.begin() as connection:
-                await act(connection, tenant, host.name, names)
-
+            unpurged = await rows.unpurged(connection, snapshot.tenant.id, host.name)
+        store = _storing(host, snapshot, session)
         removals = Removals(
             confirmed,
             unpurged,
-            lambda removal: stored(change(rows.add_purges, {removal.key, *removal.users})),
-            lambda names: stored(change(rows.remove_purges, names)),
+            lambda removal: store(rows.add_purges, {removal.key, *removal.users}),
+            lambda names: store(rows.remove_purges, names),
         )
         return await asyncio.to_thread(
-            self._mailboxes.reconcile, *_way(host, snapshot), [mail], removals, progress=progress
+            self._mailboxes.reconcile,
+            *_way(host, snapshot),
+            [mail],
+            removals,
+            stops,
+            progress=progress,
         )
+
+    async def _stop(
+        self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        """Stop and start what is to be, and nothing else; raises a fault."""
+        stops = await _stops(mail_of(snapshot.blueprint, host), host, snapshot, session)
+        way = _way(host, snapshot)
+        await asyncio.to_thread(self._mailboxes.stop, *way, stops, progress=progress)
+        async with session.begin() as connection:
+            row = (await rows.load(connection, snapshot.tenant.id))[host.name]
+            row = replace(row, stopped=frozenset(stops.wanted))
+            await rows.save(connection, snapshot.tenant.id, row)
 
     async def _answer(
         self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
@@ -206,6 +236,35 @@ class Identity(Phase[Observed]):
             for question, answer in zip(taken, given, strict=True):
                 await repository.answer(connection, question, answer)
                 progress(f"{host.name}: {question.action} of {question.address}")
+
+
+def _storing(host: Host, snapshot: Snapshot, session: Session) -> Callable[..., None]:
+    """Return what a thread stores changes of a host's rows with, before it goes on."""
+    loop = asyncio.get_running_loop()
+
+    async def change(act: Callable[..., Coroutine[None, None, None]], what: object) -> None:
+        async with session.begin() as connection:
+            await act(connection, snapshot.tenant.id, host.name, what)
+
+    def store(act: Callable[..., Coroutine[None, None, None]], what: object) -> None:
+        asyncio.run_coroutine_threadsafe(change(act, what), loop).result()
+
+    return store
+
+
+async def _stops(mail: TenantMail, host: Host, snapshot: Snapshot, session: Session) -> Stops:
+    """Return what is stopped now on a host: a stop may be younger than the pass."""
+    async with session.read() as connection:
+        stops = await stops_of(connection, snapshot.tenant.id)
+        closed = await rows.closed(connection, snapshot.tenant.id, host.name)
+    store = _storing(host, snapshot, session)
+    return Stops(
+        snapshot.tenant.name,
+        stopped(mail, stops),
+        closed,
+        partial(store, rows.add_closed),
+        partial(store, rows.remove_closed),
+    )
 
 
 def _way(host: Host, snapshot: Snapshot) -> tuple[ObservedHost, Login, str]:

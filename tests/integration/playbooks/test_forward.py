@@ -18,6 +18,7 @@ from controlplane.ansible.shell import OpenSsh
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.faults import TOKEN_REFUSED, UNREACHABLE
 from controlplane.mailu.reconciling import Removals
+from controlplane.mailu.stopping import Stops
 from controlplane.reconciler.ports import Login, ObservedAddress, ObservedHost
 from tests.support.faults import fault_shown
 from tests.support.mailu_admin import StandIn, stand_in, valkey_on_tcp
@@ -136,6 +137,7 @@ def reconciled(ssh: ForwardingPort, private_key: str, token: str, lines: list[st
         token,
         [ACME],
         Removals((), (), lambda _: None, lambda _: None),
+        Stops("acme", (), (), lambda _: None, lambda _: None),
         progress=lines.append,
     )
 
