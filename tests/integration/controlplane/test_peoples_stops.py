@@ -1,4 +1,4 @@
-"""A stop ends people's outgoing mail too, whatever else is wrong; a start restores what it ended."""
+"""A stop ends people's mail too, whatever else is wrong; a start restores what it ended."""
 
 from __future__ import annotations
 
