@@ -46,8 +46,8 @@ def test_a_mailbox_goes_with_its_mail_and_no_other(host: Path) -> None:
     assert purged(host, "ann@acme.example") == ["end"]
     assert before - left(host) == {"ann@acme.example"}
     called = (host.parent / "called").read_text().splitlines()
-    assert called[:4] == ["compose", "exec", "-T", "imap"]
-    assert called[-1] == "ann@acme.example"
+    assert [each for each in called if each in ("front", "imap")] == ["front", "imap"]
+    assert called.count("ann@acme.example") == 2
 
 
 def test_a_domain_goes_with_its_keys_and_all_its_mail(host: Path) -> None:
