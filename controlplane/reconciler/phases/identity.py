@@ -111,9 +111,12 @@ class Identity(Phase[Observed]):
         steps = []
         for host in _hosts(snapshot):
             part, row = subject(Kind.HOST, host.name), observed.rows.get(host.name)
-            stopped_now = stopped(mail_of(snapshot.blueprint, host), observed.stops)
+            mail = mail_of(snapshot.blueprint, host)
+            stopped_now = stopped(host.name, mail, observed.held, observed.stops)
             if row is not None and row.stopped != stopped_now:
                 steps.append(Step(part, operation="stop", maintenance=True, urgent=True))
+            elif host.is_retired:
+                continue
             elif _is_due(host, observed, snapshot):
                 steps.append(Step(part, operation="identify"))
             elif host.name in observed.asked:
@@ -256,11 +259,12 @@ async def _stops(mail: TenantMail, host: Host, snapshot: Snapshot, session: Sess
     """Return what is stopped now on a host: a stop may be younger than the pass."""
     async with session.read() as connection:
         stops = await stops_of(connection, snapshot.tenant.id)
+        held = await held_mail.load(connection, snapshot.tenant.id)
         closed = await rows.closed(connection, snapshot.tenant.id, host.name)
     store = _storing(host, snapshot, session)
     return Stops(
         snapshot.tenant.name,
-        stopped(mail, stops),
+        stopped(host.name, mail, held, stops),
         closed,
         partial(store, rows.add_closed),
         partial(store, rows.remove_closed),
@@ -275,12 +279,12 @@ def _way(host: Host, snapshot: Snapshot) -> tuple[ObservedHost, Login, str]:
 
 
 def _hosts(snapshot: Snapshot) -> list[Host]:
-    """Return the hosts with Mailu that exist."""
+    """Return the hosts with Mailu that exist, also those that are kept until they are drained."""
     existing = {host.name for host in snapshot.cloud.hosts if host.primary_ip is not None}
     return [
         host
         for host in snapshot.blueprint.hosts
-        if host.mail is MailboxServer.MAILU and not host.is_retired and host.name in existing
+        if host.mail is MailboxServer.MAILU and host.name in existing
     ]
 
 

@@ -183,3 +183,16 @@ async def test_a_stop_that_was_killed_is_undone_by_the_start(
     assert enabled(admin) == {ANN}
     await change(stepped, "start", "mailbox", BOB)
     assert enabled(admin) == {ANN, BOB}
+
+
+async def test_a_mailbox_that_is_given_up_is_stopped_as_long_as_it_is_there(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await running(stepped, admin)
+    async with stepped.database.begin(CONTROLLER) as connection:
+        await connection.execute(text("delete from oltp.held_mail"))
+    await stepped.apply(**SPEC | {"mailboxes": SPEC["mailboxes"][:1]})
+    await look(stepped)
+    assert (await stepped.condition("Stalled"))[0] == "True"
+    await change(stepped, "stop", "tenant", "acme")
+    assert enabled(admin) == set()
