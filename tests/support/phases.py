@@ -111,6 +111,9 @@ class RightMailboxes:
         """Find nothing to do."""
         return Plan()
 
+    def stop(self, *_: object, **__: object) -> None:
+        """Find nothing to do."""
+
     def answer(self, *_: object) -> list[dict[str, object]]:
         """Answer nothing: a test that asks has another double."""
         return []
