@@ -116,6 +116,7 @@ class RecordType(StrEnum):
     MX = "MX"
     TXT = "TXT"
     CNAME = "CNAME"
+    SRV = "SRV"
 
 
 class Rule(StrEnum):

@@ -9,10 +9,11 @@ from functools import partial
 from urllib.parse import quote
 
 from blueprint import naming
+from blueprint.client_services import services
 from blueprint.document import Dkim, Domain, Host, HostName, PublicKeys, Record, RecordType, Rule
 from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
-from blueprint.tenant import Dns, DomainName
+from blueprint.tenant import Dns, DomainName, MailboxServer
 
 COMMENT_LIMIT = 100
 MX_PRIORITY = 10
@@ -156,6 +157,7 @@ def domain_records(
         yield zone.record(f"{name}/MX", name, RecordType.MX, domain.mail_host, priority=MX_PRIORITY)
         yield zone.record(f"{name}/SPF", name, RecordType.TXT, _spf(hosts, "~all"))
         yield from _of_sent_mail(domain, zone, ours, hosts, public, platform)
+        yield from _for_clients(domain, zone, hosts)
     yield from _reports(domain, ours, platform)
 
 
@@ -245,6 +247,19 @@ def _sending(
     for selector, content in keys.items():
         signed = at(f"{selector}._domainkey.{name}")
         yield zone.record(f"{name}/DKIM/{selector}", signed, RecordType.TXT, content)
+
+
+def _for_clients(domain: Domain, zone: _Zone, hosts: tuple[Host, ...]) -> Iterator[Record]:
+    """Yield by what mail clients find the mailboxes of a domain, where people log in to them.
+
+    No mail waits for it. A manual zone has none: its owner sets records once, and only what mail
+    needs.
+    """
+    with_login = {host.primary.helo for host in hosts if host.mail is MailboxServer.MAILU}
+    if domain.mail_host in with_login:
+        for service in services(domain.mail_host):
+            key, name = f"{domain.name}/{service.label}", f"{service.label}.{domain.name}"
+            yield zone.record(key, name, RecordType.SRV, service.content, rule=Rule.OPTIONAL)
 
 
 def _links(

@@ -71,14 +71,15 @@ class Api:
         """POST a document."""
         return _read(self._request("POST", path, json=body, params=query), model)
 
-    def delete(self, path: str) -> None:
+    def delete(self, path: str, **query: Any) -> None:
         """DELETE."""
-        self._request("DELETE", path)
+        self._request("DELETE", path, params=query)
 
-    def apply(self, tenant: Tenant) -> tuple[str, TenantView]:
+    def apply(self, tenant: Tenant, **query: Any) -> tuple[str, TenantView]:
         """Write a tenant's document; return created, configured or unchanged, and the tenant."""
         path = tenant_path(tenant.metadata.name)
-        response = self._request("PUT", path, json=tenant.model_dump(mode="json", by_alias=True))
+        document = tenant.model_dump(mode="json", by_alias=True)
+        response = self._request("PUT", path, json=document, params=query)
         return response.headers.get("Penguin-Outcome", ""), _read(response, TenantView)
 
     def render(self, tenant: Tenant) -> Blueprint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from blueprint.loading import Source
 from cli import files, wait
 from cli.api import Api, connect
 from cli.conditions import of_subject, sentence
+from cli.consent import DestroyMailOption, destroying
 from cli.delete import ForgetOption, forget
 from cli.dry_run import DryRun, on_client, on_server
 from cli.faults import USAGE
@@ -39,6 +40,7 @@ def apply(
         ),
     ] = DryRun.NONE,
     forget_zone: ForgetOption = None,
+    yes_destroy_mail: DestroyMailOption = False,
     recursive: Annotated[  # noqa: ARG001 - a habit from kubectl
         bool, typer.Option("--recursive", "-R", help="always so: directories are read in depth")
     ] = True,
@@ -56,15 +58,18 @@ def apply(
     if dry_run is DryRun.SERVER:
         _apply_each(sources, partial(on_server, api), output)
         return
-    _apply_each(sources, partial(_apply, api, forget_zone), output)
+    may_destroy = destroying(agreed=yes_destroy_mail)
+    _apply_each(sources, partial(_apply, api, forget_zone, may_destroy), output)
     for source in sources if until_ready else ():
         wait.for_condition(api, source.name, "Ready", limit, output)
         print(f"tenant/{source.name} condition met: Ready", file=progress_stream(output))
 
 
-def _apply(api: Api, forgotten: list[str] | None, source: Source) -> tuple[str, str]:
+def _apply(
+    api: Api, forgotten: list[str] | None, may_destroy: Mapping[str, bool], source: Source
+) -> tuple[str, str]:
     """Apply a document; return the outcome, and the line that tells it."""
-    outcome, tenant = api.apply(source.tenant)
+    outcome, tenant = api.apply(source.tenant, **may_destroy)
     forget(api, source.name, forgotten)
     return outcome, _result(source.name, outcome, tenant)
 

@@ -3,9 +3,25 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from cli.environment import environment
 from cli.faults import UNCONFIRMED
+
+DestroyMailOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes-destroy-mail",
+        help="agree that mail of people is destroyed; the refusal without it says how much",
+    ),
+]
+
+
+def destroying(*, agreed: bool) -> dict[str, bool]:
+    """Return the parameters of a request that may destroy mail."""
+    return {"destroy_mail": True} if agreed else {}
 
 
 def require_consent(question: str, command: str) -> None:

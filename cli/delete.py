@@ -8,7 +8,7 @@ import typer
 
 from cli import wait
 from cli.api import Api, connect, tenant_path
-from cli.consent import require_consent
+from cli.consent import DestroyMailOption, destroying, require_consent
 from cli.names import TenantArgument, tenant_name
 from cli.output import Format, OutputOption, print_result
 from cli.release import lost, release_now
@@ -36,6 +36,7 @@ def delete(
     at_once: Annotated[
         bool, typer.Option("--now", help="do not wait until its hosts have sent accepted mail")
     ] = False,
+    yes_destroy_mail: DestroyMailOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Delete a tenant: its mail stops, its servers and records are removed.
@@ -51,7 +52,7 @@ def delete(
         question += f" {lost(shown)}." if at_once else ""
         require_consent(question, f"penguin delete tenant/{name}{' --now' if at_once else ''}")
     forget(api, name, forget_zone)
-    api.delete(tenant_path(name))
+    api.delete(tenant_path(name), **destroying(agreed=yes_destroy_mail))
     if at_once:
         release_now(api, name, "the tenant is deleted with --now")
     result = {"kind": "tenant", "name": name, "outcome": "deleting"}

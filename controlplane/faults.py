@@ -242,6 +242,16 @@ HOST_MAIL_STAYS = FAULTS.code(
     "another.",
     example={"host": "mx1", "before": "none", "wanted": "mailu"},
 )
+DESTROYS_MAIL = FAULTS.code(
+    "tenant.destroys_mail",
+    message="this destroys {mailboxes} mailbox(es) with {megabytes} MB of mail: {names}",
+    remedy="repeat it with `--yes-destroy-mail` (`destroy_mail=true`), or keep them in the "
+    "document",
+    cause="A host with Mailu, a domain or a mailbox is given up that has mail of people; the "
+    "numbers are those of the last look at its host.",
+    example={"mailboxes": 1, "megabytes": 812, "names": "ann@acme.example on mx1"},
+    status=409,
+)
 STOPPED_BY_OPERATOR = FAULTS.code(
     "stop.by_operator",
     message="an operator stopped it: {reason}",

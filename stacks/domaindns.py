@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pulumi
 
 from blueprint.document import Record, RecordType
 from stacks import cloudflare
 
-ADOPTED_AS_IS = ("name", "content", "priority", "ttl", "proxied", "settings", "tags")
+if TYPE_CHECKING:  # it is a name for a dictionary in a module with all of the SDK's resources
+    from pulumi_cloudflare import DnsRecordDataArgsDict
+
+ADOPTED_AS_IS = ("name", "content", "data", "priority", "ttl", "proxied", "settings", "tags")
 """Properties that an import must not compare: the engine refuses a record that differs."""
 
 
@@ -38,7 +42,8 @@ class ZoneRecords(pulumi.ComponentResource):
             zone_id=self._zone_id,
             name=record.name,
             type=record.type,
-            content=_quoted(record, content),
+            content=None if record.type is RecordType.SRV else _quoted(record, content),
+            data=service_of(record),
             priority=record.priority,
             ttl=record.ttl,
             proxied=False,
@@ -61,6 +66,19 @@ def _quoted(record: Record, content: pulumi.Input[str]) -> pulumi.Input[str]:
     if record.type is not RecordType.TXT:
         return content
     return pulumi.Output.from_input(content).apply(strings)
+
+
+def service_of(record: Record) -> DnsRecordDataArgsDict | None:
+    """Return the fields of an SRV record: Cloudflare takes no text of it. None for other types."""
+    if record.type is not RecordType.SRV or record.content is None:
+        return None
+    priority, weight, port, target = record.content.split()
+    return {
+        "priority": int(priority),
+        "weight": int(weight),
+        "port": int(port),
+        "target": target,
+    }
 
 
 def strings(text: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from blueprint.document import Record, RecordType
-from stacks.domaindns import strings
+from stacks.domaindns import service_of, strings
 from stacks.lost_zones import prove_writable
 from stacks.state import Resource
 from stacks.zones import create_record
@@ -47,6 +47,8 @@ def _independent_texts(records: Sequence[Record]) -> Iterator[tuple[Record, str]
 def _is_changed(record: Record, row: Resource | None) -> bool:
     if row is None or record.content is None:
         return False
+    if record.type is RecordType.SRV:
+        return row.inputs.get("data") != service_of(record)
     is_text = record.type is RecordType.TXT
     content = strings(record.content) if is_text else record.content
     return (row.inputs.get("content"), row.inputs.get("priority")) != (content, record.priority)

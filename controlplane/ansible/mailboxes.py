@@ -5,18 +5,21 @@ from __future__ import annotations
 import ssl
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
 
+from controlplane.ansible.purging import purge
+from controlplane.ansible.sessions import end_sessions
 from controlplane.ansible.shell import OpenSsh
 from controlplane.mailboxes.answering import answered
 from controlplane.mailboxes.repository import Question
 from controlplane.mailu.api import Api
-from controlplane.mailu.applying import Record
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
-from controlplane.mailu.reconciling import reconcile
+from controlplane.mailu.reconciling import Removals, reconcile
+from controlplane.mailu.stopping import Stops, apply_stops
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 
 ADMIN, PORT = "192.168.203.3", 8080
@@ -35,20 +38,41 @@ class HostMailboxes:
         login: Login,
         token: str,
         tenants: Sequence[TenantMail],
+        removals: Removals,
+        stops: Stops,
         *,
-        unpurged: Collection[str],
-        confirmed: Collection[str],
-        record: Record,
         progress: Progress,
     ) -> Plan:
         """Bring a host to what its tenants declare, and return what is left; raises a fault."""
+
+        def say(line: str) -> None:
+            progress(f"{host.name}: {line}")
+
+        def purged(names: Collection[str]) -> Collection[str]:
+            left = purge(host, login, names)
+            say(f"removed the files of {len(names) - len(left)} name(s), {len(left)} left")
+            return left
+
         with self._api(host, login, token) as api:
             return reconcile(
                 api,
                 tenants,
-                unpurged=unpurged,
-                confirmed=confirmed,
-                record=record,
+                removals,
+                stops,
+                purge=purged,
+                end_sessions=partial(end_sessions, host, login),
+                progress=say,
+            )
+
+    def stop(
+        self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
+    ) -> None:
+        """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
+        with self._api(host, login, token) as api:
+            apply_stops(
+                api,
+                stops,
+                end_sessions=partial(end_sessions, host, login),
                 progress=lambda line: progress(f"{host.name}: {line}"),
             )
 

@@ -50,6 +50,8 @@ class Identity:
     at: datetime
     findings: tuple[Noted, ...] = ()
     trouble: Noted | None = None
+    stopped: frozenset[str] = frozenset()
+    """The mailboxes that were stopped."""
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, Identity]:
@@ -62,7 +64,9 @@ async def save(connection: AsyncConnection, tenant_id: UUID, identity: Identity)
     """Keep the last look at a host."""
     trouble = identity.trouble and json.dumps(asdict(identity.trouble))
     findings = json.dumps([asdict(finding) for finding in identity.findings])
-    values = {**vars(identity), "trouble": trouble, "findings": findings, "tenant_id": tenant_id}
+    stopped = sorted(identity.stopped)
+    values = {**vars(identity), "trouble": trouble, "findings": findings, "stopped": stopped}
+    values |= {"tenant_id": tenant_id}
     await connection.execute(SQL.save_identity, values)
 
 
@@ -70,6 +74,14 @@ async def unpurged(connection: AsyncConnection, tenant_id: UUID, host: str) -> f
     """Return the addresses and domains whose files are still on a host."""
     rows = await fetch_all(
         connection, SQL.load_purges, lambda name: name, tenant_id=tenant_id, host=host
+    )
+    return frozenset(rows)
+
+
+async def unpurged_hosts(connection: AsyncConnection, tenant_id: UUID) -> frozenset[str]:
+    """Return the hosts on which something has to be purged."""
+    rows = await fetch_all(
+        connection, SQL.load_unpurged_hosts, lambda host: host, tenant_id=tenant_id
     )
     return frozenset(rows)
 
@@ -83,10 +95,44 @@ async def add_purges(
         await connection.execute(SQL.add_purge, values)
 
 
+async def remove_purges(
+    connection: AsyncConnection, tenant_id: UUID, host: str, names: Collection[str]
+) -> None:
+    """Forget what has been purged."""
+    values = {"tenant_id": tenant_id, "host": host, "names": list(names)}
+    await connection.execute(SQL.remove_purges, values)
+
+
+async def closed(connection: AsyncConnection, tenant_id: UUID, host: str) -> frozenset[str]:
+    """Return the mailboxes of a host that were closed for a stop."""
+    rows = await fetch_all(
+        connection, SQL.load_closed, lambda address: address, tenant_id=tenant_id, host=host
+    )
+    return frozenset(rows)
+
+
+async def add_closed(connection: AsyncConnection, tenant_id: UUID, host: str, address: str) -> None:
+    """Keep that a mailbox is closed for a stop."""
+    values = {"tenant_id": tenant_id, "host": host, "address": address}
+    await connection.execute(SQL.add_closed, values)
+
+
+async def remove_closed(
+    connection: AsyncConnection, tenant_id: UUID, host: str, address: str
+) -> None:
+    """Forget a mailbox that was opened again."""
+    values = {"tenant_id": tenant_id, "host": host, "address": address}
+    await connection.execute(SQL.remove_closed, values)
+
+
 def _identity(
-    findings: list[Mapping[str, Any]], trouble: Mapping[str, Any] | None, **columns: Any
+    findings: list[Mapping[str, Any]],
+    trouble: Mapping[str, Any] | None,
+    stopped: list[str],
+    **columns: Any,
 ) -> Identity:
     return Identity(
+        stopped=frozenset(stopped),
         findings=tuple(Noted(**finding) for finding in findings),
         trouble=Noted(**trouble) if trouble else None,
         **columns,

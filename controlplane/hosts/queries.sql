@@ -15,15 +15,17 @@ set incarnation = excluded.incarnation, service_id = excluded.service_id,
     mail = excluded.mail, refused_digest = excluded.refused_digest
 
 -- name: load_identities
-select host, digest, configured, at, findings, trouble from oltp.identities
+select host, digest, configured, at, findings, trouble, stopped from oltp.identities
 where tenant_id = :tenant_id
 
 -- name: save_identity
-insert into oltp.identities (tenant_id, host, digest, configured, at, findings, trouble)
-values (:tenant_id, :host, :digest, :configured, :at, :findings, :trouble)
+insert into oltp.identities
+    (tenant_id, host, digest, configured, at, findings, trouble, stopped)
+values
+    (:tenant_id, :host, :digest, :configured, :at, :findings, :trouble, :stopped)
 on conflict (tenant_id, host) do update
 set digest = excluded.digest, configured = excluded.configured, at = excluded.at,
-    findings = excluded.findings, trouble = excluded.trouble
+    findings = excluded.findings, trouble = excluded.trouble, stopped = excluded.stopped
 
 -- name: load_purges
 select name from oltp.purges where tenant_id = :tenant_id and host = :host
@@ -31,3 +33,59 @@ select name from oltp.purges where tenant_id = :tenant_id and host = :host
 -- name: add_purge
 insert into oltp.purges (tenant_id, host, name) values (:tenant_id, :host, :name)
 on conflict do nothing
+
+-- name: load_unpurged_hosts
+select distinct host from oltp.purges where tenant_id = :tenant_id
+
+-- name: remove_purges
+delete from oltp.purges
+where tenant_id = :tenant_id and host = :host and name = any(cast(:names as text[]))
+
+-- name: load_held_mail
+select host, address, size, is_ours, confirmed from oltp.held_mail
+where tenant_id = :tenant_id order by host, address
+
+-- name: expect_mail
+insert into oltp.held_mail (tenant_id, host, address, size, is_ours)
+values (:tenant_id, :host, :address, 0, true)
+on conflict do nothing
+
+-- name: save_held_mail
+insert into oltp.held_mail (tenant_id, host, address, size, is_ours)
+values (:tenant_id, :host, :address, :size, :is_ours)
+on conflict (tenant_id, host, address) do update
+set size = excluded.size, is_ours = excluded.is_ours
+
+-- name: drop_held_mail
+delete from oltp.held_mail
+where tenant_id = :tenant_id and host = :host and address <> all(cast(:addresses as text[]))
+
+-- name: confirm_mail
+update oltp.held_mail set confirmed = host || '/' || address = any(cast(:names as text[]))
+where tenant_id = :tenant_id
+
+-- name: drop_mail_of_others
+delete from oltp.held_mail
+where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
+
+-- name: drop_identities
+delete from oltp.identities
+where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
+
+-- name: drop_purges
+delete from oltp.purges where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
+
+-- name: load_closed
+select address from oltp.closed_mailboxes where tenant_id = :tenant_id and host = :host
+
+-- name: add_closed
+insert into oltp.closed_mailboxes (tenant_id, host, address) values (:tenant_id, :host, :address)
+on conflict do nothing
+
+-- name: remove_closed
+delete from oltp.closed_mailboxes
+where tenant_id = :tenant_id and host = :host and address = :address
+
+-- name: drop_closed
+delete from oltp.closed_mailboxes
+where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))

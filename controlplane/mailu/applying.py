@@ -28,7 +28,7 @@ def apply(
 ) -> Iterator[str]:
     """Carry out a plan, and yield a line for each change.
 
-    `confirmed` are the names of mailboxes and domains whose mail may be destroyed.
+    `confirmed` are the mailboxes whose mail may be destroyed; a domain goes when all of its may.
     """
     for retired in plan.retired_relays:
         yield from _retire(api, retired)
@@ -40,7 +40,7 @@ def apply(
     for retired in plan.retired_aliases:
         yield from _retire(api, retired)
     for removal in plan.removals:
-        if not removal.destroys_mail or removal.key in confirmed:
+        if set(removal.people) <= set(confirmed):
             yield from _remove(api, removal, record)
 
 
@@ -107,7 +107,7 @@ def _remove(api: Api, removal: Removal, record: Record) -> Iterator[str]:
         if _is_ours(api, USER, address, removal.tenant):
             api.change(USER, address, closed(removal.tenant))
     _delete(api, kind, removal.key)
-    yield f"removed {removal.kind} {removal.key} with {removal.mailboxes} mailbox(es)"
+    yield f"removed {removal.kind} {removal.key} with {len(removal.people)} mailbox(es)"
 
 
 def _require_nothing_else(api: Api, removal: Removal) -> None:

@@ -6,8 +6,8 @@ others are reported and left as they are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 
 from blueprint.mail_address import domain_of
 from controlplane.mailu.declared import SYSTEM_MAILBOX, Declared, Finding
@@ -57,14 +57,24 @@ class Removal:
     tenant: str
     users: tuple[str, ...]
     """Addresses of the mailboxes that go with it."""
-    mailboxes: int
-    """How many of them are people's."""
+    people: tuple[str, ...]
+    """Those of them that are people's: their mail is destroyed only if a person says so."""
     used_bytes: int
 
     @property
     def destroys_mail(self) -> bool:
         """Whether a person has to confirm it."""
-        return self.mailboxes > 0
+        return bool(self.people)
+
+
+@dataclass(frozen=True)
+class Held:
+    """The mail of one mailbox."""
+
+    size: int
+    """In bytes."""
+    is_ours: bool
+    """Whether it has the mark of a tenant of the host: a foreign one goes with its host only."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,10 @@ class Plan:
     removals: tuple[Removal, ...] = ()
     """Mailboxes before domains."""
     findings: tuple[Finding, ...] = ()
+    mail: Mapping[str, Held] = field(default_factory=dict)
+    """What each mailbox of people holds that is there, also a foreign one."""
+    present: frozenset[str] = frozenset()
+    """The names of all mailboxes and domains that are there."""
 
     @property
     def is_empty(self) -> bool:
@@ -116,9 +130,20 @@ class _Comparison:
             if removal.destroys_mail:
                 self._report(removal.tenant, removal.key, _holds_mail(removal))
         self._foreign_alternatives()
+        users = self._observed.users
         return Plan(
-            self._retired_relays, writes, managers, aliases, removals, tuple(self._findings)
+            self._retired_relays,
+            writes,
+            managers,
+            aliases,
+            removals,
+            tuple(self._findings),
+            mail={user.key: self._held(user) for user in users.values() if _is_people(user)},
+            present=frozenset((*users, *self._observed.domains)),
         )
+
+    def _held(self, user: User) -> Held:
+        return Held(user.quota_bytes_used, self._owner(user) is not None)
 
     def _is_due(self, wanted: AnyWanted) -> bool:
         """Whether an object has to be written; what keeps it from that is reported."""
@@ -263,13 +288,23 @@ def _target(wanted: AnyWanted) -> str | None:
 
 
 def _removal(kind: str, key: str, tenant: str, users: list[User]) -> Removal:
-    people = [user for user in users if not user.key.startswith(f"{SYSTEM_MAILBOX}@")]
+    people = [user for user in users if _is_people(user)]
     used = sum(user.quota_bytes_used for user in people)
-    return Removal(kind, key, tenant, tuple(user.key for user in users), len(people), used)
+    addresses = tuple(user.key for user in users)
+    return Removal(kind, key, tenant, addresses, tuple(user.key for user in people), used)
+
+
+def _is_people(user: User) -> bool:
+    return not user.key.startswith(f"{SYSTEM_MAILBOX}@")
+
+
+def megabytes_of(size: int) -> int:
+    """Return a number of bytes in MB, rounded up: what holds mail never shows 0 MB."""
+    return -(-size // MEGABYTE)
 
 
 def _holds_mail(removal: Removal) -> Fault:
-    megabytes = -(-removal.used_bytes // MEGABYTE)
+    megabytes = megabytes_of(removal.used_bytes)
     return HOLDS_MAIL(
-        kind=removal.kind, name=removal.key, mailboxes=removal.mailboxes, megabytes=megabytes
+        kind=removal.kind, name=removal.key, mailboxes=len(removal.people), megabytes=megabytes
     )

@@ -128,9 +128,10 @@ HOLDS_MAIL = FAULTS.code(
     "mailu.holds_mail",
     message="{kind} {name} is no longer declared: removing it destroys {mailboxes} mailbox(es) "
     "with {megabytes} MB",
-    remedy="confirm the removal, or declare it again",
-    cause="The mail of a mailbox is gone with it, so that it is removed only when a person says "
-    "so.",
+    remedy="repeat `penguin apply` or `penguin delete` with `--yes-destroy-mail`, or declare it "
+    "again",
+    cause="The mail of a mailbox is gone with it, so that a mailbox, its domain or its host is "
+    "removed only when a person says so.",
     example={"kind": "domain", "name": "acme.example", "mailboxes": 3, "megabytes": 812},
 )
 NOT_EMPTY = FAULTS.code(
@@ -144,7 +145,7 @@ NOT_EMPTY = FAULTS.code(
 NOT_PURGED = FAULTS.code(
     "mailu.not_purged",
     message="{name} waits: the files of its predecessor are still on the host",
-    remedy="wait for the next run of the playbooks, which removes them",
+    remedy="wait: they are removed by the next look at the host; see `penguin logs` if they stay",
     cause="Mailu keeps the mail and the key of what is removed, and the next owner of the name "
     "would get them.",
     example={"name": "ann@acme.example"},

@@ -74,6 +74,7 @@ class Alternative(Named):
 class User(Addressed):
     """A mailbox; its password's hash is left out."""
 
+    enabled: bool
     quota_bytes: int
     quota_bytes_used: int
     forward_enabled: bool
@@ -138,6 +139,7 @@ USER = Kind(
     (
         "email",
         "comment",
+        "enabled",
         "quota_bytes",
         "quota_bytes_used",
         "forward_enabled",

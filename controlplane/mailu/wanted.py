@@ -43,6 +43,11 @@ def is_of(comment: str, tenant: str) -> bool:
     return comment.removesuffix(LEAVING) == mark_of(tenant)
 
 
+def is_closed(comment: str) -> bool:
+    """Return whether a comment says that a mailbox was closed to be removed."""
+    return comment.endswith(LEAVING)
+
+
 def closed(tenant: str) -> Changes:
     """Return how a mailbox is closed before it is removed: logins end."""
     return {"enabled": False, "comment": mark_of(tenant) + LEAVING}
@@ -114,7 +119,7 @@ class WantedUser(Wanted[User]):
         A mailbox that a person disabled stays so.
         """
         changes: Changes = {}
-        if seen.comment.endswith(LEAVING):
+        if is_closed(seen.comment):
             changes |= {"enabled": True, "comment": self.mark}
         if seen.quota_bytes != self.quota_bytes:
             changes["quota_bytes"] = self.quota_bytes

@@ -33,6 +33,8 @@ class Step:
     """Whether it maintains existing resources, and is run for a paused tenant too."""
     is_another: bool = False
     """Whether it is another one than what failed for good: a stalled tenant's is run, too."""
+    urgent: bool = False
+    """Whether it is run whatever else failed or waits, as what stops mail is."""
 
 
 Observed = TypeVar("Observed")

@@ -51,7 +51,7 @@ async def run(
                 step
                 for step in steps
                 if step.subject not in result.skipped
-                and snapshot.unmet(phase.row, step.subject) is None
+                and (step.urgent or snapshot.unmet(phase.row, step.subject) is None)
             ]
             if due:
                 result.resumed = any(step.is_another for step in due)

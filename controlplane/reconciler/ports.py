@@ -9,9 +9,10 @@ from typing import Any, Literal, Protocol
 
 from blueprint.document import Blueprint
 from controlplane.mailboxes.repository import Question
-from controlplane.mailu.applying import Record
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.reconciling import Removals
+from controlplane.mailu.stopping import Stops
 from kit.faults import Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
@@ -291,17 +292,17 @@ class Mailboxes(Protocol):
         login: Login,
         token: str,
         tenants: Sequence[TenantMail],
+        removals: Removals,
+        stops: Stops,
         *,
-        unpurged: Collection[str],
-        confirmed: Collection[str],
-        record: Record,
         progress: Progress,
     ) -> Plan:
-        """Bring a host to what its tenants declare, and return what is left; raises a fault.
+        """Bring a host to what its tenants declare, and return what is left; raises a fault."""
 
-        `unpurged` are names whose files are still on the host, `confirmed` those whose mail may be
-        destroyed. `record` keeps that files have to be purged, before anything is removed.
-        """
+    def stop(
+        self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
+    ) -> None:
+        """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
 
     def answer(
         self,

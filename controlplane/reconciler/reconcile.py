@@ -72,6 +72,8 @@ class Pass:
     def _is_allowed(self, row: Row, step: Step) -> bool:
         """Return whether a step may be run in this pass."""
         tenant = self._snapshot.tenant
+        if step.urgent:
+            return True
         if tenant.deleting:
             return False
         if tenant.paused:

@@ -15,6 +15,7 @@ from blueprint.loading import check
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
 from controlplane.faults import (
+    DESTROYS_MAIL,
     DOMAIN_TAKEN,
     KEYS_PENDING,
     NOT_FOUND,
@@ -30,7 +31,7 @@ from controlplane.tenants import idempotency, repository, service
 from controlplane.tenants.idempotency import StoredResponse
 from controlplane.tenants.preconditions import Expected, etag
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView
-from controlplane.tenants.service import Outcome
+from controlplane.tenants.service import Agreement, Outcome
 from kit.faults import Fault
 from sender.faults import IDEMPOTENCY_MISMATCH
 
@@ -44,6 +45,10 @@ Labels = Annotated[
     Query(alias="label", description="`key=value` that the tenants have", examples=[["team=mail"]]),
 ]
 Name = Annotated[Text, Path(description="the tenant's name", examples=["acme"])]
+DestroyMail = Annotated[
+    bool,
+    Query(description="agree that mail of people is destroyed; the refusal without it says which"),
+]
 OUTCOME = "Penguin-Outcome"
 ETAG = {
     "ETag": {
@@ -148,7 +153,14 @@ async def get_tenant(
 @router.put(
     "/tenants/{name}",
     responses={
-        **responses(NOT_FOUND, TENANT_DELETING, DOMAIN_TAKEN, TENANT_MOVED, TENANT_WRONG_NAME),
+        **responses(
+            NOT_FOUND,
+            TENANT_DELETING,
+            DOMAIN_TAKEN,
+            DESTROYS_MAIL,
+            TENANT_MOVED,
+            TENANT_WRONG_NAME,
+        ),
         200: {"headers": APPLIED},
         201: {"headers": LOCATED, "model": TenantView, "description": "Created"},
     },
@@ -160,6 +172,7 @@ async def apply_tenant(
     expected: Expected,
     request: Request,
     response: Response,
+    destroy_mail: DestroyMail = False,
 ) -> TenantView:
     """Write a tenant's document; an operator's key creates a missing tenant.
 
@@ -173,6 +186,7 @@ async def apply_tenant(
             document,
             expected,
             may_create=access.is_operator,
+            agreed=Agreement(request.app.state.platform, destroy_mail),
             now=request.app.state.clock(),
         )
         if outcome == "created":
@@ -181,11 +195,14 @@ async def apply_tenant(
         return await _view(connection, row, request)
 
 
-@router.delete("/tenants/{name}", status_code=202, responses=responses(NOT_FOUND))
-async def delete_tenant(name: Name, request: Request, access: OperatorWriter) -> TenantView:
+@router.delete("/tenants/{name}", status_code=202, responses=responses(NOT_FOUND, DESTROYS_MAIL))
+async def delete_tenant(
+    name: Name, request: Request, access: OperatorWriter, destroy_mail: DestroyMail = False
+) -> TenantView:
     """Request the deletion of a tenant; it is complete when GET returns 404."""
+    now = request.app.state.clock()
     async with access.begin() as connection:
-        row = await service.delete(connection, name, now=request.app.state.clock())
+        row = await service.delete(connection, name, destroys_mail=destroy_mail, now=now)
         return await _view(connection, row, request)
 
 

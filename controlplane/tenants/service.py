@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -30,7 +31,7 @@ from controlplane.faults import (
 from controlplane.hosts import repository as host_rows
 from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass
-from controlplane.tenants import claims, draining, draining_domains, repository
+from controlplane.tenants import claims, destroying, draining, draining_domains, repository
 from controlplane.tenants.mail_servers import check_mail_servers
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_before_a_pass
@@ -38,6 +39,14 @@ from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import ConditionView, PauseView, TenantView
 
 Outcome = Literal["created", "configured", "unchanged"]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What an apply may destroy; the platform decides on which host a mailbox is."""
+
+    platform: Platform
+    destroys_mail: bool
 
 
 async def find(connection: AsyncConnection, name: str, *, for_update: bool = False) -> TenantRow:
@@ -75,6 +84,7 @@ async def apply(
     expected: Precondition,
     *,
     may_create: bool,
+    agreed: Agreement,
     now: datetime,
 ) -> tuple[TenantRow, Outcome]:
     """Write the document of an existing or new tenant; an equal document changes nothing."""
@@ -90,7 +100,7 @@ async def apply(
         # Another request has created it in the meantime.
         row = await find(connection, name, for_update=True)
         expected.check(name, row)
-    return await _replace(connection, row, document, now=now)
+    return await _replace(connection, row, document, agreed, now=now)
 
 
 async def _insert(
@@ -107,7 +117,12 @@ async def _insert(
 
 
 async def _replace(
-    connection: AsyncConnection, row: TenantRow, document: Tenant, *, now: datetime
+    connection: AsyncConnection,
+    row: TenantRow,
+    document: Tenant,
+    agreed: Agreement,
+    *,
+    now: datetime,
 ) -> tuple[TenantRow, Outcome]:
     """Write a new specification.
 
@@ -122,6 +137,8 @@ async def _replace(
         return row, "unchanged"
     check_limits(document, row.document)
     await check_mail_servers(connection, document, row)
+    kept = render(document, platform=agreed.platform, keys=None, generation=row.generation)
+    await destroying.agree(connection, row.id, kept, is_agreed=agreed.destroys_mail)
     await _claim_domains(connection, row.id, document)
     row = await repository.replace(connection, row, document, now)
     await request_pass(connection, row.id, Priority.USER, now=now)
@@ -154,12 +171,15 @@ async def preview(connection: AsyncConnection, document: Tenant, platform: Platf
     )
 
 
-async def delete(connection: AsyncConnection, name: str, *, now: datetime) -> TenantRow:
+async def delete(
+    connection: AsyncConnection, name: str, *, destroys_mail: bool, now: datetime
+) -> TenantRow:
     """Request the deletion of a tenant; it stays visible until all is observed to be deleted.
 
     A repeated request resumes a deletion that has stalled.
     """
     row = await find(connection, name, for_update=True)
+    await destroying.agree(connection, row.id, None, is_agreed=destroys_mail)
     requested = not row.deleting or await _awaits_apply(connection, row)
     if requested:
         await repository.mark_deleting(connection, row, now)

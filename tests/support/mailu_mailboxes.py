@@ -9,10 +9,10 @@ from controlplane.ansible.faults import UNREACHABLE
 from controlplane.mailboxes.answering import answered
 from controlplane.mailboxes.repository import Question
 from controlplane.mailu.api import Api
-from controlplane.mailu.applying import Record
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
-from controlplane.mailu.reconciling import reconcile
+from controlplane.mailu.reconciling import Removals, reconcile
+from controlplane.mailu.stopping import Stops, apply_stops
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 from tests.support.mailu_admin import StandIn
 from tests.support.plain_http import plain_client
@@ -26,7 +26,11 @@ class StandInMailboxes:
         self.calls: list[tuple[str, str]] = []
         """Host and token of each."""
         self.dead = False
-        self.confirmed: tuple[str, ...] = ()
+        self.kept_files: set[str] = set()
+        """Names whose files cannot be removed."""
+        self.purged: list[str] = []
+        self.ended: list[str] = []
+        """Mailboxes whose sessions were ended."""
 
     def reconcile(
         self,
@@ -34,10 +38,9 @@ class StandInMailboxes:
         login: Login,
         token: str,
         tenants: Sequence[TenantMail],
+        removals: Removals,
+        stops: Stops,
         *,
-        unpurged: Collection[str],
-        confirmed: Collection[str],
-        record: Record,
         progress: Progress,
     ) -> Plan:
         """Reconcile the stand-in."""
@@ -45,14 +48,31 @@ class StandInMailboxes:
         if self.dead:
             raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
         with plain_client(self._admin.url) as http:
+            api = Api(http, self._admin.token, f"host/{host.name}")
             return reconcile(
-                Api(http, self._admin.token, f"host/{host.name}"),
+                api,
                 tenants,
-                unpurged=unpurged,
-                confirmed=(*confirmed, *self.confirmed),
-                record=record,
+                removals,
+                stops,
+                purge=self._purge,
+                end_sessions=self.ended.extend,
                 progress=progress,
             )
+
+    def stop(
+        self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
+    ) -> None:
+        """Stop and start mailboxes of the stand-in."""
+        self.calls.append((host.name, token))
+        if self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        with plain_client(self._admin.url) as http:
+            api = Api(http, self._admin.token, f"host/{host.name}")
+            apply_stops(api, stops, end_sessions=self.ended.extend, progress=progress)
+
+    def _purge(self, names: Collection[str]) -> Collection[str]:
+        self.purged += sorted(set(names) - self.kept_files)
+        return self.kept_files.intersection(names)
 
     def answer(
         self,

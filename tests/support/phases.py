@@ -95,6 +95,10 @@ class NoMailboxes:
         """Refuse."""
         raise AssertionError(f"{host.name} has no mailboxes in Mailu")
 
+    def stop(self, host: ObservedHost, *_: object, **__: object) -> None:
+        """Refuse."""
+        raise AssertionError(f"{host.name} has no mailboxes in Mailu")
+
     def answer(self, host: ObservedHost, *_: object) -> list[dict[str, object]]:
         """Refuse."""
         raise AssertionError(f"{host.name} has no mailboxes in Mailu")
@@ -106,6 +110,9 @@ class RightMailboxes:
     def reconcile(self, *_: object, **__: object) -> Plan:
         """Find nothing to do."""
         return Plan()
+
+    def stop(self, *_: object, **__: object) -> None:
+        """Find nothing to do."""
 
     def answer(self, *_: object) -> list[dict[str, object]]:
         """Answer nothing: a test that asks has another double."""

@@ -15,6 +15,7 @@ from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict,
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import FOREIGN_UPDATE, MAIN_ADDRESS_MOVED, NOT_GONE
+from controlplane.reconciler.held_mail import ended_by, forget_ended, require_consent
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import (
     CloudEngine,
@@ -172,6 +173,8 @@ class Cloud(Phase[Observed]):
         """Run the engine, and store new hosts, which have no host key yet."""
         if step.operation is not None:
             blueprint, tenant_id = snapshot.blueprint, snapshot.tenant.id
+            ended = ended_by(blueprint, snapshot.cloud)
+            await require_consent(ended, snapshot, session)
             moved = _moved(await self._look(snapshot), snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
             async with session.begin() as connection:
@@ -186,6 +189,7 @@ class Cloud(Phase[Observed]):
                 refreshed=step.operation == REFRESH,
                 forgotten=snapshot.tenant.forgotten_zones,
             )
+            await forget_ended(ended, snapshot, session)
             for zone in snapshot.cloud.held:
                 log.warning(
                     "zone held", tenant=snapshot.tenant.name, zone=zone.zone, code=zone.code
@@ -199,6 +203,7 @@ class Cloud(Phase[Observed]):
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         if _has_resources(snapshot.cloud):
             await self._refuse_foreign(snapshot, session)
+        await require_consent({host.name for host in snapshot.cloud.hosts}, snapshot, session)
         # Even if the state is empty: an interrupted run may have bought servers beside it.
         async with session.operation("delete", self.row.name, digest=None) as progress:
             await asyncio.to_thread(

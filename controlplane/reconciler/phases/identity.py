@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from blueprint.document import Host
 from blueprint.mail_address import domain_of
 from blueprint.tenant import MailboxServer
 from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.hosts import held_mail
 from controlplane.hosts import identities as rows
+from controlplane.hosts.held_mail import HeldMail
 from controlplane.hosts.identities import Noted, noted
 from controlplane.mailboxes import repository
 from controlplane.mailboxes.answering import refused
 from controlplane.mailu import faults
-from controlplane.mailu.comparison import Plan, Removal
+from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.of_blueprint import mail_of
+from controlplane.mailu.reconciling import Removals
+from controlplane.mailu.stopping import Stops
+from controlplane.reconciler.peoples_stops import stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH, mailu_token
@@ -32,6 +38,8 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
+from sender.schemas import Stop
+from sender.stops import stops_of
 
 AGAIN = timedelta(hours=6)
 """After which a host is looked at although nothing has changed."""
@@ -50,6 +58,10 @@ class Observed:
     now: datetime
     asked: frozenset[str] = frozenset()
     """Hosts about whose mailboxes something is asked."""
+    unpurged: frozenset[str] = frozenset()
+    """Hosts on which files of removed mailboxes are left."""
+    held: Sequence[HeldMail] = ()
+    stops: Sequence[Stop] = ()
 
 
 class Identity(Phase[Observed]):
@@ -72,8 +84,11 @@ class Identity(Phase[Observed]):
         async with session.read() as connection:
             found = await rows.load(connection, snapshot.tenant.id)
             questions = await repository.waiting(connection, snapshot.tenant.id)
+            unpurged = await rows.unpurged_hosts(connection, snapshot.tenant.id)
+            held = await held_mail.load(connection, snapshot.tenant.id)
+            stops = await stops_of(connection, snapshot.tenant.id)
         asked = frozenset(question.host for question in questions)
-        return Observed(found, session.clock(), asked)
+        return Observed(found, session.clock(), asked, unpurged, held, stops)
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each host and domain; that of a host is about all else there."""
@@ -81,18 +96,28 @@ class Identity(Phase[Observed]):
         for host in snapshot.blueprint.hosts:
             own = [d.name for d in snapshot.blueprint.domains if d.mail_host == host.primary.helo]
             row = observed.rows.get(host.name)
+            confirmed = _confirmed(observed.held, host.name)
             parts: dict[str, str | None] = {subject(Kind.HOST, host.name): None}
             parts |= {subject(Kind.DOMAIN, name): name for name in own}
             for part, domain in parts.items():
-                verdicts[part] = _verdict(host, row, domain, own, snapshot)
+                verdicts[part] = _verdict(host, row, confirmed, domain, own, snapshot)
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
-        """Return the hosts whose turn it is, and those about which something is asked."""
+        """Return the hosts whose turn it is, and those about which something is asked.
+
+        First a stop: it waits for nothing.
+        """
         steps = []
         for host in _hosts(snapshot):
-            part = subject(Kind.HOST, host.name)
-            if _is_due(host, observed, snapshot):
+            part, row = subject(Kind.HOST, host.name), observed.rows.get(host.name)
+            mail = mail_of(snapshot.blueprint, host)
+            stopped_now = stopped(host.name, mail, observed.held, observed.stops)
+            if row is not None and row.stopped != stopped_now:
+                steps.append(Step(part, operation="stop", maintenance=True, urgent=True))
+            elif host.is_retired:
+                continue
+            elif _is_due(host, observed, snapshot):
                 steps.append(Step(part, operation="identify"))
             elif host.name in observed.asked:
                 steps.append(Step(part, operation="answer", maintenance=True))
@@ -101,60 +126,96 @@ class Identity(Phase[Observed]):
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Reconcile one host, and answer what is asked about its mailboxes."""
+        """Stop or reconcile one host, and answer what is asked about its mailboxes."""
         name = step.subject.partition("/")[2]
         [host] = [host for host in snapshot.blueprint.hosts if host.name == name]
-        if step.operation == "identify":
-            await self._identify(host, snapshot, session, progress)
+        kept = None
+        if step.operation == "stop":
+            await self._stop(host, snapshot, session, progress)
+        elif step.operation == "identify":
+            kept = await self._identify(host, snapshot, session, progress)
         await self._answer(host, snapshot, session, progress)
+        if kept is not None:
+            raise kept
 
     async def _identify(
         self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
-    ) -> None:
-        """Reconcile one host; what keeps it from ending is kept, and changes nothing else."""
-        name = host.name
-        row = rows.Identity(
-            name,
-            _digest(mail_of(snapshot.blueprint, host)),
-            snapshot.hosts[name].applied_digest,
-            session.clock(),
-        )
+    ) -> Fault | None:
+        """Reconcile one host; what keeps it from ending is kept, and changes nothing else.
+
+        Return the fault of mail that is kept since no person has agreed to destroy it.
+        """
+        name, tenant = host.name, snapshot.tenant.id
+        mail = mail_of(snapshot.blueprint, host)
+        async with session.begin() as connection:
+            await held_mail.expect(
+                connection, tenant, name, [box.address for box in mail.mailboxes]
+            )
+            confirmed = _confirmed(await held_mail.load(connection, tenant), name)
+            before = (await rows.load(connection, tenant)).get(name)
+        applied = snapshot.hosts[name].applied_digest
+        row = rows.Identity(name, _digest(mail, confirmed), applied, session.clock())
+        stops = await _stops(mail, host, snapshot, session)
         try:
-            plan = await self._reconciled(host, snapshot, session, progress)
+            plan = await self._reconciled(host, mail, confirmed, stops, snapshot, session, progress)
         except Fault as fault:
             progress(f"{name}: {fault.sentence}")
-            row = replace(row, trouble=noted("", fault))
-        else:
-            found = tuple(noted(finding.subject, finding.fault) for finding in plan.findings)
-            row = replace(row, findings=found)
+            row = replace(row, stopped=before.stopped if before else frozenset())
+            async with session.begin() as connection:
+                await rows.save(connection, tenant, replace(row, trouble=noted("", fault)))
+            return None
+        row = replace(
+            row,
+            digest=_digest(mail, confirmed & plan.mail.keys()),
+            findings=tuple(noted(found.subject, found.fault) for found in plan.findings),
+            stopped=frozenset(stops.wanted),
+        )
         async with session.begin() as connection:
-            await rows.save(connection, snapshot.tenant.id, row)
+            await rows.save(connection, tenant, row)
+            await rows.remove_purges(connection, tenant, name, plan.present)
+            await held_mail.save(connection, tenant, name, plan.mail)
+        kept = (found.fault for found in plan.findings if found.fault.code is faults.HOLDS_MAIL)
+        return next(kept, None)
 
     async def _reconciled(
-        self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
+        self,
+        host: Host,
+        mail: TenantMail,
+        confirmed: Collection[str],
+        stops: Stops,
+        snapshot: Snapshot,
+        session: Session,
+        progress: Progress,
     ) -> Plan:
-        tenant = snapshot.tenant.id
         async with session.read() as connection:
-            unpurged = await rows.unpurged(connection, tenant, host.name)
-        loop = asyncio.get_running_loop()
-
-        async def keep(removal: Removal) -> None:
-            async with session.begin() as connection:
-                names = {removal.key, *removal.users}
-                await rows.add_purges(connection, tenant, host.name, names)
-
-        def record(removal: Removal) -> None:
-            asyncio.run_coroutine_threadsafe(keep(removal), loop).result()
-
+            unpurged = await rows.unpurged(connection, snapshot.tenant.id, host.name)
+        store = _storing(host, snapshot, session)
+        removals = Removals(
+            confirmed,
+            unpurged,
+            lambda removal: store(rows.add_purges, {removal.key, *removal.users}),
+            lambda names: store(rows.remove_purges, names),
+        )
         return await asyncio.to_thread(
             self._mailboxes.reconcile,
             *_way(host, snapshot),
-            [mail_of(snapshot.blueprint, host)],
-            unpurged=unpurged,
-            confirmed=(),
-            record=record,
+            [mail],
+            removals,
+            stops,
             progress=progress,
         )
+
+    async def _stop(
+        self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
+    ) -> None:
+        """Stop and start what is to be, and nothing else; raises a fault."""
+        stops = await _stops(mail_of(snapshot.blueprint, host), host, snapshot, session)
+        way = _way(host, snapshot)
+        await asyncio.to_thread(self._mailboxes.stop, *way, stops, progress=progress)
+        async with session.begin() as connection:
+            row = (await rows.load(connection, snapshot.tenant.id))[host.name]
+            row = replace(row, stopped=frozenset(stops.wanted))
+            await rows.save(connection, snapshot.tenant.id, row)
 
     async def _answer(
         self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
@@ -180,6 +241,36 @@ class Identity(Phase[Observed]):
                 progress(f"{host.name}: {question.action} of {question.address}")
 
 
+def _storing(host: Host, snapshot: Snapshot, session: Session) -> Callable[..., None]:
+    """Return what a thread stores changes of a host's rows with, before it goes on."""
+    loop = asyncio.get_running_loop()
+
+    async def change(act: Callable[..., Coroutine[None, None, None]], what: object) -> None:
+        async with session.begin() as connection:
+            await act(connection, snapshot.tenant.id, host.name, what)
+
+    def store(act: Callable[..., Coroutine[None, None, None]], what: object) -> None:
+        asyncio.run_coroutine_threadsafe(change(act, what), loop).result()
+
+    return store
+
+
+async def _stops(mail: TenantMail, host: Host, snapshot: Snapshot, session: Session) -> Stops:
+    """Return what is stopped now on a host: a stop may be younger than the pass."""
+    async with session.read() as connection:
+        stops = await stops_of(connection, snapshot.tenant.id)
+        held = await held_mail.load(connection, snapshot.tenant.id)
+        closed = await rows.closed(connection, snapshot.tenant.id, host.name)
+    store = _storing(host, snapshot, session)
+    return Stops(
+        snapshot.tenant.name,
+        stopped(host.name, mail, held, stops),
+        closed,
+        partial(store, rows.add_closed),
+        partial(store, rows.remove_closed),
+    )
+
+
 def _way(host: Host, snapshot: Snapshot) -> tuple[ObservedHost, Login, str]:
     """Return how Mailu of a host is reached."""
     [observed] = [each for each in snapshot.cloud.hosts if each.name == host.name]
@@ -188,29 +279,31 @@ def _way(host: Host, snapshot: Snapshot) -> tuple[ObservedHost, Login, str]:
 
 
 def _hosts(snapshot: Snapshot) -> list[Host]:
-    """Return the hosts with Mailu that exist."""
+    """Return the hosts with Mailu that exist, also those that are kept until they are drained."""
     existing = {host.name for host in snapshot.cloud.hosts if host.primary_ip is not None}
     return [
         host
         for host in snapshot.blueprint.hosts
-        if host.mail is MailboxServer.MAILU and not host.is_retired and host.name in existing
+        if host.mail is MailboxServer.MAILU and host.name in existing
     ]
 
 
 def _is_due(host: Host, observed: Observed, snapshot: Snapshot) -> bool:
     row = observed.rows.get(host.name)
-    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host)):
+    confirmed = _confirmed(observed.held, host.name)
+    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host), confirmed):
         return True
     known = snapshot.hosts.get(host.name)
     if known is not None and row.configured != known.applied_digest:
         return True
-    soon = row.trouble is not None and row.trouble.retryable
+    soon = host.name in observed.unpurged or (row.trouble is not None and row.trouble.retryable)
     return observed.now - row.at >= (RETRIED if soon else AGAIN)
 
 
 def _verdict(
     host: Host,
     row: rows.Identity | None,
+    confirmed: Collection[str],
     domain: str | None,
     domains: Sequence[str],
     snapshot: Snapshot,
@@ -221,7 +314,7 @@ def _verdict(
     """
     if host.mail is not MailboxServer.MAILU or host.is_retired:
         return ok("NoMailu", "people do not log in on its host")
-    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host)):
+    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host), confirmed):
         return unknown("NotReconciled", "the document was not brought to the host yet")
     if row.trouble is not None:
         judge = unknown if row.trouble.retryable else bad
@@ -239,5 +332,11 @@ def _concerned(finding: Noted, domains: Sequence[str]) -> str | None:
     return name if name in domains else None
 
 
-def _digest(mail: TenantMail) -> str:
-    return hashlib.sha256(repr(mail).encode()).hexdigest()
+def _confirmed(held: Sequence[HeldMail], host: str) -> frozenset[str]:
+    """Return the mailboxes of a host whose mail may be destroyed."""
+    return frozenset(each.address for each in held if each.host == host and each.confirmed)
+
+
+def _digest(mail: TenantMail, confirmed: Collection[str]) -> str:
+    content = repr((mail, sorted(confirmed)))
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -152,39 +152,3 @@ async def test_mailu_that_is_not_reached_is_unknown_and_tried_again(
     await look(stepped)
     assert await stepped.condition("IdentityReady", HOST) == ("True", "Reconciled")
     assert shown(admin, "/user/ann@acme.example")["comment"] == "pm:acme"
-
-
-async def test_a_mailbox_that_is_taken_out_stays_with_its_mail(
-    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
-) -> None:
-    await stepped.apply(**SPEC)
-    await stepped.step()
-    await lay_key(stepped, admin)
-    await stepped.apply(hosts=HOSTS, mailboxes=[{"address": "bob@acme.example"}])
-    await look(stepped)
-    reason = faults.HOLDS_MAIL.reason
-    assert await stepped.condition("IdentityReady", DOMAIN) == ("False", reason)
-    assert shown(admin, "/user/ann@acme.example")["enabled"]
-
-
-async def test_what_is_removed_waits_for_its_files_before_it_is_made_again(
-    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
-) -> None:
-    await stepped.apply(**SPEC)
-    await stepped.step()
-    await lay_key(stepped, admin)
-    mailboxes.confirmed = ("ann@acme.example",)
-    await stepped.apply(hosts=HOSTS, mailboxes=[{"address": "bob@acme.example"}])
-    await look(stepped)
-    assert {each["email"] for each in shown(admin, "/user")} == {
-        "bob@acme.example",
-        "penguinmails@acme.example",
-    }
-    await stepped.apply(**SPEC)
-    await look(stepped)
-    reason = faults.NOT_PURGED.reason
-    assert await stepped.condition("IdentityReady", DOMAIN) == ("False", reason)
-    async with stepped.database.begin(CONTROLLER) as connection:
-        await connection.execute(text("delete from oltp.purges"))
-    await look(stepped, hours=7)
-    assert shown(admin, "/user/ann@acme.example")["comment"] == "pm:acme"

@@ -166,3 +166,41 @@ def test_mailboxes_are_asked_about_by_their_tenant_only_after_an_upgrade(
         admin.execute("reset role")
         admin.execute("delete from oltp.tenants")
         assert admin.execute("select * from oltp.purges").fetchall() == []
+
+
+def test_what_hosts_hold_is_learned_after_an_upgrade(shared_database: str, database: str) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0009")
+    with psycopg.connect(database) as admin:
+        admin.execute(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (%s, 'acme', 1, '{}', now(), now())",
+            [TENANT],
+        )
+        admin.execute(
+            "insert into oltp.identities (tenant_id, host, digest, at, findings) "
+            "values (%s, 'mx1', 'what was declared', now(), '[]')",
+            [TENANT],
+        )
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database, autocommit=True) as admin:
+        rows = admin.execute("select digest, stopped from oltp.identities").fetchall()
+        assert rows == [("", [])]  # so the host is looked at
+        admin.execute(f"set role {login(Role.CONTROLLER)}")
+        held = [TENANT, "mx1", "ann@acme.example"]
+        admin.execute("insert into oltp.held_mail values (%s, %s, %s, 5, true)", held)
+        admin.execute("insert into oltp.closed_mailboxes values (%s, %s, %s)", held)
+        admin.execute(f"set role {login(Role.API)}")
+        admin.execute("update oltp.held_mail set confirmed = true")
+        admin.execute(f"set app.current_tenant_id = '{TENANT}'")
+        admin.execute("update oltp.held_mail set confirmed = true where size = 5")
+        for statement in (
+            "update oltp.held_mail set size = 0",
+            "delete from oltp.held_mail",
+            "select * from oltp.closed_mailboxes",
+        ):
+            with pytest.raises(InsufficientPrivilege):
+                admin.execute(statement)
+        admin.execute("reset role")
+        assert admin.execute("select confirmed from oltp.held_mail").fetchall() == [(True,)]

@@ -91,7 +91,7 @@ def test_a_domain_passes_to_another_tenant_only_after_its_mail_is_gone(host: Hos
     assert found(plan, faults.HOLDS_MAIL) == [("acme", "acme.example")]
     assert found(plan, faults.TAKEN) == [("bolt", "acme.example")]
     assert host.person("GET", "/user/ann@acme.example") == before
-    host.run(left, bolt, confirmed=("acme.example",))
+    host.run(left, bolt, confirmed=("ann@acme.example", "bob@acme.example"))
     host.run(left, bolt)
     after = host.person("GET", "/user/ann@acme.example")
     assert after["comment"] == "pm:bolt"

@@ -17,6 +17,8 @@ from controlplane.ansible.private_directory import PREFIX, default_root
 from controlplane.ansible.shell import OpenSsh
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.faults import TOKEN_REFUSED, UNREACHABLE
+from controlplane.mailu.reconciling import Removals
+from controlplane.mailu.stopping import Stops
 from controlplane.reconciler.ports import Login, ObservedAddress, ObservedHost
 from tests.support.faults import fault_shown
 from tests.support.mailu_admin import StandIn, stand_in, valkey_on_tcp
@@ -134,9 +136,8 @@ def reconciled(ssh: ForwardingPort, private_key: str, token: str, lines: list[st
         login(ssh, private_key),
         token,
         [ACME],
-        unpurged=(),
-        confirmed=(),
-        record=lambda _: None,
+        Removals((), (), lambda _: None, lambda _: None),
+        Stops("acme", (), (), lambda _: None, lambda _: None),
         progress=lines.append,
     )
 

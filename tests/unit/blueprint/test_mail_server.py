@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blueprint.document import Blueprint, Dkim, Rule
+from blueprint.document import Blueprint, Dkim, RecordType, Rule
 from blueprint.faults import INVALID_VALUE, QUOTAS_TOO_LARGE
 from blueprint.loading import load
 from blueprint.render import GB, bytes_of, render
@@ -142,3 +142,20 @@ def test_ports_of_people_are_open_on_a_host_with_mailu_only() -> None:
     )
     assert with_mailu - without == people
     assert not without & people
+
+
+def test_clients_find_imap_and_submission_with_tls_and_nothing_else() -> None:
+    records = rendered(document("{address: ann@acme.example}")).records
+    found = {str(each.name): each for each in records if each.type is RecordType.SRV}
+    host = "mx1.acme.example"
+    assert {name: each.content for name, each in found.items()} == {
+        "_imaps._tcp.acme.example": f"0 1 993 {host}",
+        "_submissions._tcp.acme.example": f"0 1 465 {host}",
+        "_imap._tcp.acme.example": "0 0 0 .",
+        "_pop3._tcp.acme.example": "0 0 0 .",
+        "_pop3s._tcp.acme.example": "0 0 0 .",
+        "_submission._tcp.acme.example": "0 0 0 .",
+    }
+    assert {each.rule for each in found.values()} == {Rule.OPTIONAL}
+    without = rendered(document("{address: ann@acme.example}", mail="none")).records
+    assert not [each for each in without if each.type is RecordType.SRV]

@@ -1,23 +1,10 @@
-"""What people enter into mail clients, and what these find by themselves."""
+"""What people enter into mail clients."""
 
 from __future__ import annotations
 
-from controlplane.mailu.client_settings import services, settings_of
+from controlplane.mailu.client_settings import settings_of
 
 HOST = "mx1.acme.example"
-
-
-def test_clients_find_imap_and_submission_with_tls_and_nothing_else() -> None:
-    found = services("acme.example", HOST)
-    shown = {each.name: (each.priority, each.weight, each.port, each.target) for each in found}
-    assert shown == {
-        "_imaps._tcp.acme.example": (0, 1, 993, HOST),
-        "_submissions._tcp.acme.example": (0, 1, 465, HOST),
-        "_imap._tcp.acme.example": (0, 0, 0, "."),
-        "_pop3._tcp.acme.example": (0, 0, 0, "."),
-        "_pop3s._tcp.acme.example": (0, 0, 0, "."),
-        "_submission._tcp.acme.example": (0, 0, 0, "."),
-    }
 
 
 def test_settings_name_the_whole_address_and_warn_of_passwords() -> None:

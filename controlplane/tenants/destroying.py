@@ -1,0 +1,57 @@
+"""Mail that a change of the document destroys: a person has to agree to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from blueprint.document import Blueprint
+from blueprint.tenant import MailboxServer
+from controlplane.faults import DESTROYS_MAIL
+from controlplane.hosts import held_mail
+from controlplane.hosts.held_mail import HeldMail
+
+MOST_NAMED = 5
+"""Mailboxes that a refusal names."""
+
+
+async def agree(
+    connection: AsyncConnection, tenant_id: UUID, kept: Blueprint | None, *, is_agreed: bool
+) -> None:
+    """Record which mail may be destroyed; raises a fault for more than a person has agreed to.
+
+    What is not in `kept` is destroyed; without one, all. What was agreed to before, and is kept
+    now, is not destroyed any more.
+    """
+    held = await held_mail.load(connection, tenant_id)
+    destroyed = held if kept is None else _destroyed(held, kept)
+    new = [each for each in destroyed if not each.confirmed]
+    if new and not is_agreed:
+        raise DESTROYS_MAIL(
+            mailboxes=len(new), megabytes=held_mail.megabytes(new), names=_names(new)
+        )
+    if destroyed or any(each.confirmed for each in held):
+        await held_mail.confirm(connection, tenant_id, destroyed)
+
+
+def _destroyed(held: Collection[HeldMail], blueprint: Blueprint) -> list[HeldMail]:
+    """Return the mailboxes that a blueprint does not keep; foreign ones stay with their host."""
+    hosts = {
+        host.primary.helo: host.name for host in blueprint.hosts if host.mail is MailboxServer.MAILU
+    }
+    domains = {domain.name: hosts.get(domain.mail_host) for domain in blueprint.domains}
+    declared = {(domains[box.domain], box.address) for box in blueprint.mailboxes}
+    return [
+        each
+        for each in held
+        if each.host not in hosts.values()
+        or (each.is_ours and (each.host, each.address) not in declared)
+    ]
+
+
+def _names(mailboxes: Collection[HeldMail]) -> str:
+    names = [f"{each.address} on {each.host}" for each in mailboxes]
+    more = len(names) - MOST_NAMED
+    return ", ".join([*names[:MOST_NAMED], *([f"{more} more"] if more > 0 else [])])
