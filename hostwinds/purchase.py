@@ -19,7 +19,6 @@ from hostwinds.faults import (
     SERVER_LOCKED,
     SEVERAL_SERVERS,
     SIZE_NOT_ON_OFFER,
-    SUPERSEDED,
     VANISHED,
     OutcomeUnknown,
     Unclear,
@@ -220,12 +219,25 @@ class Buyer:
             needs = Needs(order.inbound)
             find(self._client.firewall_profiles(), order.firewall_profile, needs)
         agreed = self._require_agreement(order.name, offer)
-        intent, new = self._journal.open(order.name, ceiling=self._ceiling(agreed))
-        if not new:
-            return intent  # another process wrote it a moment ago and orders
-        progress(f"ordering {order.name}: {offer.name or offer.rid} at {usd(offer.cents)} a month")
+        with self._client.fence.held():
+            intent, new = self._journal.open(order.name, ceiling=self._ceiling(agreed))
+            if new:  # else another process wrote it a moment ago and orders
+                price = f"{offer.name or offer.rid} at {usd(offer.cents)} a month"
+                progress(f"ordering {order.name}: {price}")
+                self._buy(order, offer, template, location, agreed, progress)
+        return intent
+
+    def _buy(
+        self,
+        order: Order,
+        offer: Offer,
+        template: str,
+        location: str,
+        agreed: int,
+        progress: Progress,
+    ) -> None:
+        """Order under an intent, which a refusal closes."""
         try:
-            check_fence(self._journal)
             self._client.order(
                 name=order.name,
                 template=template,
@@ -243,7 +255,6 @@ class Buyer:
             self._journal.close(order.name)
             self._journal.agree(order.name, agreed)
             raise
-        return intent
 
     def _offer(self, order: Order, progress: Progress) -> Offer:
         """Return the cheapest offer that has at least what the order asks for."""
@@ -321,14 +332,3 @@ def _require_name(server: Instance, name: str) -> None:
 def usd(cents: int) -> str:
     """Format a price: 3899 is `38.99 USD`."""
     return f"{cents // 100}.{cents % 100:02} USD"
-
-
-def check_fence(journal: Journal) -> None:
-    """Refuse to buy when a later holder of the lease has taken over.
-
-    `HOSTWINDS_FENCE` is `name:token`, set by the reconciler for each operation; by hand, where
-    Pulumi's own lock excludes other runs, it is not set.
-    """
-    name, _, token = os.environ.get("HOSTWINDS_FENCE", "").partition(":")
-    if name and journal.fence(name) > int(token):
-        raise SUPERSEDED(name=name)

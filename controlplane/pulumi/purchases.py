@@ -11,6 +11,7 @@ from controlplane.reconciler.ports import Progress
 from hostwinds.client import Client
 from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
+from hostwinds.journal.fence import VARIABLE
 from hostwinds.purchase import Buyer, Deadlines
 
 Environment = Mapping[str, str]
@@ -19,15 +20,16 @@ Environment = Mapping[str, str]
 def raise_fence(
     installation: str, tenant: str, token: int | None, environment: Environment
 ) -> dict[str, str]:
-    """Refuse purchases under an earlier lease; return the variable that permits them here.
+    """Refuse changes under an earlier lease; return the variable that permits them here.
 
-    The plugin compares the two again right before it orders. None: a run without a lease.
+    Waits until a change under an earlier one has its answer, and raises SUPERSEDED under a later
+    one. The plugins hold the fence during each change. None: a run without a lease.
     """
     if token is None:
         return {}
     name = fence_name(installation, tenant)
     journal_from_environment(environment).raise_fence(name, token)
-    return {"HOSTWINDS_FENCE": f"{name}:{token}"}
+    return {VARIABLE: f"{name}:{token}"}
 
 
 class Untracked:

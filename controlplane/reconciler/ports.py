@@ -81,6 +81,8 @@ class CloudState:
     """Names of addresses that wait for the provider's portal."""
     held: tuple[Held, ...] = ()
     """Zones that were not changed; while there is one, the stack is not settled."""
+    generation: int | None = None
+    """That of the blueprint that was applied last; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,13 @@ class CloudEngine(Protocol):
         fence: int | None = None,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
+        replaced: int | None = None,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
-        `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant. `refreshed` takes over first what the providers have changed. `forgotten` are
+        `fence` is the token of the current lease: from now on no holder of a lower one can change
+        anything of the tenant. A generation lower than the state's is refused, unless the state's
+        is `replaced`. `refreshed` takes over first what the providers have changed. `forgotten` are
         zones of which an operator decided that their records are gone if the token does not reach
         them.
         """

@@ -25,7 +25,7 @@ from controlplane.reconciler.ports import (
 )
 from controlplane.reconciler.ports import Server as Observed
 from hostwinds.faults import SUPERSEDED
-from stacks.faults import ZONE_NOT_FOUND
+from stacks.faults import OLDER_GENERATION, ZONE_NOT_FOUND
 from tests.support.points import Points
 
 INSTANCE = "hostwinds:index:Instance"
@@ -164,6 +164,7 @@ class InMemoryEngine:
         fence: int | None = None,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
+        replaced: int | None = None,
     ) -> CloudState:
         """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant
@@ -171,6 +172,9 @@ class InMemoryEngine:
         self._at("before up")
         if self.failures:
             raise self.failures.pop(0)
+        known = self.state(tenant).generation or 0
+        if blueprint.generation < known != replaced:
+            raise OLDER_GENERATION(stack=tenant, known=known, given=blueprint.generation)
         self.ups += 1
         before, held = self.state(tenant), self._held(blueprint)
         if refreshed:
@@ -193,6 +197,7 @@ class InMemoryEngine:
                 self._end(old.server_name)
         self.stacks[tenant] = CloudState(
             digest=blueprint.digest,
+            generation=blueprint.generation,
             hosts=tuple(hosts.values()),
             records=records,
             pending=tuple(name for name, ip in ips.items() if ip is None),
@@ -271,7 +276,9 @@ class InMemoryEngine:
 
     def _raise_fence(self, tenant: str, fence: int | None) -> None:
         if fence is not None:
-            self._fences[tenant] = max(fence, self._fences.get(tenant, 0))
+            if fence < self._fences.get(tenant, 0):
+                raise SUPERSEDED(name=tenant)
+            self._fences[tenant] = fence
 
     def _held(self, blueprint: Blueprint) -> dict[str, Held]:
         if self.account.zones is None:

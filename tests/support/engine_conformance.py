@@ -13,6 +13,7 @@ from blueprint.tenant import HostSpec
 from controlplane.reconciler.ports import CloudEngine
 from hostwinds.faults import INTERRUPTED, SUPERSEDED
 from kit.faults import Fault
+from stacks.faults import OLDER_GENERATION
 from tests.support.faults import fault_shown
 from tests.support.points import Killed
 from tests.support.tenants import rendered, tenant
@@ -202,6 +203,34 @@ def check_neither_an_earlier_holder_of_the_lease_nor_a_retired_host_buys(
     state = around.engine.up(blueprint, print, deadline=DEADLINE, fence=5)
     assert [host.name for host in state.hosts] == ["mx1"]
     assert len(around.bought()) == 1
+
+
+def check_an_earlier_holder_of_the_lease_ends_nothing(around: Surroundings) -> None:
+    original = around.engine.up(one_host(), print, deadline=DEADLINE, fence=5)
+    for act in (
+        lambda: around.engine.destroy("acme", print, deadline=DEADLINE, fence=4),
+        lambda: around.engine.up(one_host(zone="b.example"), print, deadline=DEADLINE, fence=4),
+    ):
+        with fault_shown(SUPERSEDED, name=...):
+            act()
+    assert around.engine.state("acme") == original
+    assert around.servers() == [original.hosts[0].server_name]
+
+
+def check_an_older_generation_is_refused_unless_a_person_goes_back(around: Surroundings) -> None:
+    larger = tenant("mx1@acme.example", "mx2@acme.example", domains="acme.example")
+    current = around.engine.up(rendered(larger, generation=7), print, deadline=DEADLINE)
+    assert current.generation == 7
+    older = one_host()
+    for replaced in (None, 6):
+        with fault_shown(OLDER_GENERATION, stack="acme", known=7, given=1):
+            around.engine.up(older, print, deadline=DEADLINE, replaced=replaced)
+    assert around.engine.state("acme") == current
+    assert len(around.servers()) == 2
+
+    state = around.engine.up(older, print, deadline=DEADLINE, replaced=7)
+
+    assert (state.generation, len(state.hosts), len(around.servers())) == (1, 1, 1)
 
 
 CHECKS: list[Callable[[Surroundings], None]] = [

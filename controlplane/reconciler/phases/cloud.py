@@ -188,6 +188,7 @@ class Cloud(Phase[Observed]):
                 fence=session.fence,
                 refreshed=step.operation == REFRESH,
                 forgotten=snapshot.tenant.forgotten_zones,
+                replaced=_replaced(snapshot),
             )
             await forget_ended(ended, snapshot, session)
             for zone in snapshot.cloud.held:
@@ -247,6 +248,13 @@ class Cloud(Phase[Observed]):
             fault = _foreign(snapshot, digest)
             conditions.set(TENANT, DRIFTED, ok("ForeignUpdate", fault.sentence))
             raise fault
+
+
+def _replaced(snapshot: Snapshot) -> int | None:
+    """Return the generation of a foreign state that was acknowledged, which may be higher: it is
+    that of another control plane, or of this one before its database was restored."""
+    drifted = snapshot.conditions.is_true(TENANT, DRIFTED)
+    return snapshot.cloud.generation if drifted else None
 
 
 def _foreign(snapshot: Snapshot, digest: str) -> Fault:
