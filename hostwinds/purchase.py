@@ -203,8 +203,14 @@ class Buyer:
             )
         self.end_instance(int(str(intent.outcome)), name, progress)
 
-    def forget_address(self, service_id: int, name: str) -> None:
-        """Delete the request of a released address."""
+    def end_address(self, service_id: int, name: str, address: str) -> None:
+        """Release an address, if its server still has it, and close its purchase; idempotent.
+
+        An empty address was requested and never adopted.
+        """
+        present = self.presence.addresses(service_id) if address else None
+        if address in (present or ()):
+            self._client.release_address(service_id, address)
         self._journal.close(address_key(service_id, name))
 
     def _order(self, order: Order, progress: Progress) -> Intent:

@@ -91,6 +91,7 @@ class PulumiEngine:
             extra = raise_fence(self._installation, tenant, fence, self._environment)
             self._take_over(tenant, progress)
             extra |= _forgotten(forgotten) | _replaced(replaced)
+            unended = self._end_unwanted(blueprint, {**self._environment, **extra}, progress)
             kind: Kind = "refreshed up" if refreshed else "up"
             kinds, listener = self._with_stack(tenant, kind), Listener(progress)
             try:
@@ -108,6 +109,8 @@ class PulumiEngine:
                 reason = "the engine stores it in another layout"
                 raise STATE_UNREACHABLE(reason=reason)
             stacks.prune(tenant, keep=HISTORY)
+            if unended:
+                raise unended[0]
             return cloud_state(stacks.resources(tenant))
 
     def destroy(
@@ -142,6 +145,15 @@ class PulumiEngine:
                     self._run(tenant, kinds, Listener(progress), deadline, extra=fenced)
                     self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)
+
+    def _end_unwanted(
+        self, blueprint: Blueprint, environment: Mapping[str, str], progress: Progress
+    ) -> list[Fault]:
+        """End purchases of interrupted runs that are not wanted any more; return the faults."""
+        rows = self._stacks().resources(blueprint.tenant)
+        in_state = {str(row["id"]) for row in rows if row.get("id")}
+        with Untracked(self._installation, blueprint.tenant, environment) as untracked:
+            return untracked.end_unwanted(blueprint, in_state, progress)
 
     def _stacks(self) -> Stacks:
         return Stacks(self._environment["PULUMI_BACKEND_URL"])

@@ -254,11 +254,7 @@ class SecondaryAddress(Resource):
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Release it to the provider's pool."""
         service_id, _, name = resource_id.partition("/")
-        address = str(state.get("address") or "")
-        present = services.buyer.presence.addresses(int(service_id)) if address else None
-        if address in (present or ()):
-            services.client.release_address(int(service_id), address)
-        services.buyer.forget_address(int(service_id), name)
+        services.buyer.end_address(int(service_id), name, str(state.get("address") or ""))
 
 
 class ReverseDns(Resource):
