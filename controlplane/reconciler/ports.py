@@ -159,13 +159,18 @@ class Server:
     """Empty while it has none."""
     spam: tuple[str, ...] | None
     """What the provider lists of its mail as spam; None: it was not asked yet."""
+    exists: bool = True
+    """False: it has ended, as a key shows that reaches its account."""
+    is_forgotten: bool = False
+    """Whether the purchase of one that has ended is closed: another may be bought."""
 
 
 class Servers(Protocol):
     """The servers of the provider's account. The call blocks; run it in a thread."""
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
-        """Return those of these servers that the provider shows; none when it does not answer."""
+        """Return those of these servers that the provider shows, or that have certainly ended;
+        none when it does not answer."""
 
 
 @dataclass(frozen=True)

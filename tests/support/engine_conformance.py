@@ -11,7 +11,7 @@ import pytest
 from blueprint.document import Blueprint
 from blueprint.tenant import HostSpec
 from controlplane.reconciler.ports import CloudEngine
-from hostwinds.faults import INTERRUPTED, SUPERSEDED
+from hostwinds.faults import INTERRUPTED, SUPERSEDED, VANISHED
 from kit.faults import Fault
 from stacks.faults import OLDER_GENERATION
 from tests.support.faults import fault_shown
@@ -38,6 +38,9 @@ class Surroundings(Protocol):
 
     def end(self, label: str) -> None:
         """Terminate a server in the portal."""
+
+    def forget(self, label: str) -> None:
+        """Close the purchase of a server, as `penguin purchases forget` does."""
 
     def move(self, label: str) -> str:
         """Give a server another main address in the portal; return it."""
@@ -174,6 +177,29 @@ def check_a_server_that_was_ended_in_the_portal_is_not_bought_again(around: Surr
     assert around.bought() == bought
     around.engine.destroy("acme", print, deadline=DEADLINE)
     assert around.engine.state("acme").hosts == ()
+
+
+def check_a_server_that_has_ended_is_bought_again_when_its_purchase_is_forgotten(
+    around: Surroundings,
+) -> None:
+    # A further one, by which the key shows that it reaches the account.
+    blueprint = rendered(tenant("mx1@acme.example", "mx2@acme.example", domains="acme.example"))
+    label = blueprint.hosts[0].server_name
+    original = around.engine.up(blueprint, print, deadline=DEADLINE)
+    bought = list(around.bought())
+    around.end(label)
+    with fault_shown(VANISHED, what=...):
+        around.engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+    assert around.bought() == bought
+    around.forget(label)
+
+    state = around.engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+
+    assert around.bought() == [*bought, label]
+    again = {host.name: host.service_id for host in state.hosts}
+    before = {host.name: host.service_id for host in original.hosts}
+    assert again["mx1"] != before["mx1"]
+    assert again["mx2"] == before["mx2"]
 
 
 def check_a_main_address_that_has_moved_is_taken_over_by_a_refresh(around: Surroundings) -> None:

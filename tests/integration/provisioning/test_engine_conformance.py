@@ -11,6 +11,8 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.reconciler.ports import CloudEngine, CloudState, Progress
+from hostwinds.journal import close_server
+from hostwinds.journal.file import FileJournal
 from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.engine_conformance import (
     CHECKS,
@@ -50,6 +52,9 @@ class OverEmulators:
         [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
         self._cloud.hostwinds.end(server.serviceid)
 
+    def forget(self, label: str) -> None:
+        close_server(FileJournal(Path(self._cloud.environment["HOSTWINDS_JOURNAL"])), label)
+
     def move(self, label: str) -> str:
         [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
         self._cloud.hostwinds.move(server.serviceid)
@@ -79,6 +84,9 @@ class InMemory:
 
     def end(self, label: str) -> None:
         self._account.end(label)
+
+    def forget(self, label: str) -> None:
+        self._account.forgotten.add(label)
 
     def move(self, label: str) -> str:
         return self._account.move(label)
