@@ -149,7 +149,7 @@ class Reconciler:
             if accepted is None:
                 return None
             tenant = accepted.as_applied() if accepted.paused else accepted
-            if not await renew(connection, lease, now=now, lease=self._settings.lease):
+            if not await renew(connection, lease, lease=self._settings.lease):
                 raise LeaseLost
             interrupted = OPERATION_ENDED(reason="the process that ran it was interrupted")
             aborted = await operation_rows.abort_unfinished(

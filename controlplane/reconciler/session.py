@@ -90,7 +90,7 @@ class Session:
         async with self._database.begin(CONTROLLER) as connection:
             # First the tenant, then its schedule, as the API does: no deadlock.
             await repository.lock(connection, self._tenant.id)
-            if not await renew(connection, self._lease, now=self.clock(), lease=self._duration):
+            if not await renew(connection, self._lease, lease=self._duration):
                 raise LeaseLost
             yield connection
 
@@ -228,11 +228,10 @@ class Session:
 
         An operation may be silent for long; the heartbeat of its row shows that its process runs.
         """
-        now = self.clock()
         async with self._database.begin(CONTROLLER) as connection:
-            if not await renew(connection, self._lease, now=now, lease=self._duration):
+            if not await renew(connection, self._lease, lease=self._duration):
                 return False
-            await operation_rows.beat(connection, self._tenant.id, now=now)
+            await operation_rows.beat(connection, self._tenant.id, now=self.clock())
             return True
 
 
