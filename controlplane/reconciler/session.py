@@ -48,20 +48,24 @@ class Session:
         tenant: TenantRow,
         *,
         duration: timedelta,
+        silence: timedelta,
         clock: Callable[[], datetime],
         stop: asyncio.Event,
         progressed: Callable[[], None],
     ) -> None:
         """`duration` is how long the lease holds without being extended.
 
-        `progressed` is called at every step, and whenever lines of an operation are written.
+        A pass without progress for `silence` is given up. `progressed` is called at every step, and
+        whenever lines of an operation are written.
         """
         self.clock = clock
-        self._progressed = progressed
+        self._tell_progress = progressed
         self._database = database
         self._lease = lease
         self._tenant = tenant
         self._duration = duration
+        self._silence = silence.total_seconds()
+        self._limit: asyncio.Timeout | None = None
         self._stop = stop
 
     @property
@@ -201,14 +205,25 @@ class Session:
 
     @asynccontextmanager
     async def heartbeat(self) -> AsyncIterator[None]:
-        """Extend the lease while steps run; its loss is noticed before the next step."""
+        """Extend the lease while steps run; its loss is noticed before the next step.
+
+        Raises TimeoutError where the pass shows no progress: one that hangs would keep its tenant
+        from all processes.
+        """
         beating = asyncio.create_task(self._beat())
         try:
-            yield
+            async with asyncio.timeout(self._silence) as self._limit:
+                yield
         finally:
+            self._limit = None
             beating.cancel()
             with suppress(asyncio.CancelledError):
                 await beating
+
+    def _progressed(self) -> None:
+        self._tell_progress()
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._silence)
 
     async def _beat(self) -> None:
         """Extend the lease often enough that one failure loses nothing."""
