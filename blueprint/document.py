@@ -87,7 +87,8 @@ class Host(Document):
     ram_mb: int
     disk_gb: int
     location: str
-    """The provider's location name for the tenant's region."""
+    """The provider's location name for the tenant's region; empty where the platform has that
+    region no more: what exists stays where it is."""
     image: str
     """The provider's name of the operating system image."""
     firewall: Firewall

@@ -145,7 +145,7 @@ def _host(
         cpu=size.cpu,
         ram_mb=size.ram_mb,
         disk_gb=size.disk_gb,
-        location=platform.locations[tenant.spec.region],
+        location=platform.locations.get(tenant.spec.region, ""),
         image=platform.image,
         firewall=_firewall(host, platform),
         zone=naming.zone_of(host, domains, platform),

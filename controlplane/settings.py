@@ -34,6 +34,13 @@ class ReconcilerSettings(BaseModel):
     cloud_deadline: Duration = timedelta(minutes=75)
     """How long one Pulumi operation may take: longer than a new server until it is listed (30
     minutes) and active (30 more)."""
+    history: Duration = timedelta(days=90)
+    """How long operations, their lines, and events are kept."""
+    audit: Duration = timedelta(days=7 * 365)
+    """How long events are kept that say what a person did."""
+    silence: Duration = timedelta(minutes=90)
+    """How long a pass may show no progress, neither a step nor a line of an operation, before it is
+    given up: longer than one operation may take."""
     stop_within: Duration = timedelta(seconds=60)
     """How long a pass may continue after SIGTERM before it is cancelled; the next one observes."""
 

@@ -6,6 +6,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -23,6 +24,7 @@ from hostwinds.faults import (
     Unreachable,
 )
 from hostwinds.firewall import Firewall, FirewallProfile
+from hostwinds.journal.fence import Fence
 from hostwinds.limiter import Limiter, limiter_from_environment
 from hostwinds.models import Instance, host_address
 from kit.faults import Code, first_line
@@ -53,8 +55,11 @@ class Client:
         key: SecretStr,
         limiter: Limiter,
         *,
+        fence: Fence | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        """`fence` is held from the moment of each change until its answer."""
+        self.fence = fence or Fence()
         self._url = url
         self._key = key
         self._limiter = limiter
@@ -75,13 +80,14 @@ class Client:
         *,
         pause: Callable[[float], None] = time.sleep,
     ) -> Client:
-        """Take `HOSTWINDS_API_URL`, `HOSTWINDS_API_KEY`, and the limiter beside the journal."""
+        """Take `HOSTWINDS_API_URL`, `HOSTWINDS_API_KEY`, fence, and the limiter of the journal."""
         key = environment.get("HOSTWINDS_API_KEY", "")
         if not key:
             raise UNAUTHORIZED(reason="HOSTWINDS_API_KEY is not set")
         limiter = limiter_from_environment(environment, pause=pause)
         url = environment.get("HOSTWINDS_API_URL", URL)
-        return cls(url, SecretStr(key), limiter, pause=pause)
+        fence = Fence.from_environment(environment)
+        return cls(url, SecretStr(key), limiter, fence=fence, pause=pause)
 
     def __enter__(self) -> Self:
         return self
@@ -246,21 +252,26 @@ class Client:
         raise AssertionError
 
     def _change(self, action: str, **parameters: Any) -> None:
-        """Call a change, once; UNREACHABLE when it was not sent.
+        """Call a change, once; UNREACHABLE or a fault of the fence when it was not sent.
 
         OUTCOME_UNKNOWN when no answer came, UNCLEAR when it was no yes.
         """
-        self._call(action, parameters, no_answer=OUTCOME_UNKNOWN).confirm()
+        self._call(action, parameters, OUTCOME_UNKNOWN, self.fence.held).confirm()
 
     def _call(
-        self, action: str, parameters: dict[str, Any], *, no_answer: Code = UNREACHABLE
+        self,
+        action: str,
+        parameters: dict[str, Any],
+        no_answer: Code = UNREACHABLE,
+        permitted: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> Answer:
         key = self._key.get_secret_value()
         form = {"action": action, "API": key}
         form.update({name: str(value) for name, value in parameters.items()})
         self._limiter.wait()
         try:
-            response = self._http.post(self._url, data=form)
+            with permitted():
+                response = self._http.post(self._url, data=form)
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             timed_out = isinstance(error, httpx2.TimeoutException)
             cause = "no answer in time" if timed_out else first_line(error, "the connection broke")

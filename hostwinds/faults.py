@@ -283,7 +283,7 @@ NOT_SHOWN = FAULTS.code(
 )
 SUPERSEDED = FAULTS.code(
     "hostwinds.superseded",
-    message="another process works on {name} now; nothing was bought",
+    message="another process works on {name} now; this one changes nothing more",
     remedy="wait; the other process continues",
     cause="A later holder of the tenant's lease has taken over.",
     example={"name": "k3f9a/acme"},

@@ -19,7 +19,6 @@ from hostwinds.faults import (
     SERVER_LOCKED,
     SEVERAL_SERVERS,
     SIZE_NOT_ON_OFFER,
-    SUPERSEDED,
     VANISHED,
     OutcomeUnknown,
     Unclear,
@@ -204,8 +203,14 @@ class Buyer:
             )
         self.end_instance(int(str(intent.outcome)), name, progress)
 
-    def forget_address(self, service_id: int, name: str) -> None:
-        """Delete the request of a released address."""
+    def end_address(self, service_id: int, name: str, address: str) -> None:
+        """Release an address, if its server still has it, and close its purchase; idempotent.
+
+        An empty address was requested and never adopted.
+        """
+        present = self.presence.addresses(service_id) if address else None
+        if address in (present or ()):
+            self._client.release_address(service_id, address)
         self._journal.close(address_key(service_id, name))
 
     def _order(self, order: Order, progress: Progress) -> Intent:
@@ -220,12 +225,25 @@ class Buyer:
             needs = Needs(order.inbound)
             find(self._client.firewall_profiles(), order.firewall_profile, needs)
         agreed = self._require_agreement(order.name, offer)
-        intent, new = self._journal.open(order.name, ceiling=self._ceiling(agreed))
-        if not new:
-            return intent  # another process wrote it a moment ago and orders
-        progress(f"ordering {order.name}: {offer.name or offer.rid} at {usd(offer.cents)} a month")
+        with self._client.fence.held():
+            intent, new = self._journal.open(order.name, ceiling=self._ceiling(agreed))
+            if new:  # else another process wrote it a moment ago and orders
+                price = f"{offer.name or offer.rid} at {usd(offer.cents)} a month"
+                progress(f"ordering {order.name}: {price}")
+                self._buy(order, offer, template, location, agreed, progress)
+        return intent
+
+    def _buy(
+        self,
+        order: Order,
+        offer: Offer,
+        template: str,
+        location: str,
+        agreed: int,
+        progress: Progress,
+    ) -> None:
+        """Order under an intent, which a refusal closes."""
         try:
-            check_fence(self._journal)
             self._client.order(
                 name=order.name,
                 template=template,
@@ -243,7 +261,6 @@ class Buyer:
             self._journal.close(order.name)
             self._journal.agree(order.name, agreed)
             raise
-        return intent
 
     def _offer(self, order: Order, progress: Progress) -> Offer:
         """Return the cheapest offer that has at least what the order asks for."""
@@ -321,14 +338,3 @@ def _require_name(server: Instance, name: str) -> None:
 def usd(cents: int) -> str:
     """Format a price: 3899 is `38.99 USD`."""
     return f"{cents // 100}.{cents % 100:02} USD"
-
-
-def check_fence(journal: Journal) -> None:
-    """Refuse to buy when a later holder of the lease has taken over.
-
-    `HOSTWINDS_FENCE` is `name:token`, set by the reconciler for each operation; by hand, where
-    Pulumi's own lock excludes other runs, it is not set.
-    """
-    name, _, token = os.environ.get("HOSTWINDS_FENCE", "").partition(":")
-    if name and journal.fence(name) > int(token):
-        raise SUPERSEDED(name=name)

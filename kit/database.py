@@ -114,6 +114,9 @@ class AdvisoryLock(IntEnum):
     """One operator at a time pins images."""
     ACME_ORDERS = 0x70656E0B
     """One order of a certificate at a time below a registered domain, the second number's hash."""
+    FENCE = 0x70656E0C
+    """Held while a change of a tenant is under way at a provider; the second number is the hash of
+    its fence."""
 
 
 def storable(text: str) -> str:

@@ -10,24 +10,27 @@ from pathlib import Path
 
 
 @contextmanager
-def locked(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+def locked(
+    path: Path, waiting: Callable[[], None] = lambda: None, *, shared: bool = False
+) -> Iterator[None]:
     """Hold the lock of a directory, or of a file, which is created if it is missing.
 
-    A file that is a link is refused. One that is created can be opened, and its lock held, by its
-    owner only. Waits for another holder, after one call of `waiting`. The kernel releases the lock
-    of a killed process.
+    A shared one admits other shared ones. A file that is a link is refused. One that is created can
+    be opened, and its lock held, by its owner only. Waits for another holder, after one call of
+    `waiting`. The kernel releases the lock of a killed process.
     """
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     flags = os.O_RDONLY if path.is_dir() else os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW
     while True:
         handle = os.open(path, flags, 0o600)
         try:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, kind | fcntl.LOCK_NB)
             except BlockingIOError:
                 waiting()
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                fcntl.flock(handle, kind)
             if _is_named(path, handle):
                 yield
                 return

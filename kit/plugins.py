@@ -6,11 +6,17 @@ engine may therefore serve such plugins itself, and let the engine connect to th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 SERVED = "PENGUIN_SERVED_PLUGINS"
 """Variable with `name=module` of each; its function `start` returns a `Plugin`."""
+
+
+permission: Callable[[], AbstractContextManager[None]] = nullcontext
+"""In whose block a plugin of this process changes something; entering it raises a fault where it
+may not. Set by who runs the engine."""
 
 
 class Plugin(Protocol):

@@ -13,12 +13,13 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 
+from hostwinds.journal import Fence
 from kit.cloudflare import BASE, Answer
 from kit.faults import Fault
 from kit.web import without_redirects
@@ -124,7 +125,8 @@ def _ask(
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             method=method,
         )
-        with without_redirects().open(request, timeout=TIMEOUT) as response:
+        change = Fence.from_environment(environment).held if method != "GET" else nullcontext
+        with change(), without_redirects().open(request, timeout=TIMEOUT) as response:
             status, content = response.status, response.read()
     except urllib.error.HTTPError as error:
         with error:

@@ -228,6 +228,16 @@ CONTROL_PLANE_REFUSED = FAULTS.code(
         "remedy": "check PENGUIN_API_KEY and the tenant's name",
     },
 )
+OLDER_GENERATION = FAULTS.code(
+    "stack.older_generation",
+    message="stack {stack} is at generation {known}, and the blueprint is generation {given}",
+    remedy="run it with the tenant's current blueprint, as `penguin apply` or `penguin render` "
+    "give it; to go back, apply the earlier file again, which is a new generation",
+    cause="The blueprint is older than the one that was applied last: a file from before, or a run "
+    "that was suspended. Nothing was changed.",
+    example={"stack": "acme", "known": 7, "given": 6},
+    acts=Actor.USER,
+)
 CONTROL_PLANE_UNREACHABLE = FAULTS.code(
     "stack.unreachable",
     message="the control plane at {url} does not answer: {reason}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,16 +14,17 @@ from blueprint.document import Blueprint, Host, Record
 from blueprint.records import sender
 from blueprint.tenant import Dns
 from blueprint.zones import is_within
-from hostwinds.faults import OTHER_JOURNAL
+from hostwinds.faults import OTHER_JOURNAL, SUPERSEDED
 from hostwinds.journal import Journal, journal_from_environment
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
 from stacks.domaindns import ZoneRecords
-from stacks.faults import ADOPTED, FORGOTTEN, ZONE_OUT_OF_REACH
+from stacks.faults import ADOPTED, FORGOTTEN, OLDER_GENERATION, ZONE_OUT_OF_REACH
 from stacks.first_record import write_first
 from stacks.lost_zones import Lost, find_lost, prove_writable
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
 from stacks.state import Resource, StackState
+from stacks.variables import REPLACED_GENERATION
 from stacks.zones import Zone, find_zone, list_records
 
 
@@ -43,11 +45,13 @@ def declare(blueprint: Blueprint) -> None:
     continues.
     """
     state = StackState.of(blueprint.tenant)
+    _refuse_lower(blueprint, state)
     journal = _journal(blueprint.tenant, state)
     zones, held = _look_up(blueprint, state.records())
     retained = _retained(blueprint, state, zones, held)
     lost = _find_lost(state, {zone.id for zone in zones.values()}, retained.records)
     everything_held = lost.held | held
+    _refuse_superseded(everything_held)
     _warn(everything_held, {key for zone in zones.values() for key in zone.imports}, lost.gone)
     retained = _Retained(retained.hosts, {*retained.records, *lost.gone, *lost.kept})
     ordered = [
@@ -86,6 +90,7 @@ def declare(blueprint: Blueprint) -> None:
     summaries = [host.summary() for host in hosts.values()]
     previous = [state.host_summary(name) for name in sorted(retained.hosts)]
     pulumi.export("digest", blueprint.digest)
+    pulumi.export("generation", blueprint.generation)
     pulumi.export("hosts", summaries + [summary for summary in previous if summary is not None])
     pulumi.export("records", pulumi.Output.from_input(_ids(resources)).apply(_present))
     pulumi.export("journal", journal.identity())
@@ -99,6 +104,7 @@ def retire(stack: str) -> None:
     """
     state = StackState.of(stack)
     lost = _find_lost(state)
+    _refuse_superseded(lost.held)
     for fault in lost.held.values():
         if fault.code is not ZONE_OUT_OF_REACH:
             raise fault
@@ -237,6 +243,20 @@ def _has_domain(blueprint: Blueprint, held: Collection[str]) -> bool:
     return not ours or any(
         record.domain in ours and record.zone not in held for record in blueprint.records
     )
+
+
+def _refuse_lower(blueprint: Blueprint, state: StackState) -> None:
+    """Raise OLDER_GENERATION for a blueprint that a later one has replaced already."""
+    known = state.generation()
+    if blueprint.generation < known and os.environ.get(REPLACED_GENERATION) != str(known):
+        raise OLDER_GENERATION(stack=blueprint.tenant, known=known, given=blueprint.generation)
+
+
+def _refuse_superseded(held: Mapping[str, Fault]) -> None:
+    """Raise SUPERSEDED where another process has taken over: nothing is wrong with the zone."""
+    for fault in held.values():
+        if fault.code is SUPERSEDED:
+            raise fault
 
 
 def _journal(stack: str, state: StackState) -> Journal:

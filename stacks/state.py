@@ -78,6 +78,10 @@ class StackState:
         """Return the id of the purchase journal of its last run."""
         return self._outputs().get("journal")
 
+    def generation(self) -> int:
+        """Return the generation of the blueprint of its last run; 0 where it is not known."""
+        return int(self._outputs().get("generation") or 0)
+
     def _outputs(self) -> Mapping[str, Any]:
         stack = next((row for row in self._resources if row.type == STACK), None)
         return stack.outputs if stack else {}

@@ -4,3 +4,5 @@ from __future__ import annotations
 
 FORGOTTEN_ZONES = "PENGUIN_FORGOTTEN_ZONES"
 """Names of zones that a person gave up, separated by spaces."""
+REPLACED_GENERATION = "PENGUIN_REPLACED_GENERATION"
+"""Generation of a state that a person decided to replace, although ours is lower."""

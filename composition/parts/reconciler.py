@@ -25,6 +25,7 @@ from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi.challenge_records import CloudflareChallenges
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.queue import overdue
+from controlplane.reconciler import history
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
@@ -123,11 +124,14 @@ async def reconcile(
     # A pass holds a thread for each of its steps, or one to observe.
     threads = settings.reconciler.workers * CONCURRENT_STEPS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
-    watching = asyncio.create_task(overdue.watch(database, now, stop))
+    watching = {
+        asyncio.create_task(overdue.watch(database, now, stop)),
+        asyncio.create_task(history.watch(database, now, settings.reconciler, stop)),
+    }
     try:
         await reconciler.run(stop, progress.tick)
     finally:
-        await asyncio.wait({watching})
+        await asyncio.wait(watching)
         await database.close()
 
 

@@ -6,13 +6,17 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import TypeVar
 
 import structlog
 
 from controlplane.reconciler.ports import Server
 from hostwinds.client import Client
+from hostwinds.journal import Journal, journal_from_environment
 from hostwinds.models import Instance
+from hostwinds.presence import Presence
 from kit.faults import Fault
 
 log = structlog.get_logger()
@@ -37,6 +41,11 @@ class HostwindsServers:
         self._lock = threading.Lock()
         self._listed: dict[int, Instance] = {}
         self._list_at = -math.inf
+        self._is_answered = False
+        self._looked_for: set[int] = set()
+        """Servers that this listing does not have and that were asked for one by one."""
+        self._gone: set[int] = set()
+        """Those of them that have ended."""
         self._spam: dict[int, tuple[str, ...]] = {}
         self._spam_at: dict[int, float] = {}
         self._next_spam_at = -math.inf
@@ -46,13 +55,39 @@ class HostwindsServers:
         with self._lock:
             if self._clock() >= self._list_at:
                 self._list_at = self._clock() + LISTING_SECONDS
-                self._listed = self._ask(self._list) or {}
+                answer = self._ask(self._list)
+                self._is_answered, self._listed = answer is not None, answer or {}
+                self._looked_for, self._gone = set(), set()
             shown = [service_id for service_id in service_ids if service_id in self._listed]
             self._ask_about_spam(shown)
-            return {
+            servers = {
                 service_id: Server(self._listed[service_id].main_ip, self._spam.get(service_id))
                 for service_id in shown
             }
+            missing = set(service_ids) - servers.keys() if self._is_answered else set()
+            return servers | self._ended(missing)
+
+    def _ended(self, missing: AbstractSet[int]) -> dict[int, Server]:
+        """Return those of the servers that the listing does not have which have certainly ended."""
+        for service_id in missing - self._looked_for:
+            self._looked_for.add(service_id)
+            if self._ask(partial(self._has_ended, service_id)):
+                self._gone.add(service_id)
+        return {
+            service_id: Server("", None, exists=False, is_forgotten=self._is_forgotten(service_id))
+            for service_id in self._gone & missing
+        }
+
+    def _has_ended(self, service_id: int, client: Client) -> bool:
+        return Presence(client, self._journal()).server(service_id) is None
+
+    def _is_forgotten(self, service_id: int) -> bool:
+        """Return whether the purchase of a server that has ended is closed."""
+        rows = [row for row in self._journal().ledger() if row.outcome == str(service_id)]
+        return bool(rows) and all(row.closed_at is not None for row in rows)
+
+    def _journal(self) -> Journal:
+        return journal_from_environment(self._environment)
 
     def _ask_about_spam(self, service_ids: Collection[int]) -> None:
         """Ask about the server whose answer is the oldest, if one is too old."""

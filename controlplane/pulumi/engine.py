@@ -28,7 +28,7 @@ from kit.leftovers import end_leftovers
 from kit.processes import own_identity
 from stacks.backend import Stacks
 from stacks.faults import STATE_UNREACHABLE
-from stacks.variables import FORGOTTEN_ZONES
+from stacks.variables import FORGOTTEN_ZONES, REPLACED_GENERATION
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The worker serves the program, so the engine starts no language host of this runtime."""
@@ -83,13 +83,15 @@ class PulumiEngine:
         fence: int | None = None,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
+        replaced: int | None = None,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
         with self._located(tenant):
-            self._take_over(tenant, progress)
             extra = raise_fence(self._installation, tenant, fence, self._environment)
-            extra |= _forgotten(forgotten)
+            self._take_over(tenant, progress)
+            extra |= _forgotten(forgotten) | _replaced(replaced)
+            unended = self._end_unwanted(blueprint, {**self._environment, **extra}, progress)
             kind: Kind = "refreshed up" if refreshed else "up"
             kinds, listener = self._with_stack(tenant, kind), Listener(progress)
             try:
@@ -107,6 +109,8 @@ class PulumiEngine:
                 reason = "the engine stores it in another layout"
                 raise STATE_UNREACHABLE(reason=reason)
             stacks.prune(tenant, keep=HISTORY)
+            if unended:
+                raise unended[0]
             return cloud_state(stacks.resources(tenant))
 
     def destroy(
@@ -123,22 +127,33 @@ class PulumiEngine:
         Where records cannot be deleted, everything else is, and their fault is raised.
         """
         with self._located(tenant):
+            fenced = raise_fence(self._installation, tenant, fence, self._environment)
             self._take_over(tenant, progress)
-            raise_fence(self._installation, tenant, fence, self._environment)
             hosts = self.state(tenant).hosts
             in_state = [host.service_id for host in hosts if host.service_id is not None]
-            with Untracked(self._installation, tenant, self._environment) as untracked:
+            environment = {**self._environment, **fenced}
+            with Untracked(self._installation, tenant, environment) as untracked:
                 untracked.terminate(in_state, progress)
                 if self._stacks().exists(tenant):
-                    listener, extra = Listener(progress), _forgotten(forgotten)
+                    listener, extra = Listener(progress), {**fenced, **_forgotten(forgotten)}
                     self._run(tenant, ("retire",), listener, deadline, extra=extra)
                     # Servers that are no longer in the state: they were deleted in the portal.
                     untracked.terminate((), progress)
                     for held in listener.held:
                         raise Fault(code_of(held.code), held.message, held.remedy)
-                    self._run(tenant, ("destroy", "remove"), Listener(progress), deadline)
+                    kinds: tuple[Kind, ...] = ("destroy", "remove")
+                    self._run(tenant, kinds, Listener(progress), deadline, extra=fenced)
                     self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)
+
+    def _end_unwanted(
+        self, blueprint: Blueprint, environment: Mapping[str, str], progress: Progress
+    ) -> list[Fault]:
+        """End purchases of interrupted runs that are not wanted any more; return the faults."""
+        rows = self._stacks().resources(blueprint.tenant)
+        in_state = {str(row["id"]) for row in rows if row.get("id")}
+        with Untracked(self._installation, blueprint.tenant, environment) as untracked:
+            return untracked.end_unwanted(blueprint, in_state, progress)
 
     def _stacks(self) -> Stacks:
         return Stacks(self._environment["PULUMI_BACKEND_URL"])
@@ -240,3 +255,8 @@ class PulumiEngine:
 def _forgotten(zones: Collection[str]) -> dict[str, str]:
     """Return the variable by which the program gets to know zones that a person gave up."""
     return {FORGOTTEN_ZONES: " ".join(zones)}
+
+
+def _replaced(generation: int | None) -> dict[str, str]:
+    """Return the variable that permits to go back from a generation, where one is given."""
+    return {} if generation is None else {REPLACED_GENERATION: str(generation)}

@@ -6,12 +6,15 @@ from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Self
 
-from blueprint.naming import fence_name, is_server_of
+from blueprint.document import Blueprint
+from blueprint.naming import fence_name, is_server_of, purchase_name
 from controlplane.reconciler.ports import Progress
 from hostwinds.client import Client
 from hostwinds.faults import INTERRUPTED
-from hostwinds.journal import journal_from_environment
+from hostwinds.journal import Intent, journal_from_environment
+from hostwinds.journal.fence import VARIABLE
 from hostwinds.purchase import Buyer, Deadlines
+from kit.faults import Fault, line
 
 Environment = Mapping[str, str]
 
@@ -19,15 +22,16 @@ Environment = Mapping[str, str]
 def raise_fence(
     installation: str, tenant: str, token: int | None, environment: Environment
 ) -> dict[str, str]:
-    """Refuse purchases under an earlier lease; return the variable that permits them here.
+    """Refuse changes under an earlier lease; return the variable that permits them here.
 
-    The plugin compares the two again right before it orders. None: a run without a lease.
+    Waits until a change under an earlier one has its answer, and raises SUPERSEDED under a later
+    one. The plugins hold the fence during each change. None: a run without a lease.
     """
     if token is None:
         return {}
     name = fence_name(installation, tenant)
     journal_from_environment(environment).raise_fence(name, token)
-    return {"HOSTWINDS_FENCE": f"{name}:{token}"}
+    return {VARIABLE: f"{name}:{token}"}
 
 
 class Untracked:
@@ -56,20 +60,58 @@ class Untracked:
         `in_state` are the service ids of the state, whose servers the engine deletes. It does not
         wait: for a server that is not listed or not gone yet it raises `hostwinds.interrupted`.
         """
-        open_rows = [
-            row
-            for row in self._journal.ledger()
-            if is_server_of(row.key, self._installation, self._tenant) and row.closed_at is None
-        ]
+        open_rows = [row for row in self._open() if "/" not in row.key]
         if any(row.outcome for row in open_rows):
             self._buyer.presence.listed()
         ids = [str(service_id) for service_id in in_state]
         for row in open_rows:
-            if row.outcome in ids:
-                continue
-            if row.ordered:
-                progress(f"{row.key}: in no state; terminating it")
-            self._buyer.end_purchase(row.key, progress)
+            if row.outcome not in ids:
+                self._end_server(row, progress)
+
+    def end_unwanted(
+        self, blueprint: Blueprint, in_state: Collection[str], progress: Progress
+    ) -> list[Fault]:
+        """End what neither the blueprint nor the state has; return the faults.
+
+        It was bought in a run that was interrupted before the state had it, and is not wanted any
+        more: the engine does not know it. `in_state` are the ids of the state's resources.
+        """
+        servers = {host.server_name for host in blueprint.hosts}
+        addresses = {
+            purchase_name(host.server_name, address.name)
+            for host in blueprint.hosts
+            for address in host.addresses
+        }
+        failures = []
+        for row in self._open():
+            service_id, _, address = row.key.partition("/")
+            server = address.partition("/")[0]
+            try:
+                if not address and row.key not in servers and row.outcome not in in_state:
+                    if row.outcome:
+                        self._buyer.presence.listed()
+                    self._end_server(row, progress)
+                elif server in servers and address not in addresses and row.key not in in_state:
+                    progress(f"{address}: in no state; releasing {row.outcome or 'nothing'}")
+                    self._buyer.end_address(int(service_id), address, row.outcome or "")
+            except Fault as fault:
+                progress(line(fault))
+                failures.append(fault)
+        return failures
+
+    def _end_server(self, row: Intent, progress: Progress) -> None:
+        if row.ordered:
+            progress(f"{row.key}: in no state; terminating it")
+        self._buyer.end_purchase(row.key, progress)
+
+    def _open(self) -> list[Intent]:
+        """Return the open rows of the tenant's servers and their addresses."""
+        return [
+            row
+            for row in self._journal.ledger()
+            if row.closed_at is None
+            and is_server_of(_server_of(row.key), self._installation, self._tenant)
+        ]
 
     @cached_property
     def _client(self) -> Client:
@@ -84,3 +126,8 @@ class Untracked:
 def _interrupt(seconds: float) -> None:
     del seconds
     raise INTERRUPTED(what="a bought server was listed or gone")
+
+
+def _server_of(key: str) -> str:
+    """Return the server's name in a row's key: `<server>` or `<service id>/<server>/mx1-2`."""
+    return key.split("/")[1] if "/" in key else key

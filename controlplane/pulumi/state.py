@@ -29,12 +29,14 @@ def cloud_state(resources: Sequence[Resource]) -> CloudState:
         for host in outputs.get("hosts") or ()
         for address in host["addresses"]
     } | {name: str(pointer["inputs"]["hostname"]) for name, pointer in _of_type(named, POINTER)}
+    generation = outputs.get("generation")
     hosts = tuple(
         _host(name, instance, dict(_of_type(named, ADDRESS)), helos)
         for name, instance in _of_type(named, INSTANCE)
     )
     return CloudState(
         digest=outputs.get("digest"),
+        generation=None if generation is None else int(generation),
         hosts=hosts,
         records={
             name: str(record["id"]) for name, record in _of_type(named, RECORD) if record.get("id")

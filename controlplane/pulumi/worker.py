@@ -25,7 +25,9 @@ from pulumi.runtime.proto import language_pb2_grpc
 from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import record_engine
+from hostwinds.journal import Fence
 from hostwinds.provider import serving as hostwinds
+from kit import plugins
 from kit.leftovers import end_leftovers
 from kit.plugins import Plugin, served
 from stacks.program import declare, retire, run
@@ -46,6 +48,7 @@ def work(job: Job, connection: Connection) -> None:
     os.environ.update(job.environment)
     os.environ[MARK] = job.mark
     os.chdir(job.directory)
+    plugins.permission = Fence.from_environment(job.environment).held
     threading.Thread(target=_end_with_caller, args=[connection, job.mark], daemon=True).start()
     code = 0
     for kind in job.kinds:

@@ -47,6 +47,17 @@ MAIN_ADDRESS_MOVED = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+SERVER_GONE = FAULTS.code(
+    "cloud.server_gone",
+    message="server {service_id} of host {host} is not in the account any more; it is not ordered "
+    "again",
+    remedy="run `penguin purchases forget {name}` if another is to be bought, or take {host} out "
+    "of the tenant's file",
+    cause="It was ended in the provider's portal, or by the provider.",
+    example={"service_id": 1001, "host": "mx1", "name": "k3f9a-acme-mx1-3f9a2c71be"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 SPAM_LISTED = FAULTS.code(
     "cloud.spam_listed",
     message="the provider lists mail of this tenant as spam: {entries}",

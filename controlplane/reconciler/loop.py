@@ -127,6 +127,9 @@ class Reconciler:
         except LeaseLost:
             log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
             return Outcome.LEASE_LOST
+        except TimeoutError:
+            log.warning("pass given up: it shows no progress", tenant_id=str(lease.tenant_id))
+            return Outcome.RETRY
         except OperationalError:
             raise
         except Exception:
@@ -149,7 +152,7 @@ class Reconciler:
             if accepted is None:
                 return None
             tenant = accepted.as_applied() if accepted.paused else accepted
-            if not await renew(connection, lease, now=now, lease=self._settings.lease):
+            if not await renew(connection, lease, lease=self._settings.lease):
                 raise LeaseLost
             interrupted = OPERATION_ENDED(reason="the process that ran it was interrupted")
             aborted = await operation_rows.abort_unfinished(
@@ -178,6 +181,7 @@ class Reconciler:
             lease,
             tenant,
             duration=self._settings.lease,
+            silence=self._settings.silence,
             clock=self._clock,
             stop=stop,
             progressed=progressed,

@@ -81,6 +81,8 @@ class CloudState:
     """Names of addresses that wait for the provider's portal."""
     held: tuple[Held, ...] = ()
     """Zones that were not changed; while there is one, the stack is not settled."""
+    generation: int | None = None
+    """That of the blueprint that was applied last; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -122,11 +124,13 @@ class CloudEngine(Protocol):
         fence: int | None = None,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
+        replaced: int | None = None,
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
-        `fence` is the token of the current lease: from now on no holder of a lower one can buy for
-        the tenant. `refreshed` takes over first what the providers have changed. `forgotten` are
+        `fence` is the token of the current lease: from now on no holder of a lower one can change
+        anything of the tenant. A generation lower than the state's is refused, unless the state's
+        is `replaced`. `refreshed` takes over first what the providers have changed. `forgotten` are
         zones of which an operator decided that their records are gone if the token does not reach
         them.
         """
@@ -155,13 +159,18 @@ class Server:
     """Empty while it has none."""
     spam: tuple[str, ...] | None
     """What the provider lists of its mail as spam; None: it was not asked yet."""
+    exists: bool = True
+    """False: it has ended, as a key shows that reaches its account."""
+    is_forgotten: bool = False
+    """Whether the purchase of one that has ended is closed: another may be bought."""
 
 
 class Servers(Protocol):
     """The servers of the provider's account. The call blocks; run it in a thread."""
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
-        """Return those of these servers that the provider shows; none when it does not answer."""
+        """Return those of these servers that the provider shows, or that have certainly ended;
+        none when it does not answer."""
 
 
 @dataclass(frozen=True)

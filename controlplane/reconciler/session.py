@@ -48,20 +48,24 @@ class Session:
         tenant: TenantRow,
         *,
         duration: timedelta,
+        silence: timedelta,
         clock: Callable[[], datetime],
         stop: asyncio.Event,
         progressed: Callable[[], None],
     ) -> None:
         """`duration` is how long the lease holds without being extended.
 
-        `progressed` is called at every step, and whenever lines of an operation are written.
+        A pass without progress for `silence` is given up. `progressed` is called at every step, and
+        whenever lines of an operation are written.
         """
         self.clock = clock
-        self._progressed = progressed
+        self._tell_progress = progressed
         self._database = database
         self._lease = lease
         self._tenant = tenant
         self._duration = duration
+        self._silence = silence.total_seconds()
+        self._limit: asyncio.Timeout | None = None
         self._stop = stop
 
     @property
@@ -90,7 +94,7 @@ class Session:
         async with self._database.begin(CONTROLLER) as connection:
             # First the tenant, then its schedule, as the API does: no deadlock.
             await repository.lock(connection, self._tenant.id)
-            if not await renew(connection, self._lease, now=self.clock(), lease=self._duration):
+            if not await renew(connection, self._lease, lease=self._duration):
                 raise LeaseLost
             yield connection
 
@@ -201,14 +205,25 @@ class Session:
 
     @asynccontextmanager
     async def heartbeat(self) -> AsyncIterator[None]:
-        """Extend the lease while steps run; its loss is noticed before the next step."""
+        """Extend the lease while steps run; its loss is noticed before the next step.
+
+        Raises TimeoutError where the pass shows no progress: one that hangs would keep its tenant
+        from all processes.
+        """
         beating = asyncio.create_task(self._beat())
         try:
-            yield
+            async with asyncio.timeout(self._silence) as self._limit:
+                yield
         finally:
+            self._limit = None
             beating.cancel()
             with suppress(asyncio.CancelledError):
                 await beating
+
+    def _progressed(self) -> None:
+        self._tell_progress()
+        if self._limit is not None and not self._limit.expired():
+            self._limit.reschedule(asyncio.get_running_loop().time() + self._silence)
 
     async def _beat(self) -> None:
         """Extend the lease often enough that one failure loses nothing."""
@@ -228,11 +243,10 @@ class Session:
 
         An operation may be silent for long; the heartbeat of its row shows that its process runs.
         """
-        now = self.clock()
         async with self._database.begin(CONTROLLER) as connection:
-            if not await renew(connection, self._lease, now=now, lease=self._duration):
+            if not await renew(connection, self._lease, lease=self._duration):
                 return False
-            await operation_rows.beat(connection, self._tenant.id, now=now)
+            await operation_rows.beat(connection, self._tenant.id, now=self.clock())
             return True
 
 

@@ -12,21 +12,23 @@ set due_at = least(due_at, :now), priority = least(priority, :priority), request
 insert into oltp.schedule (tenant_id, due_at, priority) values (:tenant_id, :now, :priority)
 
 -- name: claim
+-- Leases end by the database's clock: those of replicas may differ.
 with next as (
     select tenant_id from oltp.schedule
-    where due_at <= :now and (lease_until is null or lease_until < :now)
+    where due_at <= :now and (lease_until is null or lease_until < clock_timestamp())
     order by priority, due_at
     limit 1
     for update skip locked
 )
 update oltp.schedule
-set lease_owner = :owner, lease_until = :until, token = nextval('oltp.fencing')
+set lease_owner = :owner, lease_until = clock_timestamp() + cast(:lease as interval),
+    token = nextval('oltp.fencing')
 from next
 where schedule.tenant_id = next.tenant_id
 returning schedule.tenant_id, token, attempts, requests
 
 -- name: renew
-update oltp.schedule set lease_until = :until
+update oltp.schedule set lease_until = clock_timestamp() + cast(:lease as interval)
 where tenant_id = :tenant_id and token = :token and lease_owner is not null
 
 -- name: release

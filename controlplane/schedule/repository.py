@@ -61,15 +61,13 @@ async def claim(
     connection: AsyncConnection, *, owner: str, now: datetime, lease: timedelta
 ) -> Lease | None:
     """Lease the most urgent tenant that is due and not leased."""
-    return await fetch_one(connection, SQL.claim, Lease, now=now, owner=owner, until=now + lease)
+    return await fetch_one(connection, SQL.claim, Lease, now=now, owner=owner, lease=lease)
 
 
-async def renew(
-    connection: AsyncConnection, held: Lease, *, now: datetime, lease: timedelta
-) -> bool:
+async def renew(connection: AsyncConnection, held: Lease, *, lease: timedelta) -> bool:
     """Extend a lease; False when another worker has taken the tenant."""
     done = await connection.execute(
-        SQL.renew, {"tenant_id": held.tenant_id, "token": held.token, "until": now + lease}
+        SQL.renew, {"tenant_id": held.tenant_id, "token": held.token, "lease": lease}
     )
     return done.rowcount == 1
 

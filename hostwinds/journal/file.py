@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from hostwinds.faults import JOURNAL_UNAVAILABLE
-from hostwinds.journal.port import Intent, assigned
+from hostwinds.faults import JOURNAL_UNAVAILABLE, SUPERSEDED
+from hostwinds.journal.port import Hold, Intent, assigned
 from kit import files
 from kit.faults import Fault
 from kit.locks import locked
@@ -118,9 +119,29 @@ class FileJournal:
         return [e["outcome"] for k, e in intents if _is_in(group, k) and e["outcome"]]
 
     def raise_fence(self, name: str, token: int) -> None:
-        """Refuse purchases for `name` under a lower token from now on."""
-        with self._transaction() as content:
-            content["fences"][name] = max(token, content["fences"].get(name, 0))
+        """Refuse changes for `name` under a lower token, once no one holds the fence."""
+        with self._locked_fence(name), self._transaction() as content:
+            if token < content["fences"].get(name, 0):
+                raise SUPERSEDED(name=name)
+            content["fences"][name] = token
+
+    @contextmanager
+    def hold(self, name: str, token: int) -> Iterator[Hold]:
+        """Keep the fence from being raised."""
+        with self._locked_fence(name, shared=True):
+            if token < self.fence(name):
+                raise SUPERSEDED(name=name)
+            yield _Hold()
+
+    @contextmanager
+    def _locked_fence(self, name: str, *, shared: bool = False) -> Iterator[None]:
+        lock = self._path.with_name(f"{self._path.name}.{quote(name, safe='')}.lock")
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(locked(lock, shared=shared))
+            except OSError as error:
+                raise self._unavailable(error.strerror) from None
+            yield
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`."""
@@ -152,6 +173,13 @@ class FileJournal:
 
     def _unavailable(self, reason: str | None) -> Fault:
         return JOURNAL_UNAVAILABLE(location=self._path, reason=reason)
+
+
+class _Hold:
+    """A lock of the kernel: it is held as long as the process has it."""
+
+    def check(self) -> None:
+        """Do nothing."""
 
 
 def _is_in(group: str, key: str) -> bool:

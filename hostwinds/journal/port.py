@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -86,10 +87,24 @@ class Journal(Protocol):
         """List the outcomes of the settled intents of a group."""
 
     def raise_fence(self, name: str, token: int) -> None:
-        """Refuse purchases for `name` under a lower token from now on."""
+        """Refuse changes for `name` under a lower token from now on.
+
+        Returns when no one holds the fence under a lower one any more; raises SUPERSEDED where a
+        higher one was raised.
+        """
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`; 0 when none was."""
+
+    def hold(self, name: str, token: int) -> AbstractContextManager[Hold]:
+        """Keep the fence of `name` from being raised during the block; raises SUPERSEDED."""
+
+
+class Hold(Protocol):
+    """A fence that is held."""
+
+    def check(self) -> None:
+        """Raise JOURNAL_UNAVAILABLE where it is not held any more."""
 
 
 def address_key(service_id: int, name: str) -> str:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from hostwinds.faults import JOURNAL_UNAVAILABLE
-from hostwinds.journal.port import Intent, assigned
+from hostwinds.faults import JOURNAL_UNAVAILABLE, SUPERSEDED
+from hostwinds.journal.port import Hold, Intent, assigned
 from kit.database import AdvisoryLock, connection_options, storable
 from kit.faults import Fault, first_line
 from kit.queries import Queries
 
 SQL = Queries(__file__, str)
 CONNECTION = connection_options("penguin-journal")
+
+LONGEST_HOLD = timedelta(seconds=120)
+"""A call has its answer within 70 seconds, or breaks off: who holds a fence for longer was stopped,
+and PostgreSQL ends its transaction."""
 
 
 def ensure_schema(connection: psycopg.Connection[Any]) -> None:
@@ -42,8 +47,9 @@ def unavailable(error: psycopg.Error) -> Fault:
 class PostgresJournal:
     """One short transaction for each call."""
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, longest_hold: timedelta = LONGEST_HOLD) -> None:
         self._dsn = dsn
+        self._longest_hold = longest_hold
 
     def identity(self) -> str:
         """Return the id of this journal."""
@@ -132,14 +138,51 @@ class PostgresJournal:
         return [str(outcome) for (outcome,) in rows]
 
     def raise_fence(self, name: str, token: int) -> None:
-        """Refuse purchases for `name` under a lower token from now on."""
+        """Refuse changes for `name` under a lower token, once no one holds the fence."""
         with self._transaction() as connection:
-            connection.execute(SQL.raise_fence, {"name": name, "token": token})
+            self._allow_waiting(connection)
+            connection.execute(SQL.lock_fence, {"lock": AdvisoryLock.FENCE, "name": name})
+            values = {"name": name, "token": token}
+            if token < int(_value(connection.execute(SQL.raise_fence, values))):
+                raise SUPERSEDED(name=name)
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`."""
         with self._transaction() as connection:
             return int(_value(connection.execute(SQL.fence, {"name": name})) or 0)
+
+    @contextmanager
+    def hold(self, name: str, token: int) -> Iterator[Hold]:
+        """Keep the fence from being raised, for as long as a call may take.
+
+        A lock and not a share of the row: who waits to raise it comes before later holders. Only
+        reads, so that nothing is lost when the server has ended the transaction meanwhile.
+        """
+        connection = self._connect()
+        try:
+            values = {"lock": AdvisoryLock.FENCE, "name": name}
+            with _reported():
+                self._allow_waiting(connection)
+                connection.execute(SQL.share_fence, values)
+                raised = int(_value(connection.execute(SQL.fence, values)) or 0)
+            if token < raised:
+                raise SUPERSEDED(name=name)
+            yield _Hold(connection)
+        finally:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    def _allow_waiting(self, connection: psycopg.Connection[Any]) -> None:
+        """Let a transaction hold a fence for the longest time, and wait as long for others."""
+        seconds = self._longest_hold.total_seconds()
+        values = {"idle": f"{seconds:g}s", "wait": f"{seconds * 3:g}s"}
+        connection.execute(SQL.allow_waiting, values)
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        with _reported():
+            connection = psycopg.connect(self._dsn, **CONNECTION)
+            ensure_schema(connection)
+            return connection
 
     def _find(self, key: str) -> Intent | None:
         with self._transaction() as connection:
@@ -148,13 +191,30 @@ class PostgresJournal:
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
-        try:
-            with psycopg.connect(self._dsn, **CONNECTION) as connection:
-                ensure_schema(connection)
-                connection.execute(SQL.be_durable)
-                yield connection
-        except psycopg.Error as error:
-            raise unavailable(error) from None
+        with _reported(), self._connect() as connection:
+            connection.execute(SQL.be_durable)
+            yield connection
+
+
+class _Hold:
+    """The transaction that holds a fence."""
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        self._connection = connection
+
+    def check(self) -> None:
+        """Raise JOURNAL_UNAVAILABLE where the server has ended the transaction."""
+        with _reported():
+            self._connection.execute(SQL.is_held)
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    """Report a database that cannot be used as a fault."""
+    try:
+        yield
+    except psycopg.Error as error:
+        raise unavailable(error) from None
 
 
 def _intents(cursor: psycopg.Cursor[Any]) -> list[Intent]:

@@ -108,9 +108,23 @@ select outcome from purchase.intents where outcome is not null and closed_at is 
 select outcome from purchase.intents
 where starts_with(key, %(prefix)s) and outcome is not null and closed_at is null
 
+-- name: allow_waiting
+select set_config('idle_in_transaction_session_timeout', %(idle)s, true),
+    set_config('statement_timeout', %(wait)s, true)
+
+-- name: lock_fence
+select pg_advisory_xact_lock(%(lock)s, hashtext(%(name)s))
+
+-- name: share_fence
+select pg_advisory_xact_lock_shared(%(lock)s, hashtext(%(name)s))
+
+-- name: is_held
+select 1
+
 -- name: raise_fence
 insert into purchase.fences (name, token) values (%(name)s, %(token)s)
 on conflict (name) do update set token = greatest(fences.token, excluded.token)
+returning token
 
 -- name: fence
 select token from purchase.fences where name = %(name)s

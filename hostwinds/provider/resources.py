@@ -130,6 +130,11 @@ class Instance(Resource):
             return f"must be one of {', '.join(CYCLES)}"
         return _port_mistake(value) if key == "inbound" else None
 
+    def kept(self, olds: Properties, news: Properties) -> Properties:
+        """Return what it keeps; also its location, where none is asked for any more."""
+        stays = {} if news.get("location") else {"location": olds.get("location", "")}
+        return stays | super().kept(olds, {**news, **stays})
+
     def conflicts(self, olds: Properties, news: Properties) -> list[tuple[str, str]]:
         """Another server needs another name, or it would be mistaken for the replaced one."""
         changed = [key for key in self.replacing if key in olds and olds[key] != news[key]]
@@ -254,11 +259,7 @@ class SecondaryAddress(Resource):
     def delete(self, resource_id: str, state: Properties, services: Services) -> None:
         """Release it to the provider's pool."""
         service_id, _, name = resource_id.partition("/")
-        address = str(state.get("address") or "")
-        present = services.buyer.presence.addresses(int(service_id)) if address else None
-        if address in (present or ()):
-            services.client.release_address(int(service_id), address)
-        services.buyer.forget_address(int(service_id), name)
+        services.buyer.end_address(int(service_id), name, str(state.get("address") or ""))
 
 
 class ReverseDns(Resource):

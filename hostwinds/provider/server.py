@@ -73,9 +73,10 @@ class HostwindsProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Report every mistake at once, and return the inputs with those that a resource keeps."""
         resource = _resource(request.urn, context)
         olds, news = _plain(request.olds), _plain(request.news)
+        if olds:
+            news |= resource.kept(olds, news)
         failures = _mistakes(resource, news)
         if olds and not failures:
-            news |= resource.kept(olds, news)
             known = {key: value for key, value in news.items() if value != UNKNOWN}
             failures = resource.conflicts(olds, {**olds, **known})
         shown = [provider_pb2.CheckFailure(property=key, reason=reason) for key, reason in failures]

@@ -24,8 +24,8 @@ from controlplane.reconciler.ports import (
     Progress,
 )
 from controlplane.reconciler.ports import Server as Observed
-from hostwinds.faults import SUPERSEDED
-from stacks.faults import ZONE_NOT_FOUND
+from hostwinds.faults import SUPERSEDED, VANISHED
+from stacks.faults import OLDER_GENERATION, ZONE_NOT_FOUND
 from tests.support.points import Points
 
 INSTANCE = "hostwinds:index:Instance"
@@ -54,6 +54,10 @@ class Account:
         self.withheld: set[str] = set()
         """Names of addresses that the portal does not provide yet."""
         self.servers: dict[str, Server] = {}
+        self.ended: list[tuple[str, Server]] = []
+        """Labels and servers that have ended."""
+        self.forgotten: set[str] = set()
+        """Labels whose last purchase a person has closed."""
         self.spam: list[str] = []
         """What the provider lists as spam, of each server."""
         self.bought: list[str] = []
@@ -64,6 +68,7 @@ class Account:
     def order(self, label: str) -> Server:
         """Sell a server."""
         self.bought.append(label)
+        self.forgotten.discard(label)
         self.servers[label] = Server(next(self._numbers), next(self._addresses))
         return self.servers[label]
 
@@ -78,15 +83,22 @@ class Account:
 
     def look(self, service_ids: Collection[int]) -> dict[int, Observed]:
         """Return servers as the provider shows them."""
-        return {
+        shown = {
             server.service_id: Observed(server.main_ip, tuple(self.spam))
             for server in self.servers.values()
-            if server.service_id in service_ids
         }
+        ended = {
+            server.service_id: Observed(
+                "", None, exists=False, is_forgotten=label in self.forgotten
+            )
+            for label, server in self.ended
+        }
+        return {id_: one for id_, one in (ended | shown).items() if id_ in service_ids}
 
     def end(self, label: str) -> None:
         """Terminate a server; idempotent."""
-        self.servers.pop(label, None)
+        if (server := self.servers.pop(label, None)) is not None:
+            self.ended.append((label, server))
 
     def address(self, label: str, name: str) -> str | None:
         """Return an additional address of a server by its name, adopting a free one."""
@@ -164,6 +176,7 @@ class InMemoryEngine:
         fence: int | None = None,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
+        replaced: int | None = None,
     ) -> CloudState:
         """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant
@@ -171,10 +184,14 @@ class InMemoryEngine:
         self._at("before up")
         if self.failures:
             raise self.failures.pop(0)
+        known = self.state(tenant).generation or 0
+        if blueprint.generation < known != replaced:
+            raise OLDER_GENERATION(stack=tenant, known=known, given=blueprint.generation)
         self.ups += 1
         before, held = self.state(tenant), self._held(blueprint)
         if refreshed:
-            before = replace(before, hosts=tuple(map(self._refreshed, before.hosts)))
+            hosts_now = [self._refreshed(host) for host in before.hosts]
+            before = replace(before, hosts=tuple(filter(None, hosts_now)))
         retained = self._retained(blueprint, before, held)
         hosts = {host.name: host for host in before.hosts if host.name in retained}
         for host in blueprint.hosts:
@@ -193,6 +210,7 @@ class InMemoryEngine:
                 self._end(old.server_name)
         self.stacks[tenant] = CloudState(
             digest=blueprint.digest,
+            generation=blueprint.generation,
             hosts=tuple(hosts.values()),
             records=records,
             pending=tuple(name for name, ip in ips.items() if ip is None),
@@ -238,6 +256,8 @@ class InMemoryEngine:
             if label not in self.account.servers:
                 if fence is not None and fence < self._fences[tenant]:
                     raise SUPERSEDED(name=tenant)
+                if label in self.account.bought and label not in self.account.forgotten:
+                    raise VANISHED(what=label)
                 self._journal[label] = tenant
                 self.account.order(label)
             progress(f"{host.name}: waiting until {label} is listed")
@@ -256,22 +276,25 @@ class InMemoryEngine:
             addresses.append(ObservedAddress(address.name, ip, address.helo))
         return ObservedHost(host.name, label, existing.service_id, tuple(addresses))
 
-    def _refreshed(self, host: ObservedHost) -> ObservedHost:
-        """Return a host with the main address that its server has now."""
+    def _refreshed(self, host: ObservedHost) -> ObservedHost | None:
+        """Return a host with the main address that its server has now; None when it has ended."""
         server = self.account.servers.get(host.server_name)
         if server is None:
-            return host
+            return None
         return replace(
             host, addresses=(replace(host.addresses[0], ip=server.main_ip), *host.addresses[1:])
         )
 
     def _end(self, label: str) -> None:
         self.account.end(label)
+        self.account.forgotten.add(label)
         self._journal.pop(label, None)
 
     def _raise_fence(self, tenant: str, fence: int | None) -> None:
         if fence is not None:
-            self._fences[tenant] = max(fence, self._fences.get(tenant, 0))
+            if fence < self._fences.get(tenant, 0):
+                raise SUPERSEDED(name=tenant)
+            self._fences[tenant] = fence
 
     def _held(self, blueprint: Blueprint) -> dict[str, Held]:
         if self.account.zones is None:

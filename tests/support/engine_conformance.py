@@ -11,8 +11,9 @@ import pytest
 from blueprint.document import Blueprint
 from blueprint.tenant import HostSpec
 from controlplane.reconciler.ports import CloudEngine
-from hostwinds.faults import INTERRUPTED, SUPERSEDED
+from hostwinds.faults import INTERRUPTED, SUPERSEDED, VANISHED
 from kit.faults import Fault
+from stacks.faults import OLDER_GENERATION
 from tests.support.faults import fault_shown
 from tests.support.points import Killed
 from tests.support.tenants import rendered, tenant
@@ -37,6 +38,9 @@ class Surroundings(Protocol):
 
     def end(self, label: str) -> None:
         """Terminate a server in the portal."""
+
+    def forget(self, label: str) -> None:
+        """Close the purchase of a server, as `penguin purchases forget` does."""
 
     def move(self, label: str) -> str:
         """Give a server another main address in the portal; return it."""
@@ -175,6 +179,29 @@ def check_a_server_that_was_ended_in_the_portal_is_not_bought_again(around: Surr
     assert around.engine.state("acme").hosts == ()
 
 
+def check_a_server_that_has_ended_is_bought_again_when_its_purchase_is_forgotten(
+    around: Surroundings,
+) -> None:
+    # A further one, by which the key shows that it reaches the account.
+    blueprint = rendered(tenant("mx1@acme.example", "mx2@acme.example", domains="acme.example"))
+    label = blueprint.hosts[0].server_name
+    original = around.engine.up(blueprint, print, deadline=DEADLINE)
+    bought = list(around.bought())
+    around.end(label)
+    with fault_shown(VANISHED, what=...):
+        around.engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+    assert around.bought() == bought
+    around.forget(label)
+
+    state = around.engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+
+    assert around.bought() == [*bought, label]
+    again = {host.name: host.service_id for host in state.hosts}
+    before = {host.name: host.service_id for host in original.hosts}
+    assert again["mx1"] != before["mx1"]
+    assert again["mx2"] == before["mx2"]
+
+
 def check_a_main_address_that_has_moved_is_taken_over_by_a_refresh(around: Surroundings) -> None:
     blueprint = one_host()
     original = around.engine.up(blueprint, print, deadline=DEADLINE)
@@ -202,6 +229,34 @@ def check_neither_an_earlier_holder_of_the_lease_nor_a_retired_host_buys(
     state = around.engine.up(blueprint, print, deadline=DEADLINE, fence=5)
     assert [host.name for host in state.hosts] == ["mx1"]
     assert len(around.bought()) == 1
+
+
+def check_an_earlier_holder_of_the_lease_ends_nothing(around: Surroundings) -> None:
+    original = around.engine.up(one_host(), print, deadline=DEADLINE, fence=5)
+    for act in (
+        lambda: around.engine.destroy("acme", print, deadline=DEADLINE, fence=4),
+        lambda: around.engine.up(one_host(zone="b.example"), print, deadline=DEADLINE, fence=4),
+    ):
+        with fault_shown(SUPERSEDED, name=...):
+            act()
+    assert around.engine.state("acme") == original
+    assert around.servers() == [original.hosts[0].server_name]
+
+
+def check_an_older_generation_is_refused_unless_a_person_goes_back(around: Surroundings) -> None:
+    larger = tenant("mx1@acme.example", "mx2@acme.example", domains="acme.example")
+    current = around.engine.up(rendered(larger, generation=7), print, deadline=DEADLINE)
+    assert current.generation == 7
+    older = one_host()
+    for replaced in (None, 6):
+        with fault_shown(OLDER_GENERATION, stack="acme", known=7, given=1):
+            around.engine.up(older, print, deadline=DEADLINE, replaced=replaced)
+    assert around.engine.state("acme") == current
+    assert len(around.servers()) == 2
+
+    state = around.engine.up(older, print, deadline=DEADLINE, replaced=7)
+
+    assert (state.generation, len(state.hosts), len(around.servers())) == (1, 1, 1)
 
 
 CHECKS: list[Callable[[Surroundings], None]] = [

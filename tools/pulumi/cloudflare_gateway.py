@@ -26,14 +26,16 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from kit import plugins
 from kit.cloudflare import BASE, Answer
-from kit.faults import first_line
+from kit.faults import Fault, first_line, line
 from kit.web import without_redirects
 from tools.pulumi import cloudflare_plugin
 from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, mistake, written
@@ -72,7 +74,10 @@ class Gateway:
     def answer(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Return the answer to a request of the plugin."""
         try:
-            reply = self._ask(method, target, body, headers)
+            with nullcontext() if method == "GET" else plugins.permission():
+                reply = self._ask(method, target, body, headers)
+        except Fault as fault:
+            return _failed(line(fault), NOT_REPEATED)
         except (OSError, HTTPException) as error:
             return _failed(f"cannot reach {self._upstream}: {_reason(error)}", {})
         answer, path = Answer.of(reply.status, reply.body), urlsplit(target).path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -14,7 +14,12 @@ from blueprint.tenant import Dns
 from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
-from controlplane.reconciler.faults import FOREIGN_UPDATE, MAIN_ADDRESS_MOVED, NOT_GONE
+from controlplane.reconciler.faults import (
+    FOREIGN_UPDATE,
+    MAIN_ADDRESS_MOVED,
+    NOT_GONE,
+    SERVER_GONE,
+)
 from controlplane.reconciler.held_mail import ended_by, forget_ended, require_consent
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import (
@@ -38,6 +43,8 @@ from sender.directory import hold_back
 log = structlog.get_logger()
 REFRESH = "refresh"
 """The operation that compares the state with the providers before it updates."""
+LOST = (MAIN_ADDRESS_MOVED.reason, SERVER_GONE.reason)
+"""Reasons of an address whose IP is not its own any more."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,8 @@ class Observed:
     """The main address that the provider shows of hosts where the state has another one."""
     closed: Mapping[str, Fault] = field(default_factory=dict)
     """What the firewall of a host does not let pass any more, by the host's name."""
+    gone: Mapping[str, Server] = field(default_factory=dict)
+    """Servers that have ended outside of this control plane, by the host's name."""
 
 
 class Cloud(Phase[Observed]):
@@ -88,11 +97,12 @@ class Cloud(Phase[Observed]):
         servers = await self._look(snapshot)
         report_spam(servers, snapshot)
         moved = _moved(servers, snapshot)
-        self._forget_former_addresses(moved, snapshot)
+        gone = {name: server for name, server in servers.items() if not server.exists}
+        self._forget_former_addresses(moved, gone, snapshot)
         if not await self._is_applied(snapshot, session):
-            return Observed(settled=False, moved=moved)
+            return Observed(settled=False, moved=moved, gone=gone)
         settled = not snapshot.cloud.pending and not snapshot.cloud.held
-        return Observed(settled, moved, await self._closed(snapshot))
+        return Observed(settled, moved, await self._closed(gone, snapshot), gone)
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
         """Return whether our last operation applied this blueprint.
@@ -113,19 +123,25 @@ class Cloud(Phase[Observed]):
         shown = await asyncio.to_thread(self._servers.look, ids.values()) if ids else {}
         return {name: shown[id_] for name, id_ in ids.items() if id_ in shown}
 
-    def _forget_former_addresses(self, moved: Mapping[str, str], snapshot: Snapshot) -> None:
+    def _forget_former_addresses(
+        self, moved: Mapping[str, str], gone: Collection[str], snapshot: Snapshot
+    ) -> None:
         """Forget what was observed of an address at another IP, which it has lost or is losing."""
         for host in snapshot.cloud.hosts:
             for address in host.addresses:
                 name = subject(Kind.ADDRESS, address.name)
                 seen = snapshot.conditions.get(name, self.row.condition)
-                was_moved = seen is not None and seen.reason == MAIN_ADDRESS_MOVED.reason
-                if host.name in moved and address == host.addresses[0]:
-                    if not was_moved:
+                was_lost = seen is not None and seen.reason in LOST
+                lost = None
+                if host.name in gone:
+                    lost = _gone(host)
+                elif host.name in moved and address == host.addresses[0]:
+                    lost = _moved_address(host, moved[host.name])
+                if lost is not None:
+                    if not was_lost:
                         snapshot.begin_again(name)
-                        verdict = _moved_address(host, moved[host.name])
-                        snapshot.conditions.set(name, self.row.condition, verdict)
-                elif was_moved or (
+                        snapshot.conditions.set(name, self.row.condition, lost)
+                elif was_lost or (
                     seen is not None
                     and seen.reason == PROVISIONED
                     and address.ip not in (None, seen.message)
@@ -151,6 +167,10 @@ class Cloud(Phase[Observed]):
             if own is not None and host.name in observed.moved:
                 verdict = _moved_address(own, observed.moved[host.name])
                 verdicts[subject(Kind.ADDRESS, host.primary.name)] = verdict
+            if own is not None and host.name in observed.gone:
+                parts = [subject(Kind.ADDRESS, address.name) for address in host.addresses]
+                parts.append(subject(Kind.HOST, host.name))
+                verdicts |= dict.fromkeys(parts, _gone(own))
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
@@ -161,7 +181,9 @@ class Cloud(Phase[Observed]):
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
         """Return one operation for all; if all is settled, only a step that stores new hosts."""
-        if observed.moved or observed.closed:
+        retired = {host.name for host in snapshot.blueprint.hosts if host.is_retired}
+        again = any(one.is_forgotten for name, one in observed.gone.items() if name not in retired)
+        if observed.moved or observed.closed or again:
             return [Step(operation=REFRESH)]
         if observed.settled:
             return [Step()] if _new_hosts(snapshot) else []
@@ -188,6 +210,7 @@ class Cloud(Phase[Observed]):
                 fence=session.fence,
                 refreshed=step.operation == REFRESH,
                 forgotten=snapshot.tenant.forgotten_zones,
+                replaced=_replaced(snapshot),
             )
             await forget_ended(ended, snapshot, session)
             for zone in snapshot.cloud.held:
@@ -218,8 +241,10 @@ class Cloud(Phase[Observed]):
         if _has_resources(snapshot.cloud):
             raise NOT_GONE(tenant=name)
 
-    async def _closed(self, snapshot: Snapshot) -> dict[str, Fault]:
-        planned = {host.name: host.firewall for host in snapshot.blueprint.hosts}
+    async def _closed(self, gone: Collection[str], snapshot: Snapshot) -> dict[str, Fault]:
+        planned = {
+            host.name: host.firewall for host in snapshot.blueprint.hosts if host.name not in gone
+        }
         closed = {}
         for host in snapshot.cloud.hosts:
             if host.name in planned and host.service_id is not None:
@@ -247,6 +272,13 @@ class Cloud(Phase[Observed]):
             fault = _foreign(snapshot, digest)
             conditions.set(TENANT, DRIFTED, ok("ForeignUpdate", fault.sentence))
             raise fault
+
+
+def _replaced(snapshot: Snapshot) -> int | None:
+    """Return the generation of a foreign state that was acknowledged, which may be higher: it is
+    that of another control plane, or of this one before its database was restored."""
+    drifted = snapshot.conditions.is_true(TENANT, DRIFTED)
+    return snapshot.cloud.generation if drifted else None
 
 
 def _foreign(snapshot: Snapshot, digest: str) -> Fault:
@@ -309,6 +341,11 @@ def _address(ip: str | None, *, primary: bool) -> Verdict:
 
 def _moved_address(host: ObservedHost, new: str) -> Verdict:
     fault = MAIN_ADDRESS_MOVED(host=host.name, old=host.primary_ip, new=new)
+    return bad(fault.code.reason, fault.sentence)
+
+
+def _gone(host: ObservedHost) -> Verdict:
+    fault = SERVER_GONE(service_id=host.service_id, host=host.name, name=host.server_name)
     return bad(fault.code.reason, fault.sentence)
 
 

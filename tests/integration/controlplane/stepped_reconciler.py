@@ -66,6 +66,11 @@ class SteppedReconciler:
     async def step(self) -> bool:
         return await self.reconciler().step("test", asyncio.Event())
 
+    async def end_leases(self) -> None:
+        """Let the leases of dead processes have ended."""
+        async with self.database.begin(CONTROLLER) as connection:
+            await connection.execute(text("update oltp.schedule set lease_until = 'epoch'"))
+
     def meanwhile(self, point: str, action: Callable[[], Awaitable[object]]) -> None:
         """Run a coroutine in this test's event loop, once, while a test double waits at a point."""
         loop = asyncio.get_running_loop()

@@ -239,6 +239,7 @@ async def test_killed_at_any_point_the_next_pass_ends_the_same_order(
     around.points.kill(point)
     with killed():
         await around.step()
+    await around.stepped.end_leases()
     await around.step(minutes=6)
     assert await around.shown() == ("True", "Issued")
     assert await around.stepped.condition("Ready") == ("True", "Ready")
@@ -282,6 +283,7 @@ async def test_records_of_a_host_that_is_taken_out_or_of_a_deleted_tenant_are_re
     await around.stepped.apply()
     with killed():
         await around.step()
+    await around.stepped.end_leases()
     assert around.authority.records.published
     await around.stepped.api.delete("/tenants/acme")
     await around.stepped.until_quiet()

@@ -62,6 +62,7 @@ async def test_addresses_are_kept_until_their_mail_is_sent(stepped: SteppedRecon
     stepped.points.kill("after up")
     with killed():
         await stepped.step()
+    await stepped.end_leases()
     assert await published(stepped) == {"mx1-2": False, "mx1-3": True, "mx1-4": True}
     stepped.clock.advance(minutes=2)
     await stepped.step()
@@ -160,6 +161,7 @@ async def test_deletion_waits_for_mail_unless_an_operator_does_not(
     stepped.points.kill("before destroy")
     with killed():
         await stepped.step()
+    await stepped.end_leases()
     stepped.spools.dead |= {"mx1", "mx2"}  # some hosts may be gone by now
     stepped.clock.advance(minutes=2)
     await stepped.step()

@@ -66,6 +66,7 @@ async def test_records_are_kept_until_the_mail_is_sent(stepped: SteppedReconcile
     stepped.points.kill("after up")
     with killed():
         await stepped.step()
+    await stepped.end_leases()
     assert await stepped.published() == {"acme.example": True}, "no new mail leaves from it"
     stepped.clock.advance(minutes=2)
     await stepped.step()

@@ -205,6 +205,7 @@ async def test_killed_while_its_record_is_published_the_same_order_ends(
     await passes.apply()
     with killed():
         await passes.step()
+    await passes.end_leases()
     assert records(account) == [CHALLENGE]
     passes.clock.advance(minutes=6)
     await passes.step()

@@ -102,7 +102,7 @@ async def test_process_killed_at_any_point_is_followed_by_ready_with_one_purchas
     with killed():
         await stepped.step()
     assert not await stepped.step(), "the lease of the dead process still holds"
-    stepped.clock.advance(minutes=2)
+    await stepped.end_leases()
     assert await stepped.step()
     assert await stepped.condition("Ready") == ("True", "Ready")
     assert len(stepped.cloud.account.bought) == 1
@@ -114,7 +114,7 @@ async def test_operation_of_a_dead_process_is_aborted(stepped: SteppedReconciler
     stepped.points.kill("after up")
     with pytest.raises(Killed):
         await stepped.step()
-    stepped.clock.advance(minutes=2)
+    await stepped.end_leases()
     await stepped.step()
     assert ("create", "aborted", "operation.ended") in await stepped.operations()
 
@@ -340,7 +340,7 @@ class TestDelete:
         stepped.points.kill(point)
         with pytest.raises(Killed):
             await stepped.step()
-        stepped.clock.advance(minutes=2)
+        await stepped.end_leases()
         await stepped.until_quiet()
         assert (await stepped.api.get("/tenants/acme")).status_code == 404
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
 from controlplane.database import CONTROLLER, Database
 from controlplane.schedule.repository import Lease, Priority, claim, release, renew, request_pass
@@ -41,6 +42,12 @@ async def give_back(pools: Database, clock: Clock, held: Lease, **due: float) ->
         )
 
 
+async def end_leases(pools: Database) -> None:
+    """Let all leases have ended by the database's clock."""
+    async with pools.begin(CONTROLLER) as connection:
+        await connection.execute(text("update oltp.schedule set lease_until = 'epoch'"))
+
+
 async def test_claim_by_several_workers_gives_a_tenant_to_one(three, pools, clock) -> None:
     taken = await asyncio.gather(*(take(pools, clock, f"w{n}") for n in range(5)))
     ids = [str(lease.tenant_id) for lease in taken if lease]
@@ -62,27 +69,50 @@ async def test_lease_with_an_old_token_neither_renews_nor_releases(three, pools,
     first = await take(pools, clock)
     await take(pools, clock)
     await take(pools, clock)
-    clock.advance(seconds=61)
+    await end_leases(pools)
     again = await take(pools, clock, "other")
     assert first is not None
     assert again is not None
     assert again.token > first.token
     async with pools.begin(CONTROLLER) as connection:
-        assert not await renew(connection, first, now=clock(), lease=LEASE)
-        assert await renew(connection, again, now=clock(), lease=LEASE)
+        assert not await renew(connection, first, lease=LEASE)
+        assert await renew(connection, again, lease=LEASE)
     await give_back(pools, clock, first, seconds=0.1)
     async with pools.begin(CONTROLLER) as connection:
-        assert await renew(connection, again, now=clock(), lease=LEASE), "still held"
+        assert await renew(connection, again, lease=LEASE), "still held"
 
 
 async def test_lease_renewed_keeps_the_tenant(three, pools, clock) -> None:
     held = [await take(pools, clock) for _ in range(3)]
-    for _ in range(5):
-        clock.advance(seconds=50)
-        async with pools.begin(CONTROLLER) as connection:
-            for lease in held:
-                assert lease is not None
-                assert await renew(connection, lease, now=clock(), lease=LEASE)
+    await end_leases(pools)
+    async with pools.begin(CONTROLLER) as connection:
+        for lease in held:
+            assert lease is not None
+            assert await renew(connection, lease, lease=LEASE)
+    assert await take(pools, clock) is None
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_lease_is_not_shorter_for_a_process_whose_clock_is_wrong(
+    three, pools, clock, hours: float
+) -> None:
+    for _ in three:
+        assert await take(pools, clock) is not None
+    clock.advance(hours=hours)
+    assert await take(pools, clock, "other") is None
+    await end_leases(pools)
+    clock.advance(hours=1 - hours)
+    assert await take(pools, clock, "other") is not None
+
+
+async def test_lease_of_a_process_whose_clock_is_behind_holds(three, pools, clock) -> None:
+    held = [await take(pools, clock, "behind") for _ in three]
+    clock.advance(hours=-1)
+    async with pools.begin(CONTROLLER) as connection:
+        for lease in held:
+            assert lease is not None
+            assert await renew(connection, lease, lease=LEASE)
+    clock.advance(hours=1)
     assert await take(pools, clock) is None
 
 

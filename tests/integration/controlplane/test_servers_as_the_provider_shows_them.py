@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from blueprint.naming import server_name
 from controlplane.database import CONTROLLER
-from controlplane.reconciler.faults import MAIN_ADDRESS_MOVED, SPAM_LISTED
+from controlplane.reconciler.faults import MAIN_ADDRESS_MOVED, SERVER_GONE, SPAM_LISTED
 from controlplane.verification.faults import NO_BANNER
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
@@ -109,6 +109,38 @@ async def test_address_that_moved_is_named_while_nothing_may_be_changed(
     sending.internet.dead = set()
     await sending.until_quiet()
     assert (await published(sending))["ip"] == moved
+    assert await sending.condition("Ready") == ("True", "Ready")
+
+
+async def test_server_that_has_ended_is_named_and_bought_again_on_a_persons_word_only(
+    sending: SteppedReconciler,
+) -> None:
+    before = await published(sending)
+    service_id = sending.cloud.account.servers[LABEL].service_id
+    sending.cloud.account.end(LABEL)
+    sending.configurator.dead = sending.internet.dead = {"mx1"}
+    for _ in range(2):
+        sending.clock.advance(minutes=11)
+        assert await sending.step()
+        for part in (ADDRESS, "host/mx1"):
+            condition = await sending.shown_condition("InfrastructureReady", part)
+            assert_shows(condition, SERVER_GONE, service_id=service_id, host="mx1", name=LABEL)
+        assert (await published(sending))["ready"] is False
+        assert (await sending.condition("Ready"))[0] == "False"
+    assert sending.cloud.account.bought == [LABEL]
+    assert sending.cloud.ups == 1
+    sending.cloud.account.forgotten.add(LABEL)
+    sending.configurator.dead = sending.internet.dead = set()
+    sending.clock.advance(minutes=11)
+
+    await sending.until_quiet()
+
+    assert sending.cloud.account.bought == [LABEL, LABEL]
+    after = await published(sending)
+    assert after["ready"] is True
+    assert after["ip"] != before["ip"]
+    assert after["warmup_started"] == sending.clock().date().isoformat()
+    assert sending.configurator.runs == ["mx1", "mx1"]
     assert await sending.condition("Ready") == ("True", "Ready")
 
 

@@ -152,6 +152,23 @@ async def test_silent_operation_has_heartbeats(stepped: SteppedReconciler) -> No
     assert await stepped.condition("Ready") == ("True", "Ready")
 
 
+async def test_pass_that_hangs_is_given_up_and_another_follows(stepped: SteppedReconciler) -> None:
+    usual = stepped.settings
+    stepped.settings = usual.model_copy(update={"silence": timedelta(seconds=3)})
+    await stepped.apply()
+    ended = threading.Event()
+    stepped.points.once("before up", lambda: ended.wait(DEADLINE))
+    assert await stepped.step()
+    assert (await stepped.operations())[-1] == ("create", None, None)
+    stepped.settings = usual
+    stepped.clock.advance(minutes=6)
+    assert await stepped.step()
+    ended.set()
+    assert ("create", "aborted", "operation.ended") in await stepped.operations()
+    assert await stepped.condition("Ready") == ("True", "Ready")
+    assert len(stepped.cloud.account.bought) == 1
+
+
 @pytest.mark.parametrize(
     "failure", [OperationalError("", {}, Exception()), InternalError("", {}, Exception())]
 )

@@ -240,13 +240,6 @@ def test_adopt_distinguishes_groups_with_a_common_prefix(journal: Journal) -> No
     assert journal.adopted("1001") == []
 
 
-def test_fence_only_rises(journal: Journal) -> None:
-    assert journal.fence("acme") == 0
-    journal.raise_fence("acme", 7)
-    journal.raise_fence("acme", 3)
-    assert journal.fence("acme") == 7
-
-
 def test_intent_is_on_the_disk_whatever_the_default_of_the_server_is(database: str) -> None:
     with psycopg.connect(database, autocommit=True) as admin:
         name = sql.Identifier(admin.info.dbname)

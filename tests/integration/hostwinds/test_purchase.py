@@ -19,7 +19,6 @@ from hostwinds.faults import (
     SERVER_LOCKED,
     SEVERAL_SERVERS,
     SIZE_NOT_ON_OFFER,
-    SUPERSEDED,
     UNAUTHORIZED,
     UNREACHABLE,
     VANISHED,
@@ -281,23 +280,6 @@ def test_server_that_is_not_named_as_ours_is_neither_used_nor_ended(
     assert [server.serviceid for server in hostwinds_account.all_servers()] == [foreign]
     hostwinds_account.server(None, foreign).srvrname = ORDER.name
     assert buyer.instance(ORDER, lines.append).service_id == foreign
-
-
-def test_purchase_under_an_earlier_lease_is_refused(
-    buyer: Buyer,
-    journal: Journal,
-    hostwinds_account: HostwindsAccount,
-    lines: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("HOSTWINDS_FENCE", "acme:3")
-    journal.raise_fence("acme", 4)
-    with fault_shown(SUPERSEDED, name="acme"):
-        buyer.instance(ORDER, lines.append)
-    assert bought(hostwinds_account) == []
-    monkeypatch.setenv("HOSTWINDS_FENCE", "acme:4")
-    buyer.instance(ORDER, lines.append)
-    assert bought(hostwinds_account) == ["server"]
 
 
 def test_address_is_adopted_when_it_appears(

@@ -9,6 +9,7 @@ import pytest
 
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.reconciler.ports import Server
+from hostwinds.journal.file import FileJournal
 from lab.hostwinds.account import HostwindsAccount
 from tests.integration.hostwinds.conftest import KEY, Clock
 
@@ -96,3 +97,39 @@ def test_no_answer_is_no_change(
     hostwinds_account.settings.only = "get_smtp_filters"
     shown = servers.look(three[:1])
     assert shown == {three[0]: Server(shown[three[0]].main_ip, None)}
+
+
+def test_server_that_has_ended_is_known_to_be_gone_and_whether_another_may_be_bought(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    journal = FileJournal(tmp_path / "journal.json")
+    for number, service_id in enumerate(three, 1):
+        journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
+    hostwinds_account.end(three[0])
+    clock.pause(60)
+    assert servers.look(three)[three[0]] == Server("", None, exists=False)
+    journal.close("acme-mx1-abc123")
+    assert servers.look(three)[three[0]] == Server("", None, exists=False, is_forgotten=True)
+    assert all(servers.look(three)[one].exists for one in three[1:])
+
+
+def test_server_is_not_taken_for_gone_by_a_key_that_shows_nothing_of_its_account(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    journal = FileJournal(tmp_path / "journal.json")
+    journal.settle("acme-mx1-abc123", str(three[0]), "1")
+    for service_id in three:
+        hostwinds_account.end(service_id)
+    clock.pause(60)
+    assert servers.look(three[:1]) == {}
+    hostwinds_account.faults.inject("unauthorized", times=-1)
+    clock.pause(60)
+    assert servers.look(three[:1]) == {}

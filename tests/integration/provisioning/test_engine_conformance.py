@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 
 from blueprint.document import Blueprint
 from controlplane.reconciler.ports import CloudEngine, CloudState, Progress
+from hostwinds.journal import close_server
+from hostwinds.journal.file import FileJournal
 from tests.support.cloud_engine import Account, InMemoryEngine
 from tests.support.engine_conformance import (
     CHECKS,
@@ -49,6 +52,9 @@ class OverEmulators:
         [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
         self._cloud.hostwinds.end(server.serviceid)
 
+    def forget(self, label: str) -> None:
+        close_server(FileJournal(Path(self._cloud.environment["HOSTWINDS_JOURNAL"])), label)
+
     def move(self, label: str) -> str:
         [server] = [s for s in self._cloud.hostwinds.all_servers() if s.srvrname == label]
         self._cloud.hostwinds.move(server.serviceid)
@@ -78,6 +84,9 @@ class InMemory:
 
     def end(self, label: str) -> None:
         self._account.end(label)
+
+    def forget(self, label: str) -> None:
+        self._account.forgotten.add(label)
 
     def move(self, label: str) -> str:
         return self._account.move(label)
@@ -111,6 +120,7 @@ class WithoutInventory(InMemoryEngine):
         fence: int | None = None,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
+        replaced: int | None = None,
     ) -> CloudState:
         try:
             return super().up(
@@ -124,7 +134,7 @@ class WithoutInventory(InMemoryEngine):
     def state(self, tenant: str) -> CloudState:
         state = super().state(tenant)
         existing = tuple(host for host in state.hosts if host.server_name in self.account.servers)
-        return CloudState(state.digest, existing, state.records, state.pending, state.held)
+        return replace(state, hosts=existing)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from kit.paths import checkout
@@ -24,6 +25,8 @@ def test_process_killed_between_phases_becomes_ready_with_one_purchase(
     control_plane: ControlPlane, cloud: Cloud, penguin: CommandLine, tmp_path: Path
 ) -> None:
     def run_until(hours: int, boundary: str) -> int:
+        with psycopg.connect(control_plane.dsn) as admin:
+            admin.execute("update oltp.schedule set lease_until = 'epoch'")  # the killed one's ends
         module = "tests.integration.provisioning.killed_reconciler"
         return subprocess.run(
             [sys.executable, "-m", module, str(tmp_path), str(hours), boundary],

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blueprint.document import Blueprint
-from blueprint.naming import server_name
+from blueprint.naming import purchase_name, server_name
 from controlplane.pulumi.engine import PulumiEngine
 from hostwinds.faults import INTERRUPTED, NOT_SHOWN, REPLACEMENT_NAME
 from hostwinds.journal import close_server
@@ -18,6 +18,7 @@ from kit.faults import Fault
 from tests.support.faults import assert_shows
 from tests.support.installation import INSTALLATION
 from tests.support.pulumi_engine import pulumi_engine
+from tests.support.tenants import rendered, tenant
 
 from .conftest import Cloud
 
@@ -73,6 +74,47 @@ def test_earlier_holder_of_the_lease_buys_nothing(
     cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=5)
     assert journal.fence(f"{INSTALLATION}/acme") == 5
     assert cloud.bought() == ["server"]
+
+
+def test_address_that_a_killed_run_adopted_is_released_when_it_is_not_wanted_any_more(
+    cloud_engine: PulumiEngine, cloud: Cloud, journal: FileJournal
+) -> None:
+    """Killed between the adoption and the checkpoint, then reduced."""
+    smaller = rendered(tenant("mx1@acme.example", domains="acme.example"), generation=2)
+    state = cloud_engine.up(smaller, print, deadline=DEADLINE)
+    [server] = cloud.hostwinds.all_servers()
+    adopted = cloud.hostwinds.attach(server.serviceid)
+    key = f"{server.serviceid}/{purchase_name(server.srvrname, 'mx1-2')}"
+    journal.open(key)
+    journal.settle(key, adopted)
+
+    assert cloud_engine.up(smaller, print, deadline=DEADLINE) == state
+
+    assert server.further == []
+    assert [intent.key for intent in journal.intents()] == [server.srvrname]
+
+
+def test_server_that_a_killed_run_bought_is_ended_when_it_is_not_wanted_any_more(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, journal: FileJournal
+) -> None:
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    unwanted = server_name(INSTALLATION, "acme", "mx2", 1)
+    others = server_name(INSTALLATION, "acme-two", "mx2", 1)
+    for label in (unwanted, others):
+        journal.open(label)
+        cloud.hostwinds.order(label, "54", 12)
+    [bought] = [one for one in cloud.hostwinds.all_servers() if one.srvrname == unwanted]
+    bought.visible_at = float("inf")  # the API does not show it yet
+
+    error = fails(lambda: cloud_engine.up(blueprint, print, deadline=DEADLINE))
+
+    assert_shows(error, INTERRUPTED, what=...)
+    bought.visible_at = 0
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    labels = {server.srvrname for server in cloud.hostwinds.all_servers()}
+    assert labels == {blueprint.hosts[0].server_name, others}
+    assert journal.find(unwanted) is None
+    assert journal.find(others) is not None
 
 
 def test_server_that_never_boots_is_in_the_state_and_ended_with_its_tenant(

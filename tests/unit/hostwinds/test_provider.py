@@ -158,6 +158,14 @@ def test_server_keeps_the_system_that_it_was_bought_with() -> None:
     assert replacement.inputs["image"] == "Debian 14"
 
 
+def test_server_stays_where_it_is_when_no_location_is_asked_for_any_more() -> None:
+    kept = checked("Instance", {**SERVER, "location": ""}, SERVER)
+    assert list(kept.failures) == []
+    assert kept.inputs["location"] == "Seattle"
+    [failure] = checked("Instance", {**SERVER, "location": ""}).failures
+    assert (failure.property, failure.reason) == ("location", "is required")
+
+
 def test_change_of_name_replaces_and_one_of_the_cycle_does_not() -> None:
     state = {**SERVER, "serviceId": 1001, "mainIp": "198.18.1.10"}
     same = diff("Instance", state, SERVER, SERVER)

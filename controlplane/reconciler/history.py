@@ -1,0 +1,56 @@
+"""Drops operations, their lines and events when they are old: nothing else removes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from sqlalchemy import TextClause, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from controlplane.database import CONTROLLER, Database
+from controlplane.settings import ReconcilerSettings
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+PAUSE_SECONDS = 6 * 3600.0
+PAGE = 1000
+"""Rows of one transaction."""
+log = structlog.get_logger()
+
+
+async def watch(
+    database: Database,
+    clock: Callable[[], datetime],
+    settings: ReconcilerSettings,
+    stop: asyncio.Event,
+) -> None:
+    """Drop what is old, four times a day, until `stop` is set."""
+    while not stop.is_set():
+        try:
+            await drop(database, settings, now=clock())
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("history not dropped", error=type(error).__name__)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+
+
+async def drop(database: Database, settings: ReconcilerSettings, *, now: datetime) -> None:
+    """Drop what is old. The last operation of each phase of a tenant is kept."""
+    before, audit = now - settings.history, now - settings.audit
+    await _page_by_page(database, SQL.drop_operations, UUID(int=0), before=before)
+    await _page_by_page(database, SQL.drop_events, 0, before=before, audit=audit)
+
+
+async def _page_by_page(
+    database: Database, query: TextClause, cursor: UUID | int | None, **values: datetime
+) -> None:
+    """Run a query that returns the last id of a page, None after the last page of old rows."""
+    while cursor is not None:
+        async with database.begin(CONTROLLER) as connection:
+            values_of_page = {**values, "cursor": cursor, "limit": PAGE}
+            cursor = (await connection.execute(query, values_of_page)).scalar_one_or_none()
