@@ -6,7 +6,7 @@ from alembic import context, op
 
 from kit.database import with_roles
 
-revision = "0014"
+revision = "0011"
 down_revision = "0010"
 
 TABLE = """
