@@ -66,7 +66,7 @@ def cloud(tmp_path: Path, first_address: IPv4Address) -> Iterator[Cloud]:
     hostwinds = HostwindsAccount(
         MemoryMachines(), nameserver, "key", show_after=0.1, first_address=first_address
     )
-    hostwinds.make_profile(PLATFORM.firewall_profile, [22, 25, 587])
+    hostwinds.make_profile(PLATFORM.firewall_profile, [22, 25, 80, 443, 465, 587, 993])
     cloudflare = CloudflareAccount(nameserver, TOKEN)
     for zone in ZONES:
         cloudflare.create_zone(zone)
