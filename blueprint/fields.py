@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainSerializer,
 )
 
 from kit.faults import Code
@@ -126,6 +127,12 @@ def _duration(value: object) -> object:
     raise NotMatching("write a duration such as PT30M or PT0.5S")
 
 
+def _written(duration: timedelta) -> str:
+    """Return a duration as it can be read again; pydantic writes 365 days as a year."""
+    seconds = f"{duration.seconds}.{duration.microseconds:06}"
+    return f"P{duration.days}DT{seconds}S"
+
+
 def _flag(value: object) -> object:
     if isinstance(value, str) and value not in FLAGS:
         raise NotMatching("write true or false")
@@ -141,7 +148,9 @@ Count = Annotated[int, Field(strict=True), WrittenWhole]
 """A whole number of a setting or option, where only texts can be written."""
 Real = Annotated[float, Field(strict=True), BeforeValidator(_real)]
 """A number of a setting or option."""
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), PlainSerializer(_written, when_used="json")
+]
 """A duration of a setting, as ISO 8601 writes it."""
 Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
 """A truth value of a parameter."""

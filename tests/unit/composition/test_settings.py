@@ -15,6 +15,7 @@ from blueprint.tenant import Size
 from cli.faults import SETTINGS_INVALID
 from cli.settings import SETTINGS_FILE
 from composition.settings import RedisSettings, Settings
+from controlplane.settings import ReconcilerSettings
 from kit.database import Role
 from kit.faults import Fault
 from sender.settings import SenderSettings
@@ -142,6 +143,15 @@ def test_number_in_the_environment_is_what_json_calls_one(
         assert reason_of(state).startswith(f"{variable}: write ")
     monkeypatch.setenv(variable, {int: "8e0", float: "0.5", timedelta: "PT0.5S"}[kind])
     Settings.read(state)
+
+
+@pytest.mark.parametrize(
+    "duration",
+    [timedelta(days=2555), timedelta(days=400, hours=5), timedelta(microseconds=1), timedelta()],
+)
+def test_duration_is_read_by_a_part_as_it_was_set(duration: timedelta) -> None:
+    given = ReconcilerSettings(audit=duration)
+    assert ReconcilerSettings.model_validate_json(given.model_dump_json()) == given
 
 
 def test_token_keys_are_read_by_their_ids(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
