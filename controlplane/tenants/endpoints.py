@@ -10,7 +10,7 @@ from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Resp
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
-from blueprint.fields import Matching, Text
+from blueprint.fields import Flag, Matching, Text
 from blueprint.loading import check
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
@@ -46,7 +46,7 @@ Labels = Annotated[
 ]
 Name = Annotated[Text, Path(description="the tenant's name", examples=["acme"])]
 DestroyMail = Annotated[
-    bool,
+    Flag,
     Query(description="agree that mail of people is destroyed; the refusal without it says which"),
 ]
 OUTCOME = "Penguin-Outcome"
