@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
@@ -39,18 +39,21 @@ async def watch(
             await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
 
 
-async def drop(database: Database, settings: ReconcilerSettings, *, now: datetime) -> None:
+async def drop(
+    database: Database, settings: ReconcilerSettings, *, now: datetime, page: int = PAGE
+) -> None:
     """Drop what is old. The last operation of each phase of a tenant is kept."""
     before, audit = now - settings.history, now - settings.audit
-    await _page_by_page(database, SQL.drop_operations, UUID(int=0), before=before)
-    await _page_by_page(database, SQL.drop_events, 0, before=before, audit=audit)
+    values = {"before": before, "limit": page}
+    await _page_by_page(database, SQL.drop_operations, UUID(int=0), values)
+    await _page_by_page(database, SQL.drop_events, 0, {**values, "audit": audit})
 
 
 async def _page_by_page(
-    database: Database, query: TextClause, cursor: UUID | int | None, **values: datetime
+    database: Database, query: TextClause, cursor: UUID | int | None, values: Mapping[str, object]
 ) -> None:
     """Run a query that returns the last id of a page, None after the last page of old rows."""
     while cursor is not None:
         async with database.begin(CONTROLLER) as connection:
-            values_of_page = {**values, "cursor": cursor, "limit": PAGE}
-            cursor = (await connection.execute(query, values_of_page)).scalar_one_or_none()
+            last = await connection.execute(query, {**values, "cursor": cursor})
+            cursor = last.scalar_one_or_none()

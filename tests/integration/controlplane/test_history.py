@@ -20,8 +20,8 @@ async def values(stepped: SteppedReconciler, sql: str) -> list[Any]:
         return list(await connection.scalars(text(sql)))
 
 
-async def drop(stepped: SteppedReconciler) -> None:
-    await history.drop(stepped.database, stepped.settings, now=stepped.clock())
+async def drop(stepped: SteppedReconciler, page: int = history.PAGE) -> None:
+    await history.drop(stepped.database, stepped.settings, now=stepped.clock(), page=page)
 
 
 @pytest.fixture
@@ -39,12 +39,11 @@ async def old(stepped: SteppedReconciler) -> SteppedReconciler:
 
 @pytest.mark.parametrize("page", [1, 1000])
 async def test_old_operations_are_dropped_but_for_the_last_of_each_phase(
-    old: SteppedReconciler, monkeypatch: pytest.MonkeyPatch, page: int
+    old: SteppedReconciler, page: int
 ) -> None:
-    monkeypatch.setattr(history, "PAGE", page)
     kinds = [kind for kind, _, _ in await old.operations()]
     assert "create" in kinds
-    await drop(old)
+    await drop(old, page)
     left = "select phase || ' ' || kind from oltp.operations where phase = 'cloud'"
     assert await values(old, left) == ["cloud update"]
     lines = "select line from oltp.operation_lines where line like 'mx1: %ating'"
