@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
 import threading
@@ -26,8 +27,8 @@ from tests.support.mailu_tenants import ACME
 
 from .test_first_contact import Host, SshPort, make_key
 
-ADDRESS = "127.99.81.7"
-"""An address of this machine at which port 22 is free."""
+ADDRESS = f"127.{os.getpid() >> 8 & 255}.{os.getpid() & 255}.7"
+"""Each process that runs tests uses port 22 of its own loopback address."""
 ADMIN = ("192.168.203.3", 8080)
 
 
