@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from blueprint.document import Domain, Host
 from controlplane.conditions.failures import FailureThreshold
-from controlplane.conditions.model import Verdict, aggregate, unknown
+from controlplane.conditions.model import Status, Verdict, aggregate, unknown
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
@@ -20,6 +20,8 @@ from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 
 VERIFIED = "Verified"
+NAMES = "DnsReady"
+"""Condition of phase `dns`."""
 
 
 class Verification(Phase[Looked]):
@@ -86,7 +88,8 @@ class Verification(Phase[Looked]):
             receiving = _mail_host(domain, snapshot)
             if receiving is not None:
                 name = subject(Kind.DOMAIN, domain.name)
-                verdicts[name] = self._verdict(name, receiving, observed, snapshot)
+                verdict = self._verdict(name, receiving, observed, snapshot)
+                verdicts[name] = _with_names(name, verdict, snapshot)
         return verdicts
 
     def _verdict(self, part: str, host: Host, observed: Looked, snapshot: Snapshot) -> Verdict:
@@ -138,6 +141,15 @@ def _domains(host: Host, snapshot: Snapshot) -> list[str]:
         for domain in snapshot.blueprint.domains
         if domain.mail_host == host.primary.helo
     ]
+
+
+def _with_names(part: str, verdict: Verdict, snapshot: Snapshot) -> Verdict:
+    """Return the verdict on a domain; while its owner has to write its records, it waits here, too.
+
+    Mailu takes mail for a domain only when it has found its names.
+    """
+    waits = (part, NAMES) in snapshot.waiting and verdict.status is Status.UNKNOWN
+    return replace(verdict, waits=True) if waits else verdict
 
 
 def _mail_host(domain: Domain, snapshot: Snapshot) -> Host | None:

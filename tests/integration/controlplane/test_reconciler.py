@@ -14,7 +14,7 @@ from controlplane.ansible.faults import UNREACHABLE
 from controlplane.database import CONTROLLER
 from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.ports import CloudState
-from controlplane.verification.faults import MISSING, TLS_FAILED
+from controlplane.verification.faults import MISSING, TLS_FAILED, UNCLEAR
 from controlplane.verification.outbound.faults import OUTBOUND_UNREAD
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import document
@@ -188,6 +188,23 @@ async def test_manual_domain_without_records_holds_back_only_itself(
         "DomainNotVerified",
     )
     assert await stepped.published() == {"acme.example": True, "acme-mail.example": False}
+
+
+async def test_mail_that_is_not_taken_for_a_domain_without_records_holds_back_only_it(
+    stepped: SteppedReconciler,
+) -> None:
+    manual = "domain/acme-mail.example"
+    stepped.internet.wrong[manual, "dns.authoritative"] = MISSING
+    stepped.internet.wrong[manual, "smtp.inbound"] = UNCLEAR
+    await stepped.apply(domains=MANUAL)
+    await stepped.step()
+    assert await stepped.condition("Verified", manual) == ("Unknown", UNCLEAR.reason)
+    assert await stepped.condition("Ready") == ("True", "Ready")
+
+    del stepped.internet.wrong[manual, "dns.authoritative"]
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("Ready") == ("False", UNCLEAR.reason)
 
 
 async def test_domain_that_becomes_manual_gets_a_key_with_a_manual_selector(
