@@ -211,6 +211,10 @@ class Domain(Document):
     receives: bool = True
     """Whether its mail comes to us: always where we write its records, else with mailboxes."""
 
+    def is_on(self, host: Host) -> bool:
+        """Return whether its mail is taken by a host."""
+        return self.mail_host == host.primary.helo
+
 
 class Mailbox(Document):
     """One mailbox."""

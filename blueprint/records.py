@@ -255,8 +255,7 @@ def _for_clients(domain: Domain, zone: _Zone, hosts: tuple[Host, ...]) -> Iterat
     No mail waits for it. A manual zone has none: its owner sets records once, and only what mail
     needs.
     """
-    with_login = {host.primary.helo for host in hosts if host.mail is MailboxServer.MAILU}
-    if domain.mail_host in with_login:
+    if any(host.mail is MailboxServer.MAILU and domain.is_on(host) for host in hosts):
         for service in services(domain.mail_host):
             key, name = f"{domain.name}/{service.label}", f"{service.label}.{domain.name}"
             yield zone.record(key, name, RecordType.SRV, service.content, rule=Rule.OPTIONAL)

@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 
 from blueprint.catalogue import PLANS, UNLIMITED
 from blueprint.collisions import NAME_LIMIT, collisions, too_long
+from blueprint.document import Blueprint
 from blueprint.faults import (
     ALIAS_ELSEWHERE,
     DUPLICATE,
@@ -60,7 +61,9 @@ def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
     located = _broken((_tenant, _region, _hosts, _domains, _mailboxes, _sending), tenant, platform)
     if not located:  # What is derived is looked at only in a document that is valid otherwise.
-        located = _broken((_lengths, _collisions, _alias_hosts, _quotas), tenant, platform)
+        located = _broken((_lengths, _collisions), tenant, platform)
+        blueprint = render(tenant, platform=platform, keys=None, generation=1)
+        located += [*_alias_hosts(tenant, blueprint), *_quotas(blueprint)]
     return located
 
 
@@ -165,10 +168,9 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
             yield _located(UNDECLARED_CATCH_ALL, *path, address=domain.catch_all, mailboxes=named)
 
 
-def _alias_hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:
+def _alias_hosts(tenant: Tenant, blueprint: Blueprint) -> Iterator[Located]:
     """Yield the aliases whose mail would arrive on another host than their mailbox is on."""
-    domains = render(tenant, platform=platform, keys=None, generation=1).domains
-    hosts = {domain.name: domain.mail_host for domain in domains}
+    hosts = {domain.name: domain.mail_host for domain in blueprint.domains}
     for index, box in enumerate(tenant.spec.mailboxes):
         own = hosts[domain_of(box.address)]
         for number, alias in enumerate(box.aliases):
@@ -179,13 +181,11 @@ def _alias_hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:
                 yield _located(ALIAS_ELSEWHERE, *path, **values)
 
 
-def _quotas(tenant: Tenant, platform: Platform) -> Iterator[Located]:
+def _quotas(blueprint: Blueprint) -> Iterator[Located]:
     """Yield the hosts whose mailboxes may hold more than their disk has room for."""
-    blueprint = render(tenant, platform=platform, keys=None, generation=1)
-    mail_hosts = {domain.name: domain.mail_host for domain in blueprint.domains}
     for index, host in enumerate(blueprint.hosts):
-        own = [b for b in blueprint.mailboxes if mail_hosts[b.domain] == host.primary.helo]
-        total = sum(box.quota_bytes for box in own)
+        domains = {domain.name for domain in blueprint.domains if domain.is_on(host)}
+        total = sum(box.quota_bytes for box in blueprint.mailboxes if box.domain in domains)
         limit = host.disk_gb * GB * MAIL_PERCENT // 100
         if host.mail is MailboxServer.MAILU and total > limit:
             values = {"sum": -(-total // GB), "disk": host.disk_gb, "limit": limit // GB}

@@ -107,9 +107,8 @@ def _root_key(blueprint: Blueprint) -> str:
 
 def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
     """Domains whose mail this host accepts, and the host's own names (RFC 5321, 4.5.1)."""
-    helo = planned.primary.helo
-    domains = [domain for domain in blueprint.domains if domain.mail_host == helo]
-    draining = [domain for domain in blueprint.draining_domains if domain.mail_host == helo]
+    domains = [domain for domain in blueprint.domains if domain.is_on(planned)]
+    draining = [domain for domain in blueprint.draining_domains if domain.is_on(planned)]
     own = {domain.name for domain in domains}
     names = {
         "domains": sorted(domain.name for domain in domains if domain.receives),

@@ -38,9 +38,8 @@ def host_of(blueprint: Blueprint, address: str) -> Host:
     """Return the host of a declared mailbox that people log in to; raises a fault without one."""
     if address not in {box.address for box in blueprint.mailboxes}:
         raise NOT_FOUND(kind="mailbox", name=address, plural="mailboxes")
-    domains = {domain.name: domain.mail_host for domain in blueprint.domains}
-    helo = domains[domain_of(address)]
-    [host] = [host for host in blueprint.hosts if host.primary.helo == helo]
+    [domain] = [each for each in blueprint.domains if each.name == domain_of(address)]
+    [host] = filter(domain.is_on, blueprint.hosts)
     if host.mail is not MailboxServer.MAILU:
         raise MAILBOX_ELSEWHERE(address=address, host=host.name)
     return host

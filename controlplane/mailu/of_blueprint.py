@@ -13,8 +13,8 @@ def mail_of(blueprint: Blueprint, host: Host) -> TenantMail:
     A domain whose key for people's mail was not made yet is left out: it comes in the next pass.
     """
     people = blueprint.keys.people if blueprint.keys is not None else {}
-    here = [domain for domain in blueprint.domains if domain.mail_host == host.primary.helo]
-    leaving = [d for d in blueprint.draining_domains if d.mail_host == host.primary.helo]
+    here = [domain for domain in blueprint.domains if domain.is_on(host)]
+    leaving = [domain for domain in blueprint.draining_domains if domain.is_on(host)]
     domains = tuple(
         DeclaredDomain(
             domain.name,

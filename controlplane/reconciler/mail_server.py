@@ -57,5 +57,4 @@ def _has_mailu(snapshot: Snapshot, host: Host) -> bool:
 
 def _domains(blueprint: Blueprint, host: Host) -> list[Domain]:
     """Return the domains whose mailboxes are on a host."""
-    helo = host.primary.helo
-    return [domain for domain in blueprint.domains if domain.receives and domain.mail_host == helo]
+    return [domain for domain in blueprint.domains if domain.receives and domain.is_on(host)]

@@ -131,7 +131,7 @@ class InternetVerifier:
                     recipients = {
                         domain.name: _recipients(blueprint, domain)
                         for domain in blueprint.domains
-                        if domain.mail_host == address.helo
+                        if domain.is_on(host)
                     }
                     yield Target(address, ip, self._mail_port, recipients=recipients)
 

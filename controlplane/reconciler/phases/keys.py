@@ -184,9 +184,8 @@ def _mailu_hosts(snapshot: Snapshot) -> list[Host]:
 
 def _mailu_domains(snapshot: Snapshot) -> list[Domain]:
     """Return the domains whose mailboxes are in Mailu."""
-    names = {host.primary.helo for host in _mailu_hosts(snapshot)}
-    domains = snapshot.blueprint.domains
-    return [domain for domain in domains if domain.receives and domain.mail_host in names]
+    hosts, domains = _mailu_hosts(snapshot), snapshot.blueprint.domains
+    return [domain for domain in domains if domain.receives and any(map(domain.is_on, hosts))]
 
 
 def _authority(created: NewSecrets, existing: SecretStore) -> Issued:

@@ -139,7 +139,7 @@ def _domains(host: Host, snapshot: Snapshot) -> list[str]:
     return [
         subject(Kind.DOMAIN, domain.name)
         for domain in snapshot.blueprint.domains
-        if domain.mail_host == host.primary.helo
+        if domain.is_on(host)
     ]
 
 
@@ -154,8 +154,7 @@ def _with_names(part: str, verdict: Verdict, snapshot: Snapshot) -> Verdict:
 
 def _mail_host(domain: Domain, snapshot: Snapshot) -> Host | None:
     """Return the host that accepts mail of a domain."""
-    hosts = snapshot.blueprint.hosts
-    return next((host for host in hosts if host.primary.helo == domain.mail_host), None)
+    return next(filter(domain.is_on, snapshot.blueprint.hosts), None)
 
 
 def _was_configured(host: Host, snapshot: Snapshot) -> bool:
