@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 from uuid import UUID
@@ -36,6 +36,14 @@ async def fetch_one(
     """Return the only row of a query, None when there is none."""
     columns = (await connection.execute(query, values)).mappings().one_or_none()
     return None if columns is None else row(**columns)
+
+
+async def execute_each(
+    connection: AsyncConnection, query: TextClause, rows: Iterable[Mapping[str, Any]]
+) -> None:
+    """Run a statement for each of the rows, in few round trips."""
+    if parameters := list(rows):
+        await connection.execute(query, parameters)
 
 
 async def driver_of(connection: AsyncConnection) -> Driver:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_all
+from controlplane.database import execute_each, fetch_all
 from controlplane.mailu.comparison import Held, megabytes_of
 from kit.queries import Queries
 
@@ -38,9 +38,8 @@ async def expect(
     connection: AsyncConnection, tenant_id: UUID, host: str, addresses: Iterable[str]
 ) -> None:
     """Keep mailboxes that are about to be made: from then on they may get mail."""
-    for address in addresses:
-        values = {"tenant_id": tenant_id, "host": host, "address": address}
-        await connection.execute(SQL.expect_mail, values)
+    values = {"tenant_id": tenant_id, "host": host}
+    await execute_each(connection, SQL.expect_mail, ({**values, "address": a} for a in addresses))
 
 
 async def save(
@@ -49,8 +48,8 @@ async def save(
     """Keep what a host has, and forget what it has no more."""
     values = {"tenant_id": tenant_id, "host": host}
     await connection.execute(SQL.drop_held_mail, {**values, "addresses": list(mail)})
-    for address, held in mail.items():
-        await connection.execute(SQL.save_held_mail, {**values, "address": address, **vars(held)})
+    rows = ({**values, "address": address, **vars(held)} for address, held in mail.items())
+    await execute_each(connection, SQL.save_held_mail, rows)
 
 
 async def confirm(

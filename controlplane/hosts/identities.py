@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_all
+from controlplane.database import execute_each, fetch_all
 from kit.faults import Fault, reason_of
 from kit.queries import Queries
 
@@ -90,9 +90,8 @@ async def add_purges(
     connection: AsyncConnection, tenant_id: UUID, host: str, names: Collection[str]
 ) -> None:
     """Keep what has to be purged."""
-    for name in names:
-        values = {"tenant_id": tenant_id, "host": host, "name": name}
-        await connection.execute(SQL.add_purge, values)
+    values = {"tenant_id": tenant_id, "host": host}
+    await execute_each(connection, SQL.add_purge, ({**values, "name": name} for name in names))
 
 
 async def remove_purges(

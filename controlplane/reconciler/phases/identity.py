@@ -80,7 +80,9 @@ class Identity(Phase[Observed]):
         self._mailboxes = mailboxes
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
-        """Read what the last operations have left."""
+        """Read what the last operations have left; nothing of a tenant without Mailu."""
+        if not any(host.mail is MailboxServer.MAILU for host in snapshot.blueprint.hosts):
+            return Observed({}, session.clock())
         async with session.read() as connection:
             found = await rows.load(connection, snapshot.tenant.id)
             questions = await repository.waiting(connection, snapshot.tenant.id)
@@ -94,13 +96,14 @@ class Identity(Phase[Observed]):
         """Return a verdict for each host and domain; that of a host is about all else there."""
         verdicts: dict[str, Verdict] = {}
         for host in snapshot.blueprint.hosts:
-            own = [d.name for d in snapshot.blueprint.domains if d.mail_host == host.primary.helo]
-            row = observed.rows.get(host.name)
-            confirmed = _confirmed(observed.held, host.name)
+            own = [domain.name for domain in snapshot.blueprint.domains if domain.is_on(host)]
+            common = _verdict_on_all(host, observed, snapshot)
+            findings = () if common else observed.rows[host.name].findings
             parts: dict[str, str | None] = {subject(Kind.HOST, host.name): None}
             parts |= {subject(Kind.DOMAIN, name): name for name in own}
             for part, domain in parts.items():
-                verdicts[part] = _verdict(host, row, confirmed, domain, own, snapshot)
+                concerned = [each for each in findings if _concerned(each, own) == domain]
+                verdicts[part] = common or _verdict(concerned)
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
@@ -117,7 +120,7 @@ class Identity(Phase[Observed]):
                 steps.append(Step(part, operation="stop", maintenance=True, urgent=True))
             elif host.is_retired:
                 continue
-            elif _is_due(host, observed, snapshot):
+            elif _is_due(host, mail, observed, snapshot):
                 steps.append(Step(part, operation="identify"))
             elif host.name in observed.asked:
                 steps.append(Step(part, operation="answer", maintenance=True))
@@ -288,10 +291,9 @@ def _hosts(snapshot: Snapshot) -> list[Host]:
     ]
 
 
-def _is_due(host: Host, observed: Observed, snapshot: Snapshot) -> bool:
+def _is_due(host: Host, mail: TenantMail, observed: Observed, snapshot: Snapshot) -> bool:
     row = observed.rows.get(host.name)
-    confirmed = _confirmed(observed.held, host.name)
-    if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host), confirmed):
+    if row is None or row.digest != _digest(mail, _confirmed(observed.held, host.name)):
         return True
     known = snapshot.hosts.get(host.name)
     if known is not None and row.configured != known.applied_digest:
@@ -300,30 +302,28 @@ def _is_due(host: Host, observed: Observed, snapshot: Snapshot) -> bool:
     return observed.now - row.at >= (RETRIED if soon else AGAIN)
 
 
-def _verdict(
-    host: Host,
-    row: rows.Identity | None,
-    confirmed: Collection[str],
-    domain: str | None,
-    domains: Sequence[str],
-    snapshot: Snapshot,
-) -> Verdict:
-    """Return the verdict on a host, or on one of its domains.
+def _verdict_on_all(host: Host, observed: Observed, snapshot: Snapshot) -> Verdict | None:
+    """Return the verdict on a host and all its domains; None where each has its own.
 
     Where Mailu was not reached, nothing is known: mail may flow as before.
     """
     if host.mail is not MailboxServer.MAILU or host.is_retired:
         return ok("NoMailu", "people do not log in on its host")
+    row, confirmed = observed.rows.get(host.name), _confirmed(observed.held, host.name)
     if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host), confirmed):
         return unknown("NotReconciled", "the document was not brought to the host yet")
     if row.trouble is not None:
         judge = unknown if row.trouble.retryable else bad
         return judge(row.trouble.reason, row.trouble.sentence)
-    own = [each for each in row.findings if _concerned(each, domains) == domain]
-    wrong = [each for each in own if each.code not in REMARKS]
+    return None
+
+
+def _verdict(findings: Sequence[Noted]) -> Verdict:
+    """Return the verdict on a host, or on one of its domains, by what was found about it."""
+    wrong = [each for each in findings if each.code not in REMARKS]
     if wrong:
         return bad(wrong[0].reason, wrong[0].sentence)
-    return ok(RECONCILED, ". ".join(each.sentence for each in own))
+    return ok(RECONCILED, ". ".join(each.sentence for each in findings))
 
 
 def _concerned(finding: Noted, domains: Sequence[str]) -> str | None:
