@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.api import Api, connect, path_of, tenant_path
+from cli.bulk import YesOption
 from cli.consent import require_consent
 from cli.faults import USAGE
 from cli.output import Format, OutputOption, plain, print_document, print_result, print_rows
@@ -18,7 +19,6 @@ app = typer.Typer(
 )
 COLUMNS = ("name", "created", "networks")
 AddressArgument = Annotated[str, typer.Argument(metavar="ADDRESS", help="of the mailbox")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="do not ask")]
 
 
 @app.command()

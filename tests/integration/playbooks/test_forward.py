@@ -58,7 +58,7 @@ class ForwardingPort(SshPort):
         super().__init__(host, 22, ADDRESS)
 
     def logins(self) -> int:
-        """Return how often somebody connected."""
+        """Return the number of connections."""
         return len(self.transports)
 
     def _serve(self) -> None:
