@@ -12,8 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-import httpx2
-
 from blueprint.platform import FIREWALL_PROFILE
 from blueprint.render import INBOUND, PEOPLE
 from cli.connection import SERVE, serving
@@ -31,6 +29,7 @@ from kit.paths import checkout, state_dir
 from kit.processes import identity
 from kit.waiting import wait_until
 from lab import control
+from lab.asking import ask
 from lab.check import missing as missing_for_hosts
 from lab.faults import FAILED
 from lab.registry import order, stand_in
@@ -47,7 +46,6 @@ LAB_FILES = (
     "settings.env", "master.keys", "context.json", "serve.json", "down", "postgres", "valkey",
     "pulumi",
 )  # fmt: skip
-TIMEOUT = 30
 STOP_SECONDS = 120.0
 """More than all parts need to end."""
 PASS_ENDS_SECONDS = 10
@@ -128,14 +126,14 @@ def prepare_providers(zones: Sequence[str] = ZONES) -> None:
     ports = [int(port.partition("/")[0]) for port in INBOUND + PEOPLE]
     make_profile(lab, FIREWALL_PROFILE, ports)
     for zone in zones:
-        httpx2.post(f"{lab.cloudflare_url}/_lab/zones", json={"name": zone}, timeout=TIMEOUT)
-    httpx2.post(f"{lab.hostwinds_url}/_lab/portal", json={"automatic": True}, timeout=TIMEOUT)
+        ask("POST", f"{lab.cloudflare_url}/_lab/zones", {"name": zone})
+    ask("POST", f"{lab.hostwinds_url}/_lab/portal", {"automatic": True})
 
 
 def make_profile(lab: RunningLab, name: str, ports: Sequence[int]) -> None:
     """Make a firewall profile that lets TCP ports in, as a person does in the provider's portal."""
     url = f"{lab.hostwinds_url}/_lab/portal/profiles"
-    httpx2.post(url, json={"name": name, "ports": list(ports)}, timeout=TIMEOUT)
+    ask("POST", url, {"name": name, "ports": list(ports)})
 
 
 def prepare_control_plane() -> None:
