@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from socket import socket
 from typing import Protocol
 
@@ -29,7 +30,7 @@ from controlplane.verification.outbound import (
     unread,
 )
 from controlplane.verification.outbound.faults import OUTBOUND_UNSET
-from controlplane.verification.submission import TIMEOUT, Target, verify_port
+from controlplane.verification.submission import TIMEOUT, Target, verify_certificate, verify_port
 from kit.faults import Fault
 
 WITNESSES = 2
@@ -178,14 +179,21 @@ class Hosts:
         if self._shell is None or isinstance(ran, str):
             failures.append(f"{host.name}: {ran}")
             return None
-        login = self._logins[host.name]
-        stack = ExitStack()
-        try:
-            tunnel = self._shell.tunnel(host, login, target.ip, target.port)
-            stream = await asyncio.to_thread(stack.enter_context, tunnel)
-            return await verify_port(target, stream=stream)
-        finally:
-            await asyncio.to_thread(stack.close)
+        open_tunnel = partial(
+            self._shell.tunnel, host, self._logins[host.name], target.ip, target.port
+        )
+        sessions = [verify_port] if target.public is None else [verify_port, verify_certificate]
+        findings = list[Finding]()
+        for verify in sessions:
+            stack = ExitStack()
+            try:
+                stream = await asyncio.to_thread(stack.enter_context, open_tunnel())
+                findings += await verify(target, stream=stream)
+            finally:
+                await asyncio.to_thread(stack.close)
+            if findings[0].code is faults.NO_BANNER:
+                break
+        return findings
 
     async def _reports(self, hosts: list[ObservedHost], command: str) -> dict[str, Report | Unread]:
         async def report(host: ObservedHost) -> Report | Unread:

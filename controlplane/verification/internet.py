@@ -19,7 +19,7 @@ from controlplane.verification.names import Names
 from controlplane.verification.queries import TIMEOUT
 from controlplane.verification.records import verify_records
 from controlplane.verification.reverse import verify_reverse
-from controlplane.verification.submission import Target, verify_port
+from controlplane.verification.submission import Target, verify_certificate, verify_port
 
 SUBMISSION = 587
 MAIL = 25
@@ -102,6 +102,8 @@ class InternetVerifier:
                 found = await verify_port(target, source=self._source)
                 if target.trust is None and found[0].code is NO_BANNER:
                     return await hosts.look(target, found)
+                if target.public is not None:
+                    found += await verify_certificate(target, source=self._source)
                 return found
 
         targets = [

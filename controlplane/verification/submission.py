@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from socket import socket
 
 from aiosmtplib import SMTP
@@ -17,6 +18,7 @@ from kit.faults import Fault, first_line
 
 TIMEOUT = 5.0
 """Seconds for the banner and for each answer."""
+INBOUND = "smtp.inbound"
 RECIPIENTS = 25
 """Recipients that are asked for in one transaction: hosts limit them."""
 OTHER_DOMAIN = "relay-test@example.com"
@@ -43,14 +45,47 @@ class Target:
         return f"{self.ip} port {self.port}"
 
 
+Step = Callable[[SMTP, Target], Awaitable[str]]
+"""Verifies one property in a session and describes it; raises a fault."""
+
+
 async def verify_port(
     target: Target, *, source: str | None = None, stream: socket | None = None
 ) -> list[Finding]:
-    """Verify one port; the first fault ends the session.
+    """Verify one port but for its public certificate.
 
     `stream` is a connection to it by way of another machine; None: from here, from `source`.
     """
-    subject, findings = f"address/{target.address.name}", list[Finding]()
+    address = f"address/{target.address.name}"
+    steps: list[tuple[str, str, Step]] = [(address, "smtp.banner", _greet)]
+    if target.trust is not None:
+        steps += [(address, "smtp.tls", _encrypt), (address, "smtp.auth", _auth)]
+    steps.append((address, "smtp.relay", _relay))
+    for domain, recipients in target.recipients.items():
+        steps.append((f"domain/{domain}", INBOUND, partial(_inbound, recipients=recipients)))
+    return await _session(target, steps, source, stream)
+
+
+async def verify_certificate(
+    target: Target, *, source: str | None = None, stream: socket | None = None
+) -> list[Finding]:
+    """Verify a port's public certificate.
+
+    It has a session of its own, so that what fails here hides nothing else, and since Mailu takes
+    STARTTLS only before the first MAIL command.
+    """
+    steps = [(f"address/{target.address.name}", CERTIFICATE, _certificate)]
+    return await _session(target, steps, source, stream)
+
+
+async def _session(
+    target: Target,
+    steps: Sequence[tuple[str, str, Step]],
+    source: str | None,
+    stream: socket | None,
+) -> list[Finding]:
+    """Take the steps in one session: subject, check, and what to do; a fault ends it."""
+    findings = list[Finding]()
     client = SMTP(
         hostname=None if stream else target.ip,
         port=None if stream else target.port,
@@ -60,24 +95,17 @@ async def verify_port(
         local_hostname="verification.invalid",
         source_address=(source, 0) if source and not stream else None,
     )
-    steps = [("smtp.banner", _greet), ("smtp.relay", _relay)]
-    if target.trust is not None:
-        steps[1:1] = [("smtp.tls", _encrypt), ("smtp.auth", _auth)]
     try:
-        for check, step in steps:
-            message = f"{target.where}: {await step(client, target)}"
-            findings.append(Finding(subject, check, True, message))
-        for domain, recipients in target.recipients.items():
-            subject, check = f"domain/{domain}", "smtp.inbound"
-            findings.append(await _inbound(client, target, subject, recipients))
-        if target.public is not None:  # last: what fails here hides nothing else
-            subject, check = f"address/{target.address.name}", CERTIFICATE
-            message = f"{target.where}: {await _certificate(client, target)}"
-            findings.append(Finding(subject, check, True, message))
-    except Fault as fault:
-        # A temporary error is not conclusive.
-        checked = fault.code is not faults.UNCLEAR
-        findings.append(Finding.of(subject, check, fault, checked=checked))
+        for subject, check, step in steps:
+            try:
+                message = f"{target.where}: {await step(client, target)}"
+                findings.append(Finding(subject, check, True, message))
+            except Fault as fault:
+                # A temporary error is not conclusive.
+                checked = fault.code is not faults.UNCLEAR
+                findings.append(Finding.of(subject, check, fault, checked=checked))
+                if check != INBOUND:  # a refused recipient does not hide another domain
+                    break
     except (SMTPException, OSError) as error:
         lost = faults.UNCLEAR(port=target.where, reason=f"connection lost: {_reason(error)}")
         findings.append(Finding.of(subject, check, lost, checked=False))
@@ -111,7 +139,8 @@ async def _encrypt(client: SMTP, target: Target) -> str:
 
 async def _certificate(client: SMTP, target: Target) -> str:
     """Verify STARTTLS with a certificate of a public authority for this name."""
-    await client.rset()
+    await client.connect()
+    await client.ehlo()
     await _start_tls(client, target, target.public, "a public authority")
     return f"shows a certificate of a public authority for {target.address.helo}"
 
@@ -151,14 +180,8 @@ async def _relay(client: SMTP, target: Target) -> str:
     raise faults.OPEN_RELAY(port=target.where)
 
 
-async def _inbound(
-    client: SMTP, target: Target, subject: str, recipients: Sequence[str]
-) -> Finding:
-    """Verify that mail is accepted for each recipient; none is sent.
-
-    A recipient that was refused does not hide what is wrong with another domain.
-    """
-    check = "smtp.inbound"
+async def _inbound(client: SMTP, target: Target, *, recipients: Sequence[str]) -> str:
+    """Verify that mail is accepted for each recipient; none is sent."""
     for number, recipient in enumerate(recipients):
         if number % RECIPIENTS == 0:
             await client.rset()
@@ -168,15 +191,12 @@ async def _inbound(
         except SMTPResponseException as refusal:
             reason = f"{refusal.code} {_reason(refusal)}"
             if refusal.code >= 500:
-                fault = faults.INBOUND_REFUSED(
+                raise faults.INBOUND_REFUSED(
                     port=target.where, recipient=recipient, reason=reason
-                )
-                return Finding.of(subject, check, fault)
-            unclear = faults.UNCLEAR(port=target.where, reason=f"{reason} for {recipient}")
-            return Finding.of(subject, check, unclear, checked=False)
-    return Finding(
-        subject, check, True, f"{target.where}: accepts mail of {len(recipients)} mailboxes"
-    )
+                ) from None
+            reason = f"{reason} for {recipient}"
+            raise faults.UNCLEAR(port=target.where, reason=reason) from None
+    return f"accepts mail of {len(recipients)} mailboxes"
 
 
 def _reason(error: BaseException) -> str:

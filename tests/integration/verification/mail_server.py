@@ -45,6 +45,14 @@ class MailServer:
         session.host_name = hostname
         return [line for line in responses if self.offers_auth or "AUTH" not in line]
 
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        """Take STARTTLS no longer: from here on Mailu's front passes commands on to Postfix."""
+        server.tls_context = None
+        envelope.mail_from = address
+        return "250 OK"
+
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
