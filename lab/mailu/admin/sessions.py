@@ -12,7 +12,7 @@ TEMPORARY = "token-"
 
 
 class Sessions:
-    """A session has an owner once somebody has logged in, and at most one token."""
+    """A session has an owner from the login on, and at most one token."""
 
     def __init__(self, valkey: Valkey) -> None:
         self._valkey = valkey
@@ -24,7 +24,7 @@ class Sessions:
         return session
 
     def owner(self, session: str | None) -> str | None:
-        """Return whose session it is, None where nobody has logged in."""
+        """Return whose session it is, None without a login."""
         if session is None:
             return None
         [owner] = self._valkey.run(("GET", f"session-{session}"))

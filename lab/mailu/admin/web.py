@@ -42,8 +42,8 @@ def show_login(call: Call) -> Answer:
 def log_in(call: Call) -> Answer:
     """Begin a session, and lead to webmail. A form that is not of this browser is shown again."""
     given = {name: values[0] for name, values in parse_qs(call.request.body.decode()).items()}
-    before = _session(call.request)
-    if before is None or not hmac.compare_digest(given.get("csrf_token", ""), _proof(call, before)):
+    before, proof = _session(call.request), given.get("csrf_token", "").encode()
+    if before is None or not hmac.compare_digest(proof, _proof(call, before).encode()):
         return _form(call, "")
     try:
         user = web_user(call, given.get("email", ""), given.get("pw", ""), PAGE)
@@ -85,7 +85,7 @@ def _session(request: Request) -> str | None:
 
 
 def _form(call: Call, reason: str) -> Answer:
-    """Show the form, in the browser's session or a new one, which nobody owns yet."""
+    """Show the form, in the browser's session or a new one, which has no owner yet."""
     session = _session(call.request) or secrets.token_urlsafe()
     button = "submitWebmail" if call.app.settings.webmail else "submitAdmin"
     text = FORM.format(reason=escape(reason), proof=_proof(call, session), button=button)

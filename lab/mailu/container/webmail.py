@@ -1,7 +1,7 @@
 """The part `webmail`: an imitation of a webmail for one page. It reads and sends mail for people.
 
 Front says by headers who has logged in, and by which token webmail logs in for them at front's
-ports for webmail. Nobody else reaches it: what it is sent is believed.
+ports for webmail. No other client reaches it: what it is sent is believed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Webmail behind front: nobody reads mail there who has not logged in with a password."""
+"""Webmail behind front: mail is read there after a login with a password only."""
 
 from __future__ import annotations
 
