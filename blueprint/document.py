@@ -98,6 +98,7 @@ class Host(Document):
     """Has one A record per address of the host; SPF records point here, so they never change."""
     addresses: tuple[Address, ...]
     mail: MailboxServer = MailboxServer.NONE
+    webmail: bool = False
 
     @property
     def primary(self) -> Address:

@@ -188,6 +188,13 @@ QUOTAS_TOO_LARGE = FAULTS.code(
     "containers need the rest.",
     example={"host": "mx1", "sum": 61, "disk": 100, "limit": 60},
 )
+NO_MAIL_FOR_WEBMAIL = FAULTS.code(
+    "tenant.no_mail_for_webmail",
+    message="host {host} has webmail, and no mailboxes to which people log in",
+    remedy="set `mail: mailu` of that host, or remove `webmail`",
+    cause="Webmail is a part of Mailu.",
+    example={"host": "mx1"},
+)
 NO_POSTAL_ADDRESS = FAULTS.code(
     "tenant.no_postal_address",
     message="the tenant has mailboxes and no postal address, which campaign mail must show",
@@ -231,6 +238,7 @@ ACROSS_FIELDS = (
     ALIAS_ELSEWHERE,
     UNDECLARED_CATCH_ALL,
     QUOTAS_TOO_LARGE,
+    NO_MAIL_FOR_WEBMAIL,
     NO_POSTAL_ADDRESS,
     DUPLICATE,
     NAME_TOO_LONG,

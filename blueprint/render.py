@@ -151,6 +151,7 @@ def _host(
         zone=naming.zone_of(host, domains, platform),
         egress_name=naming.egress_name(base),
         mail=host.mail,
+        webmail=host.webmail,
         addresses=naming.addresses_of(
             name, host, platform, draining=draining, is_retired=host not in tenant.spec.hosts
         ),

@@ -204,6 +204,8 @@ class HostSpec(Written):
     mail: MailboxServer = MailboxServer.NONE
     """What has its mailboxes: it stays from the host's first configuration on. `mailu` needs images
     that an operator has pinned, once for all hosts."""
+    webmail: bool = False
+    """Whether people read their mail in a browser, too, with `mail: mailu`. Takes memory."""
 
 
 class DomainSpec(Written):

@@ -18,6 +18,7 @@ from blueprint.faults import (
     FOREIGN_ZONE,
     NAME_COLLISION,
     NAME_TOO_LONG,
+    NO_MAIL_FOR_WEBMAIL,
     NO_POSTAL_ADDRESS,
     OUTSIDE_ZONE,
     PLAN_LIMIT,
@@ -125,6 +126,8 @@ def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: AR
             yield _located(RESERVED_NAME, "spec", "hosts", index, "name", name=host.name)
         if host.zone is not None and host.zone not in managed:
             yield _located(FOREIGN_ZONE, "spec", "hosts", index, "zone", zone=host.zone)
+        if host.webmail and host.mail is not MailboxServer.MAILU:
+            yield _located(NO_MAIL_FOR_WEBMAIL, "spec", "hosts", index, "webmail", host=host.name)
 
 
 def _domains(tenant: Tenant, platform: Platform) -> Iterator[Located]:

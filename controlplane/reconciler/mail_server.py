@@ -23,6 +23,7 @@ def mail_server_of(snapshot: Snapshot, host: Host, *, messages_a_day: int) -> Ma
         domain=own[0] if own else host.primary.helo,
         images=dict(snapshot.images),
         messages_a_day=messages_a_day,
+        webmail=host.webmail,
     )
 
 

@@ -57,6 +57,7 @@ HEALTH = {
     "redis": ("redis-cli ping", 0),
     "resolver": ("dig +short @127.0.0.1 example.org A >/dev/null", 0),
     "smtp": ("! /usr/lib/postfix/sbin/master -t", 30),
+    "webmail": ("curl -m3 -sfo /dev/null http://127.0.0.1/ping", 0),
 }
 """Health commands of the images, and the seconds that a start may take; 30 s apart, as Docker's
 default is."""

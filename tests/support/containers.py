@@ -38,6 +38,7 @@ ADDRESSES = {
         ("imap", 5),
         ("smtp", 6),
         ("antispam", 7),
+        ("webmail", 8),
         ("resolver", 254),
     )
 }

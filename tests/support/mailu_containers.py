@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab import authority
-from tests.support.containers import SUBNET, Containers
+from tests.support.containers import ADDRESSES, SUBNET, Containers
 from tests.support.plain_http import plain_client
 from tests.support.waiting import wait_for
 
@@ -35,6 +35,8 @@ ENVIRONMENT = {
     "SECRET_KEY": "0123456789abcdef",
     "SUBNET": SUBNET,
     "TLS_FLAVOR": "cert",
+    "WEBMAIL": "roundcube",
+    "WEBMAIL_ADDRESS": ADDRESSES["webmail"],  # no name server knows the containers
 }
 VOLUMES = {
     "admin": [("data", "/data"), ("dkim", "/dkim")],
@@ -43,14 +45,16 @@ VOLUMES = {
     "imap": [("mail", "/mail"), ("overrides/dovecot", "/overrides")],
     "redis": [("redis", "/data")],
     "smtp": [("mailqueue", "/queue"), ("overrides/postfix", "/overrides")],
+    "webmail": [("webmail", "/data"), ("overrides/roundcube", "/overrides")],
 }
-REST = ("antispam", "imap", "smtp", "front")
+REST = ("antispam", "imap", "smtp", "front", "webmail")
 READY = {
     "admin": (8080,),
     "antispam": (11332,),
     "imap": (143, 2525),
     "smtp": (25, 10025),
     "front": (25, 993),
+    "webmail": (80,),
 }
 """Ports that a part listens at when it has started."""
 START_SECONDS = 180.0

@@ -10,6 +10,7 @@ from lab.mailu.admin.counters import Counters
 from lab.mailu.admin.keys import Keys
 from lab.mailu.admin.messages import Request
 from lab.mailu.admin.passwords import Passwords
+from lab.mailu.admin.sessions import Sessions
 from lab.mailu.admin.settings import Settings
 from lab.mailu.admin.store import Database, Document, Store
 from lab.mailu.admin.valkey import Valkey
@@ -31,6 +32,7 @@ class Application:
     counters: Counters
     keys: Keys
     passwords: Passwords
+    sessions: Sessions
     patience: float = PATIENCE
     clock: Callable[[], float] = time.monotonic
 
@@ -58,10 +60,12 @@ class Call:
 def assembled(settings: Settings) -> Application:
     """Return admin with the parts that its settings name."""
     settings.database.parent.mkdir(parents=True, exist_ok=True)
+    valkey = Valkey(settings.services["REDIS"])
     return Application(
         settings,
         Database(settings.database),
-        Counters(Valkey(settings.services["REDIS"]), settings.limits),
+        Counters(valkey, settings.limits),
         Keys(settings.dkim_path, settings.dkim_selector),
         Passwords(settings.rounds),
+        Sessions(valkey),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from lab.mailu.admin import web
 from lab.mailu.admin.api import aliases, alternatives, domains, managers, relays, tokens, users
 from lab.mailu.admin.application import Call
 from lab.mailu.admin.internal import dovecot, logins, postfix, rspamd
@@ -52,6 +53,7 @@ ROUTES: tuple[Route, ...] = (
     api("GET", "/swagger.json", describe, token=False),
     *API_ROUTES,
     *logins.ROUTES,
+    *web.ROUTES,
     *postfix.ROUTES,
     *dovecot.ROUTES,
     *rspamd.ROUTES,

@@ -138,6 +138,9 @@ class Settings:
     networks: tuple[str, ...] = ("192.168.203.0/24",)
     all_families: bool = False
     log_level: str = "INFO"
+    webmail: bool = False
+    web_home: str = "/admin"
+    """Where people are led who have logged in."""
 
 
 def read(environ: Mapping[str, str]) -> Settings:
@@ -164,6 +167,7 @@ def _settings(environ: Mapping[str, str], values: Mapping[str, str | None]) -> S
     path = text("SQLALCHEMY_DATABASE_URI")
     if not path.startswith("sqlite:///"):
         raise NotStarted("the stand-in keeps its objects in SQLite only")
+    webmail = text("WEBMAIL").lower() != "none"
     limits = Limits(
         Limit.parse(text("AUTH_RATELIMIT_IP")),
         Limit.parse(text("AUTH_RATELIMIT_USER")),
@@ -199,6 +203,8 @@ def _settings(environ: Mapping[str, str], values: Mapping[str, str | None]) -> S
         networks=tuple(n for n in (values["SUBNET"], values["SUBNET6"]) if n),
         all_families=bool(values["SUBNET6"]),
         log_level=text("LOG_LEVEL"),
+        webmail=webmail,
+        web_home=text("WEB_WEBMAIL" if webmail else "WEB_ADMIN"),
     )
 
 

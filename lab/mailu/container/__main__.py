@@ -9,7 +9,16 @@ import os
 import sys
 from pathlib import Path
 
-from lab.mailu.container import admin, antispam, front, imap, redis, resolver, smtp
+from lab.mailu.container import (
+    admin,
+    antispam,
+    front,
+    imap,
+    redis,
+    resolver,
+    smtp,
+    webmail,
+)
 from lab.mailu.container.environment import Refused
 
 PARTS = {
@@ -20,6 +29,7 @@ PARTS = {
     "redis": redis.start,
     "resolver": resolver.start,
     "smtp": smtp.start,
+    "webmail": webmail.start,
 }
 CONFIGURATION_ERROR = 78
 """EX_CONFIG of sysexits."""

@@ -26,6 +26,7 @@ ONLY = {
     "SUBNET6": {""},
     "TLS_FLAVOR": {"cert"},
     "WEBDAV": {"none"},
+    "WEBMAIL": {"none", "roundcube"},
 }
 """Settings of which the stand-in has these values alone; in small letters."""
 PAUSE = 1.0
@@ -85,6 +86,11 @@ class Environment:
     def ports(self) -> frozenset[int]:
         """What front listens at."""
         return frozenset(map(int, _items(self._required("PORTS"))))
+
+    @property
+    def webmail(self) -> bool:
+        """Whether there is a webmail."""
+        return self.values.get("WEBMAIL", "none").lower() not in ("", "none")
 
     def yes(self, name: str, default: str) -> bool:
         """Whether a switch is on."""

@@ -53,7 +53,11 @@ def nginx(known: environment.Environment, admin: str, *, encrypted: bool) -> str
     }
     path = known.values.get("WEB_API", "/api")
     api = texts.text_of("nginx_api.conf", path=path, admin=admin)
-    locations = texts.text_of("nginx_locations.conf", api=api if known.yes("API", "false") else "")
+    locations = texts.text_of(
+        "nginx_locations.conf",
+        api=api if known.yes("API", "false") else "",
+        webmail=webmail(known, admin) if known.webmail else "",
+    )
     plain = "return 301 https://$host$request_uri;" if encrypted else locations
     web = ""
     if 80 in known.ports:
@@ -73,6 +77,16 @@ def nginx(known: environment.Environment, admin: str, *, encrypted: bool) -> str
     )
 
 
+def webmail(known: environment.Environment, admin: str) -> str:
+    """Return where webmail is, for people who have logged in; it may have another address later."""
+    return texts.text_of(
+        "nginx_webmail.conf",
+        root=known.values.get("WEB_WEBMAIL", "/webmail"),
+        webmail=known.values.get("WEBMAIL_ADDRESS", "webmail"),
+        admin=admin,
+    )
+
+
 def proxy(known: environment.Environment, smtp: str, protocols: Sequence[str]) -> str:
     """Return the configuration of the Dovecot that passes logins on."""
     return texts.text_of(
@@ -83,4 +97,5 @@ def proxy(known: environment.Environment, smtp: str, protocols: Sequence[str]) -
         key=certificates.KEY,
         size_limit=known.size_limit,
         smtp=smtp,
+        webmail=texts.text_of("proxy_webmail.conf", subnet=known.subnet) if known.webmail else "",
     )

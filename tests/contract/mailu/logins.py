@@ -26,7 +26,14 @@ def ask(client: Client, **headers: str) -> Answer:
     return answer
 
 
-def login(client: Client, user: str, password: str, address: str, protocol: str = "imap") -> str:
+def login(
+    client: Client,
+    user: str,
+    password: str,
+    address: str,
+    protocol: str = "imap",
+    port: str = "993",
+) -> str:
     """Log in to the mail server."""
     answer = ask(
         client,
@@ -34,6 +41,7 @@ def login(client: Client, user: str, password: str, address: str, protocol: str 
         Auth_Pass=quote(password),
         Client_Ip=address,
         Auth_Protocol=protocol,
+        Auth_Port=port,
     )
     if answer.headers["Auth-Status"] == "OK":
         return RIGHT

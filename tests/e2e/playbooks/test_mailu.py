@@ -9,11 +9,15 @@ import asyncio
 import json
 import secrets
 import smtplib
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -133,6 +137,18 @@ class MailuHost:
         command = f"python3 - {API}/{path} '{json.dumps(body)}' <<'END'\n{POST}\nEND"
         assert self.host.shell(command) == "200\n"
 
+    def leads_to(self, path: str) -> str:
+        """Return the path that the web server leads to, its certificate verified."""
+        primary = self.host.observed.addresses[0]
+        context = ssl.create_default_context(cadata=self.host.ca)
+        with socket.create_connection((primary.ip or "", 443), SECONDS) as plain:
+            connection = HTTPConnection(primary.helo, timeout=SECONDS)
+            connection.sock = context.wrap_socket(plain, server_hostname=primary.helo)
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            connection.close()
+        return urlsplit(answer.headers.get("Location", "")).path
+
     def send(self, *recipients: str) -> tuple[int, str]:
         """Send what the filter refuses, without a login; return the answer to the mail."""
         with smtplib.SMTP(self.host.observed.primary_ip or "", 25, timeout=SECONDS) as client:
@@ -231,10 +247,13 @@ def test_other_images_are_taken_if_they_work(mailu: MailuHost) -> None:
     image = "docker inspect -f '{{.Config.Image}}' mailu-admin-1"
     assert mailu.host.shell(image).strip() == mailu.server.images["admin"]
 
-    mailu.configure(replace(mailu.server, images=newer))
+    with_webmail = replace(mailu.server, images=newer, webmail=True)
+    mailu.configure(with_webmail)
     assert mailu.host.shell(image).strip() == newer["admin"]
-    assert mailu.configure(replace(mailu.server, images=newer)) == 0
-    assert len(mailu.host.shell("docker images -q --no-trunc").split()) == len(ALL)
+    assert set(mailu.containers()) == ALL | {"webmail"}
+    wait_for(lambda: mailu.leads_to("/webmail/") == "/sso/login", longest_pause=1)
+    assert mailu.configure(with_webmail) == 0
+    assert len(mailu.host.shell("docker images -q --no-trunc").split()) == len(ALL) + 1
 
 
 def test_key_is_read_by_mailu_alone(mailu: MailuHost) -> None:

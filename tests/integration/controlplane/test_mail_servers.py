@@ -65,8 +65,9 @@ async def test_a_host_gets_the_pinned_images_and_secrets_of_its_own(
     assert rendered["keys"]["people"][ZONE]["public_key"] == base64.b64encode(public).decode()
     assert await stepped.condition("Ready") == ("True", "Ready")
 
-    await stepped.apply(hosts=[host(), host("mx2", "none")])
+    await stepped.apply(hosts=[{**host(), "webmail": True}, host("mx2", "none")])
     await stepped.until_quiet()
+    assert stepped.configurator.given["mx1"][0]["mailu"]["webmail"] is True
     variables, secrets = stepped.configurator.given["mx2"]
     assert (variables["docker"], variables["mailu"]) == (False, None)
     assert "secret_mailu" not in secrets

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blueprint.document import Blueprint, Dkim, RecordType, Rule
-from blueprint.faults import INVALID_VALUE, QUOTAS_TOO_LARGE
+from blueprint.faults import INVALID_VALUE, NO_MAIL_FOR_WEBMAIL, QUOTAS_TOO_LARGE
 from blueprint.loading import load
 from blueprint.render import GB, bytes_of, render
 from blueprint.tenant import Dns, MailboxServer
@@ -51,6 +51,15 @@ def test_a_mailbox_has_one_gigabyte_and_no_forward_by_default() -> None:
     assert (box.quota_bytes, box.forward, box.keep) == (GB, (), True)
     assert blueprint.hosts[0].mail is MailboxServer.MAILU
     assert rendered(ACME).hosts[0].mail is MailboxServer.NONE
+
+
+def test_webmail_is_for_hosts_with_mailboxes_to_log_in_to() -> None:
+    with_webmail = document(mail="mailu, webmail: true")
+    assert violations(with_webmail) == []
+    assert rendered(with_webmail).hosts[0].webmail
+    assert not rendered(document()).hosts[0].webmail
+    [shown] = violations(document(mail="none, webmail: true"))
+    assert_shows(shown, NO_MAIL_FOR_WEBMAIL, host="mx1")
 
 
 def test_a_forward_leads_anywhere() -> None:

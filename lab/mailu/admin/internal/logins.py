@@ -18,6 +18,7 @@ from lab.mailu.admin.destinations import key_of
 from lab.mailu.admin.messages import Answer
 from lab.mailu.admin.passwords import looks_like_token, token_hash
 from lab.mailu.admin.routing import Route
+from lab.mailu.admin.sessions import TEMPORARY
 from lab.mailu.admin.store import Document, Kind
 
 LOG = logging.getLogger("admin")
@@ -52,6 +53,8 @@ BACKENDS = {
 INBOUND = {"smtp": ("SMTP", 25), "lmtp": ("IMAP", 2525)}
 WEBMAIL_PORTS = ("10143", "10025", "14190")
 UNCOUNTED_PORTS = ("10143", "10025")
+WEB, PAGE = "web", "page"
+"""Logins by HTTP's Basic scheme, and by the login page, which takes passwords alone."""
 
 
 class _Login(NamedTuple):
@@ -126,13 +129,15 @@ def _verified(call: Call, user: Document | None, login: _Login) -> bool:
         return False
     if login.protocol == "pop3" and not user["enable_pop"]:
         return False
-    if looks_like_token(login.password):
+    if from_webmail and login.password.startswith(TEMPORARY):
+        return bool(call.app.sessions.owner_of_token(login.password) == user["email"])
+    if looks_like_token(login.password) and login.protocol != PAGE:
         hashed = token_hash(login.password)
         for token in call.store.all(Kind.TOKEN):
             if token["email"] == user["email"] and token["hash"] == hashed:
                 return _permitted(token["ip"], login.address)
     right = call.app.passwords.matches(login.password, user["password"])
-    if right and call.app.settings.require_tokens and login.protocol != "web":
+    if right and call.app.settings.require_tokens and login.protocol not in (WEB, PAGE):
         LOG.info("%s gave the right password to %s, but needs a token", login.user, login.protocol)
         return False
     return right
@@ -172,17 +177,31 @@ def check_web_login(call: Call) -> Answer:
         return _challenge("login")
     if not given.startswith("Basic "):
         return _challenge("login")
-    if counters.user_blocked(name, address):
+    try:
+        user = web_user(call, name, password, WEB)
+    except TooMany:
         return _challenge("too many attempts", {"Retry-After": "60"})
+    return _headers({"X-User": user["email"]}) if user else _challenge("login")
+
+
+class TooMany(Exception):
+    """The user or the network has failed too often."""
+
+
+def web_user(call: Call, name: str, password: str, protocol: str) -> Document | None:
+    """Return who this password is of, None if it is wrong, which is counted. Raises TooMany."""
+    address, counters = call.request.client, call.app.counters
+    if counters.blocked(address) or counters.user_blocked(name, address):
+        raise TooMany
     user = _user(call, name)
-    if user and _verified(call, user, _Login(name, password, address, "web", "")):
+    if user and _verified(call, user, _Login(name, password, address, protocol, "")):
         counters.free(address)
-        return _headers({"X-User": user["email"]})
+        return user
     if user:
         counters.user_failed(name, address, "")
     else:
         counters.failed(address, name)
-    return _challenge("login")
+    return None
 
 
 def _challenge(realm: str, headers: dict[str, str] | None = None) -> Answer:
