@@ -29,7 +29,7 @@ from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
 from controlplane.reconciler.secrets import SecretStore
-from controlplane.reconciler.session import LeaseLost, Session, Stopping
+from controlplane.reconciler.session import LeaseLost, NoProgress, Session, Stopping
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import ordered
 from controlplane.schedule.repository import Lease, Priority, backoff, claim, release, renew
@@ -127,7 +127,7 @@ class Reconciler:
         except LeaseLost:
             log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
             return Outcome.LEASE_LOST
-        except TimeoutError:
+        except NoProgress:
             log.warning("pass given up: it shows no progress", tenant_id=str(lease.tenant_id))
             return Outcome.RETRY
         except OperationalError:

@@ -30,6 +30,10 @@ from kit.faults import Fault
 log = structlog.get_logger()
 
 
+class NoProgress(Exception):
+    """The pass has shown no progress for longer than it may."""
+
+
 class LeaseLost(Exception):
     """Another process reconciles this tenant now: no step may begin in this one."""
 
@@ -207,13 +211,18 @@ class Session:
     async def heartbeat(self) -> AsyncIterator[None]:
         """Extend the lease while steps run; its loss is noticed before the next step.
 
-        Raises TimeoutError where the pass shows no progress: one that hangs would keep its tenant
-        from all processes.
+        Raises NoProgress where the pass shows none: one that hangs would keep its tenant from all
+        processes.
         """
         beating = asyncio.create_task(self._beat())
+        limit = asyncio.timeout(self._silence)
         try:
-            async with asyncio.timeout(self._silence) as self._limit:
+            async with limit as self._limit:
                 yield
+        except TimeoutError:
+            if limit.expired():
+                raise NoProgress from None
+            raise
         finally:
             self._limit = None
             beating.cancel()

@@ -154,7 +154,7 @@ async def test_silent_operation_has_heartbeats(stepped: SteppedReconciler) -> No
 
 async def test_pass_that_hangs_is_given_up_and_another_follows(stepped: SteppedReconciler) -> None:
     usual = stepped.settings
-    stepped.settings = usual.model_copy(update={"silence": timedelta(seconds=3)})
+    stepped.settings = usual.model_copy(update={"silence": timedelta(seconds=10)})
     await stepped.apply()
     ended = threading.Event()
     stepped.points.once("before up", lambda: ended.wait(DEADLINE))
