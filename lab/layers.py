@@ -41,8 +41,9 @@ MAIL = (
     "knot-dnsutils",
     "unbound",
     "ssl-cert",
+    "isync",
 )
-"""The packages that the lab's own guests (DNS, receiver) need in addition."""
+"""The packages that the lab's own guests (DNS, receiver, and a mail client) need in addition."""
 CONTAINERS = (
     "bind9-dnsutils",
     "curl",

@@ -134,6 +134,12 @@ class Receiver:
         self._guest.destroy()
 
 
+def inside(lab: Path, script: str, *arguments: str, stdin: str = "") -> str:
+    """Run a shell script on the receiver's machine, which is outside all hosts; raises FAILED."""
+    guest = Guest(lab / leftovers.HOSTS, IDENT, NAME, (ADDRESS,), ())
+    return guest.inside(script, *arguments, stdin=stdin)
+
+
 def messages(lab: Path) -> Iterator[tuple[str, Path, Message]]:
     """Yield (user, file, message) of all mail that arrived in the lab at this directory."""
     homes = lab / leftovers.HOSTS / IDENT / "m/home"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import time
 from email import message_from_string, policy
 from pathlib import Path
@@ -13,12 +12,10 @@ from pathlib import Path
 import typer
 
 from cli.terminal import wrapped
-from kit.paths import checkout
 from kit.steps import step
 from lab.receiver import wait_for_message
-from sandbox import down, local, up, warm_and_cold
-from sandbox.faults import COMMAND_FAILED
-from sandbox.narration import command, heading, penguin, say
+from sandbox import down, local, people, up, warm_and_cold
+from sandbox.narration import document, heading, penguin, say
 
 app = typer.Typer(help="The main job on real parts.")
 
@@ -78,19 +75,27 @@ def _main_job() -> None:
     penguin(environment, "explain", message["id"])
     heading("the tenant")
     penguin(environment, "describe", "tenant", TENANT)
+    _show_people(environment)
     heading("the second tenant becomes ready")
     _wait(environment, warm_and_cold.WARM, "Ready")
     warm_and_cold.show(environment)
 
 
+def _show_people(environment: dict[str, str]) -> None:
+    answer = people.show(environment)
+    if answer is not None:
+        heading("the answer as it was received")
+        _show_received(answer)
+
+
 def _api_level(missing: str) -> None:
-    """Run the demo up to DNS, where no host can run."""
+    """Run the demo up to DNS, where no host can run, with a tenant whose hosts need no images."""
     say(f"Real hosts cannot run on this machine: {missing}. The demo ends after DNS.")
-    environment = _apply(FILE)
+    environment = _apply(warm_and_cold.FILE)
     heading("the tenant becomes ready")
-    _wait(environment, TENANT, "DnsReady")
+    _wait(environment, warm_and_cold.WARM, "DnsReady")
     heading("the tenant")
-    penguin(environment, "describe", "tenant", TENANT)
+    penguin(environment, "describe", "tenant", warm_and_cold.WARM)
 
 
 def _apply(*files: Path) -> dict[str, str]:
@@ -111,14 +116,8 @@ def _send(environment: dict[str, str]) -> dict[str, str]:
     """Send one mail and return its identifiers once the host has accepted it."""
     arguments = ["--from", "sales@acme.example", "--to", "alice@rcpt.example"]
     arguments += ["--subject", "Hello from acme", "--text", "Sent through acme's own host."]
-    say(f"$ penguin send {' '.join(arguments[:4])} …")
-    send = [*command(), "send", *arguments, "--tenant", TENANT, "--wait", "-o", "json"]
-    result = subprocess.run(
-        send, cwd=checkout(), env=environment, stdout=subprocess.PIPE, text=True, check=False
-    )
-    if result.returncode:
-        raise COMMAND_FAILED(command="send")
-    message: dict[str, str] = json.loads(result.stdout)
+    sent = document(environment, "send", *arguments, "--tenant", TENANT, "--wait")
+    message: dict[str, str] = json.loads(sent)
     say(f"{message['state']}: {message['message_id']}")
     return message
 

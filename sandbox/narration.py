@@ -28,6 +28,22 @@ def penguin(environment: Mapping[str, str], *arguments: str, shown: bool = True)
         raise COMMAND_FAILED(command=arguments[0])
 
 
+def document(environment: Mapping[str, str], *arguments: str) -> str:
+    """Run one command, and return what it prints as JSON; raises COMMAND_FAILED."""
+    say(f"$ penguin {' '.join(map(_quoted, arguments))}")
+    result = subprocess.run(
+        [*command(), *arguments, "-o", "json"],
+        cwd=checkout(),
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if result.returncode:
+        raise COMMAND_FAILED(command=arguments[0])
+    return result.stdout
+
+
 def command() -> list[str]:
     """Return the command of this checkout."""
     return [str(checkout() / ".venv" / "bin" / "penguin")]

@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from composition import embedded
+from kit.paths import cache_dir
 from kit.steps import step
+from lab.registry import order
 from sandbox import local
 from sandbox.narration import say
 
@@ -28,7 +30,9 @@ def up(api_only: ApiOnlyOption = False) -> None:
         start(api_only=api_only)
     say(f"\nThe sandbox is up after {time.monotonic() - started:.0f} s. To look around:\n")
     say('  eval "$(.venv/bin/penguin lab env)"')
-    say("  penguin apply -f tenants/acme.yaml && penguin wait tenant acme --for=condition=Ready")
+    tenant, condition = ("acme", "Ready") if local.level() == "hosts" else ("globex", "DnsReady")
+    apply = f"penguin apply -f tenants/{tenant}.yaml"
+    say(f"  {apply} && penguin wait tenant {tenant} --for=condition={condition}")
     say("  penguin --help\n")
     say("`make down` ends it.")
 
@@ -52,7 +56,7 @@ def start(*, api_only: bool = False) -> None:
 
 
 def _pin_images() -> None:
+    """Let hosts have Mailu; the stand-ins for its images are built once on this machine."""
     with step("images of Mailu"):
-        pinned = local.pin_images()
-    if not pinned:
-        say("  ! none: hosts can have `mail: mailu` when `penguin lab images` has built stand-ins")
+        order.provide(local.lab_dir(), cache_dir(), lambda line: say(f"  … {line}"))
+        local.pin_images()

@@ -185,7 +185,7 @@ def delete(environment: dict[str, str]) -> None:
     """Delete the bench's tenant if it exists."""
     tenants = json.loads(penguin(environment, "get", "tenants", "-o", "json"))
     if TENANT in {tenant["name"] for tenant in tenants}:
-        penguin(environment, "delete", "tenant", TENANT, "--yes", "--wait")
+        penguin(environment, "delete", "tenant", TENANT, "--yes", "--yes-destroy-mail", "--wait")
 
 
 def fastest(measure: Callable[[], float]) -> float:

@@ -1,4 +1,5 @@
-"""The main job as a newcomer sees it: a delivered mail, and how fast warm and cold mail leaves."""
+"""The main job as a newcomer sees it: a delivered mail, a person's mail client, and how fast warm
+and cold mail leaves."""
 
 from __future__ import annotations
 
@@ -16,18 +17,32 @@ from tests.support.machine import wait_until_free
 @pytest.mark.hosts
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
-def test_demo_shows_an_authenticated_mail_then_warm_and_cold_mail(real_hosts: None) -> None:
+def test_demo_shows_authenticated_mail_of_queue_and_people_then_warm_and_cold_mail(
+    real_hosts: None,
+) -> None:
     was_up = local.is_up()
     wait_until_free(local.lab_dir())
     done = run_process("demo", environment={**os.environ, "COLUMNS": "200"})
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
-    ready = ("DnsReady", "CertificatesReady", "HostsConfigured", "Verified", "SendingEnabled")
+    ready = (
+        "DnsReady",
+        "CertificatesReady",
+        "HostsConfigured",
+        "IdentityReady",
+        "Verified",
+        "SendingEnabled",
+    )
     for condition in (*ready, "Ready"):
         assert re.search(rf"\b{condition}\b", output), output
     for verdict in ("dkim=pass", "spf=pass", "dmarc=pass"):
         assert verdict in output, output
     assert re.search(r"mx1-[23]\.acme\.example", output), output
+    assert "Do you deliver on Sundays?" in output
+    assert "mbsync copied the inbox: 1 mail" in output
+    [answer] = re.findall(r"── the answer as it was received .*?\n\n", output, re.DOTALL)
+    for verdict in ("dkim=pass", "header.s=mu1", "spf=pass", "dmarc=pass", "mx1.acme.example"):
+        assert verdict in answer, output
     assert "$48.97" in output
     if not was_up:  # else an earlier demo has used the hour's caps
         assert re.search(r"^globex +1000 ", output, re.MULTILINE), output

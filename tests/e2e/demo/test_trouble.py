@@ -38,7 +38,7 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.in_order,
 ]
-FILE = "tenants/acme.yaml"
+FILE = str(Path(__file__).with_name("acme.yaml"))
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - only listed
 until = partial(wait_for, seconds=600)
 until_printed = partial(until, longest_pause=2)
@@ -172,7 +172,7 @@ def test_playbook_that_failed_half_way_goes_on_when_its_cause_is_corrected(
     obstacle.unlink()
     (obstacle / "in the way").mkdir(parents=True)
     changed = tmp_path / "acme.yaml"
-    text = (checkout() / FILE).read_text()
+    text = Path(FILE).read_text()
     changed.write_text(
         text.replace("mailboxes:\n", "mailboxes:\n    - {address: more@acme.example}\n")
     )

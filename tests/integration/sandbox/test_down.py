@@ -32,7 +32,7 @@ class Sandbox:
         return done.stdout
 
     def is_in_operation(self) -> bool:
-        listed = json.loads(self.penguin("get", "operations", "--tenant", "acme", "-o", "json"))
+        listed = json.loads(self.penguin("get", "operations", "--tenant", "globex", "-o", "json"))
         return any(operation["phase"] == "cloud" for operation in listed)
 
     def processes(self) -> dict[int, str]:
@@ -51,11 +51,11 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
     sandbox = Sandbox(servers_dir / moment.replace(" ", ""))
     try:
         sandbox.penguin("up", "--api-only")
-        sandbox.penguin("apply", "-f", "tenants/acme.yaml")
+        sandbox.penguin("apply", "-f", "tenants/globex.yaml")
         if moment == "in the operation":
             wait_for(sandbox.is_in_operation, longest_pause=1)
         elif moment == "ready":
-            sandbox.penguin("wait", "tenant", "acme", "--for=condition=DnsReady")
+            sandbox.penguin("wait", "tenant", "globex", "--for=condition=DnsReady")
         elif moment == "killed":
             announced = json.loads((sandbox.directory / "serve.json").read_text())
             os.kill(int(announced["process"].partition(".")[0]), signal.SIGKILL)
