@@ -34,10 +34,13 @@ User $1
 PassCmd "cat $directory/password"
 SSLType IMAPS
 CertificateFile $directory/roots
+
 IMAPStore far
 Account sales
+
 MaildirStore near
 Inbox $directory/mail/
+
 Channel inbox
 Far :far:
 Near :near:
