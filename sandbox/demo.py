@@ -21,7 +21,7 @@ app = typer.Typer(help="The main job on real parts.")
 
 TENANT = "acme"
 FILE = Path("tenants") / "acme.yaml"
-DEADLINE = "900s"
+DEADLINE = "1500s"
 """Of each wait; a machine with one slow core needs minutes to install two hosts."""
 ARRIVAL_SECONDS = 60.0
 """Time limit for a mail from our host to the receiver's mailbox."""

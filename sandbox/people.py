@@ -21,6 +21,8 @@ from sandbox.narration import document, heading, penguin, say
 
 SERVER = "mx1.acme.example"
 BOX = "sales@acme.example"
+CLIENT = "Demo"
+"""Name of the mail client's token."""
 FRIEND = f"alice@{receiver.DOMAIN}"
 SECONDS = 120.0
 """Time limit for a mail from the receiving server to the mailbox, and for the answer back."""
@@ -70,13 +72,20 @@ def show(environment: Mapping[str, str]) -> str | None:
     heading(f"a mail client for {BOX}")
     say(STAND_INS)
     penguin(environment, "mailboxes", "settings", BOX)
-    made = document(environment, "mailboxes", "token", BOX, "--name", "Demo")
-    token = NewToken.model_validate_json(made).token
-    outcome = _read_and_answered(_written(), token, roots.read_text())
+    made = document(environment, "mailboxes", "token", BOX, "--name", CLIENT)
+    try:
+        return _mail(NewToken.model_validate_json(made).token, roots.read_text())
+    finally:
+        penguin(environment, "mailboxes", "revoke", BOX, CLIENT, "--yes")
+
+
+def _mail(token: str, roots: str) -> str:
+    """Show both ways of mail; return the Message-ID of the answer."""
+    outcome = _read_and_answered(_written(), token, roots)
     heading("what Python's imaplib read, the certificate verified")
     say(f"From: {outcome['sender']}\nSubject: {outcome['subject']}\n\n{outcome['text']}")
-    copied = _inside(SYNCHRONISE, SERVER, BOX, stdin=f"{token}\n{roots.read_text()}")
-    say(f"\nmbsync copied the inbox: {copied.strip()} mail")
+    copied = _inside(SYNCHRONISE, SERVER, BOX, stdin=f"{token}\n{roots}")
+    say(f"\nmbsync copied the inbox; mails in it: {copied.strip()}")
     return outcome["reply_id"]
 
 

@@ -16,7 +16,7 @@ from tests.support.machine import wait_until_free
 
 @pytest.mark.hosts
 @pytest.mark.engine
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3000)
 def test_demo_shows_authenticated_mail_of_queue_and_people_then_warm_and_cold_mail(
     real_hosts: None,
 ) -> None:
@@ -39,7 +39,7 @@ def test_demo_shows_authenticated_mail_of_queue_and_people_then_warm_and_cold_ma
         assert verdict in output, output
     assert re.search(r"mx1-[23]\.acme\.example", output), output
     assert "Do you deliver on Sundays?" in output
-    assert "mbsync copied the inbox: 1 mail" in output
+    assert re.search(r"mbsync copied the inbox; mails in it: [1-9]", output), output
     [answer] = re.findall(r"── the answer as it was received .*?\n\n", output, re.DOTALL)
     for verdict in ("dkim=pass", "header.s=mu1", "spf=pass", "dmarc=pass", "mx1.acme.example"):
         assert verdict in answer, output
