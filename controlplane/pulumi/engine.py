@@ -42,8 +42,7 @@ class PulumiEngine:
     """Runs each operation in a process of its own, forked from a server with the imports loaded.
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
-    file, provider credentials. `root` contains a directory for each tenant, with records of the
-    engines that were started: the lock of a dead one is removed, any other lock is respected.
+    file, provider credentials. `root` contains a directory for each tenant.
     """
 
     def __init__(
@@ -89,7 +88,7 @@ class PulumiEngine:
         tenant = blueprint.tenant
         with self._located(tenant):
             extra = raise_fence(self._installation, tenant, fence, self._environment)
-            self._take_over(tenant, progress)
+            self._take_over(tenant, progress, fence)
             extra |= _forgotten(forgotten) | _replaced(replaced)
             unended = self._end_unwanted(blueprint, {**self._environment, **extra}, progress)
             kind: Kind = "refreshed up" if refreshed else "up"
@@ -128,7 +127,7 @@ class PulumiEngine:
         """
         with self._located(tenant):
             fenced = raise_fence(self._installation, tenant, fence, self._environment)
-            self._take_over(tenant, progress)
+            self._take_over(tenant, progress, fence)
             hosts = self.state(tenant).hosts
             in_state = [host.service_id for host in hosts if host.service_id is not None]
             environment = {**self._environment, **fenced}
@@ -161,9 +160,8 @@ class PulumiEngine:
     def _with_stack(self, tenant: str, kind: Kind) -> tuple[Kind, ...]:
         return (kind,) if self._stacks().exists(tenant) else ("init", kind)
 
-    def _take_over(self, tenant: str, progress: Progress) -> None:
-        stacks, directory = self._stacks(), self._directory(tenant)
-        for lock in clear_stale_locks(stacks, tenant, directory):
+    def _take_over(self, tenant: str, progress: Progress, fence: int | None) -> None:
+        for lock in clear_stale_locks(self._stacks(), tenant, fence):
             progress(f"removed the lock of our process {lock.pid}, which is dead")
 
     def _run(

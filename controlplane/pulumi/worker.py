@@ -24,12 +24,13 @@ from pulumi.runtime.proto import language_pb2_grpc
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
-from controlplane.pulumi.owner import record_engine
+from controlplane.pulumi.owner import forget, recorded, started
 from hostwinds.journal import Fence
 from hostwinds.provider import serving as hostwinds
 from kit import plugins
 from kit.leftovers import end_leftovers
 from kit.plugins import Plugin, served
+from stacks.backend import Stacks
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
@@ -77,7 +78,8 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             text=True,
             env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true", PORTS: ports},
         )
-        note = record_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}")
+        mark, fence = f"{MARK}={job.mark}", Fence.from_environment(job.environment).token
+        record = started(engine.pid, job.controller, mark, fence)
         sending = threading.Lock()
 
         def send(line: str) -> None:
@@ -88,13 +90,15 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             threading.Thread(target=_each_line, args=[stream, send])
             for stream in (engine.stdout, engine.stderr)
         ]
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join()
-        code = engine.wait()
-        if code >= 0 and code != PANIC:
-            note.unlink(missing_ok=True)
+        stacks = Stacks(job.environment["PULUMI_BACKEND_URL"])
+        with recorded(stacks, job.tenant, record):
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            code = engine.wait()
+        if code >= 0 and code != PANIC:  # else its lock may be there
+            forget(stacks, job.tenant, record)
         return code
 
 
