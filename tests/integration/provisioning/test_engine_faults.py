@@ -30,6 +30,7 @@ from stacks.backend import Engine, Stacks
 from stacks.faults import ADOPTED, STATE_UNREACHABLE
 from tests.support.faults import assert_shows, fault_shown
 from tests.support.pulumi_engine import kill_engine, pulumi_engine
+from tests.support.tenants import rendered, tenant
 
 from .conftest import Cloud
 
@@ -132,6 +133,33 @@ def test_marked_record_is_adopted(
     assert state.records["acme.example/SPF"] == record["id"]
     answer = cloud.nameserver.zones["acme.example"]["acme.example", "TXT"]
     assert answer == (desired.ttl, (desired.content,))
+
+
+def test_refreshed_update_writes_again_what_others_have_deleted_and_changed(
+    cloud_engine: PulumiEngine, cloud: Cloud
+) -> None:
+    blueprint = rendered(tenant("mx1@acme.example", domains="acme.example"))
+
+    def records() -> dict[str, tuple[str, str]]:
+        return {
+            record["comment"]: (record["id"], record["content"])
+            for record in cloud.cloudflare.records(zone["id"])
+        }
+
+    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
+    state = cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    before = {comment: content for comment, (_, content) in records().items()}
+    cloud.cloudflare.delete(zone["id"], state.records["acme.example/MX"])
+    cloud.cloudflare.change(
+        zone["id"], state.records["acme.example/SPF"], {"content": '"v=spf1 -all"'}
+    )
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    assert {comment: content for comment, (_, content) in records().items()} != before
+
+    state = cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+
+    assert {comment: content for comment, (_, content) in records().items()} == before
+    assert {id_ for id_, _ in records().values()} <= set(state.records.values())
 
 
 def test_destroyed_stack_leaves_no_directory_of_the_tenant(
