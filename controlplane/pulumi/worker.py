@@ -39,6 +39,8 @@ WITH_PROVIDER = (*WITH_PROGRAM, "destroy")
 """Kinds that may call a provider."""
 PORTS = "PULUMI_DEBUG_PROVIDERS"
 """Variable with the ports of plugins that the engine need not start."""
+OWN_PREFIX = "HOSTWINDS_"
+"""Of variables for the program and our provider, which run in this process."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
 
@@ -76,7 +78,7 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true", PORTS: ports},
+            env={**_engine_environment(), PORTS: ports},
         )
         mark, fence = f"{MARK}={job.mark}", Fence.from_environment(job.environment).token
         record = started(engine.pid, job.controller, mark, fence)
@@ -100,6 +102,12 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
         if code >= 0 and code != PANIC:  # else its lock may be there
             forget(stacks, job.tenant, record)
         return code
+
+
+def _engine_environment() -> dict[str, str]:
+    """Return the engine's variables: key and journal of Hostwinds are for this process alone."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(OWN_PREFIX)}
+    return {**kept, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
 
 
 def _each_line(stream: Any, send: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ from kit.processes import own_identity
 from stacks.backend import Engine, Stacks
 from stacks.faults import ADOPTED, STATE_UNREACHABLE
 from tests.support.faults import assert_shows, fault_shown
+from tests.support.processes import command, tree
 from tests.support.pulumi_engine import kill_engine, pulumi_engine
 from tests.support.tenants import rendered, tenant
 
@@ -160,6 +161,25 @@ def test_refreshed_update_writes_again_what_others_have_deleted_and_changed(
 
     assert {comment: content for comment, (_, content) in records().items()} == before
     assert {id_ for id_, _ in records().values()} <= set(state.records.values())
+
+
+def test_engine_sees_neither_key_nor_journal_of_the_provider(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
+) -> None:
+    seen: list[str] = []
+
+    def look(line: str) -> None:
+        programs = {pid: command(pid).partition(b"\0")[0] for pid in tree(os.getpid())}
+        for pid in (pid for pid, program in programs.items() if program.endswith(b"/pulumi")):
+            with suppress(OSError):  # it has ended
+                seen.append(Path(f"/proc/{pid}/environ").read_bytes().decode())
+
+    cloud_engine.up(blueprint, look, deadline=DEADLINE)
+    cloud_engine.destroy("acme", look, deadline=DEADLINE)
+    assert any("PULUMI_BACKEND_URL=" in variables for variables in seen)
+    for name in ("HOSTWINDS_API_KEY", "HOSTWINDS_JOURNAL"):
+        assert name in environment
+        assert not any(f"{name}=" in variables for variables in seen)
 
 
 def test_destroyed_stack_leaves_no_directory_of_the_tenant(
