@@ -83,7 +83,11 @@ class HostwindsServers:
 
     def _is_forgotten(self, service_id: int) -> bool:
         """Return whether the purchase of a server that has ended is closed."""
-        rows = [row for row in self._journal().ledger() if row.outcome == str(service_id)]
+        try:
+            rows = [row for row in self._journal().ledger() if row.outcome == str(service_id)]
+        except Fault as fault:
+            log.warning("purchases not read", code=str(fault.code), error=fault.message)
+            return False
         return bool(rows) and all(row.closed_at is not None for row in rows)
 
     def _journal(self) -> Journal:
