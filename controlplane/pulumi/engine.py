@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +17,7 @@ from controlplane.pulumi.errors import Diagnostic, code_of, explain
 from controlplane.pulumi.events import Listener
 from controlplane.pulumi.faults import ENGINE_INCOMPLETE, RECORD_GONE
 from controlplane.pulumi.forks import ForkServer
-from controlplane.pulumi.job import MARK, Job, Kind
+from controlplane.pulumi.job import INTERRUPT, MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
 from controlplane.pulumi.purchases import Untracked, raise_fence
 from controlplane.pulumi.state import cloud_state
@@ -34,6 +35,8 @@ PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The worker serves the program, so the engine starts no language host of this runtime."""
 READ_DEADLINE = timedelta(minutes=5)
 """Deadline of an operation that changes nothing."""
+GRACE = timedelta(seconds=90)
+"""How long an interrupted engine may take: a call under way has its answer, or breaks off."""
 HISTORY = 10
 """Updates of a stack that are retained; each adds rows to the state's database."""
 
@@ -183,23 +186,38 @@ class PulumiEngine:
                 raise fault
 
     def _run_job(self, job: Job, listener: Listener, deadline: timedelta) -> int:
-        """Run the job in its own process, then kill the remaining processes that it started."""
+        """Run the job in its own process, then kill the remaining processes that it started.
+
+        At its deadline it is interrupted: the engine waits for calls under way and writes its
+        state. If that takes too long it is killed.
+        """
         end = self._clock() + deadline.total_seconds()
+        late = OPERATION_ENDED(reason=f"it took longer than {deadline}")
         try:
             with self._forks.worker(job) as connection:
-                while connection.poll(max(end - self._clock(), 0)):
-                    kind, value = connection.recv()
-                    if kind == "done":
-                        return int(value)
-                    if kind == "event":
-                        listener.handle(value)
-                    else:
-                        listener.handle_line(value)
-                raise OPERATION_ENDED(reason=f"it took longer than {deadline}")
+                code = self._listen(connection, listener, end)
+                if code is not None:
+                    return code
+                connection.send(INTERRUPT)
+                if self._listen(connection, listener, end + GRACE.total_seconds()) != 0:
+                    raise late
+                return 0
         except (EOFError, ConnectionError):
             raise OPERATION_ENDED(reason="its process was killed") from None
         finally:
             end_leftovers(f"{MARK}={job.mark}")
+
+    def _listen(self, connection: Connection, listener: Listener, end: float) -> int | None:
+        """Handle what a worker reports; return the exit code, None if it has not ended in time."""
+        while connection.poll(max(end - self._clock(), 0)):
+            kind, value = connection.recv()
+            if kind == "done":
+                return int(value)
+            if kind == "event":
+                listener.handle(value)
+            else:
+                listener.handle_line(value)
+        return None
 
     def _job(
         self,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any
 
 import grpc
@@ -52,24 +53,53 @@ def work(job: Job, connection: Connection) -> None:
     os.environ[MARK] = job.mark
     os.chdir(job.directory)
     plugins.permission = Fence.from_environment(job.environment).held
-    threading.Thread(target=_end_with_caller, args=[connection, job.mark], daemon=True).start()
+    running = _Running()
+    threading.Thread(target=_obey, args=[connection, job.mark, running], daemon=True).start()
     code = 0
     for kind in job.kinds:
-        code = _run(job, kind, connection)
+        code = _run(job, kind, connection, running)
+        if running.interrupted and kind != job.kinds[-1]:
+            code = code or 1
         if code:
             break
     with suppress(BrokenPipeError):
         connection.send(("done", code))
 
 
-def _end_with_caller(connection: Connection, mark: str) -> None:
-    """Kill the engine and exit when the caller ends, which sends nothing after the job."""
-    wait([connection])
+class _Running:
+    """The engine that runs, for the thread that interrupts it."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._engine: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, engine: subprocess.Popen[str]) -> None:
+        """Remember an engine that was started."""
+        with self._lock:
+            self._engine = engine
+            if self.interrupted:
+                engine.send_signal(signal.SIGINT)
+
+    def interrupt(self) -> None:
+        """Let it end what it has begun and write its state, and every further one at once."""
+        with self._lock:
+            self.interrupted = True
+            if self._engine is not None:
+                self._engine.send_signal(signal.SIGINT)
+
+
+def _obey(connection: Connection, mark: str, running: _Running) -> None:
+    """Interrupt the engine when the caller says so; kill it and exit when the caller ends."""
+    with suppress(EOFError, OSError):
+        while True:
+            connection.recv()
+            running.interrupt()
     end_leftovers(f"{MARK}={mark}")
     os._exit(1)
 
 
-def _run(job: Job, kind: Kind, connection: Connection) -> int:
+def _run(job: Job, kind: Kind, connection: Connection, running: _Running) -> int:
     arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
     with _plugins(kind) as ports, _program(job, kind) as client:
         engine = subprocess.Popen(
@@ -80,6 +110,7 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             text=True,
             env={**_engine_environment(), PORTS: ports},
         )
+        running.begin(engine)
         mark, fence = f"{MARK}={job.mark}", Fence.from_environment(job.environment).token
         record = started(engine.pid, job.controller, mark, fence)
         sending = threading.Lock()

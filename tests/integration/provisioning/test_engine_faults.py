@@ -283,13 +283,14 @@ def test_engine_whose_record_was_removed_is_ended(
 
 
 def test_operation_past_its_deadline_is_ended_and_the_next_continues(
-    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, environment: dict[str, str]
 ) -> None:
     cloud.hostwinds.faults.inject("never_boots", 1)
     enough = timedelta(seconds=15)  # for the engine to begin and order on a loaded machine
     with pytest.raises(Fault) as caught:
         cloud_engine.up(blueprint, print, deadline=enough)
     assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {enough}")
+    assert Stacks(environment["PULUMI_BACKEND_URL"]).locks("acme") == [], "it has ended by itself"
     [server] = cloud.hostwinds.all_servers()
     cloud.hostwinds.begin(server)
     cloud.sell_addresses(1)
