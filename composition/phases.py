@@ -33,6 +33,7 @@ from controlplane.reconciler.ports import (
 )
 from controlplane.reconciler.ports import Links as LinkPort
 from controlplane.reconciler.table import Row
+from controlplane.verification.faults import REWRITTEN
 from kit.faults import Fault
 
 
@@ -63,6 +64,9 @@ class Adapters:
     """Before records or certificates that were right are taken for wrong."""
 
 
+REWRITTEN_RECORDS = {Dns.row.condition: frozenset(code.reason for code in REWRITTEN)}
+"""Reasons for which records are compared with Cloudflare and written again."""
+
 TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Keys.row, lambda _: Keys()),
     (
@@ -72,6 +76,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
             adapters.servers,
             firewall=adapters.firewall,
             deadline=adapters.cloud_deadline,
+            rewritten=REWRITTEN_RECORDS,
         ),
     ),
     (

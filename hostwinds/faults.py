@@ -226,6 +226,18 @@ HALF_DONE = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+LIMIT_REACHED = FAULTS.code(
+    "hostwinds.limit_reached",
+    message="{name} is not ordered: {what}",
+    remedy="raise the limit in the environment of the reconciler, or end servers",
+    cause="An operator has limited what may be bought by this installation.",
+    example={
+        "name": "k3f9a-acme-mx1-3f9a2c71be",
+        "what": "all servers would cost 519.86 USD a month, and HOSTWINDS_MONTHLY_LIMIT is 500.00",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 PRICE_NOT_AGREED = FAULTS.code(
     "hostwinds.price_not_agreed",
     message="{name} costs {asked} USD a month at Hostwinds, and {agreed} was agreed to; it is not "

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from hostwinds.client import Client
 from hostwinds.faults import (
@@ -26,6 +27,7 @@ from hostwinds.faults import (
 )
 from hostwinds.firewall import Needs, find
 from hostwinds.journal.port import Intent, Journal, address_key, close_server
+from hostwinds.limits import Limits
 from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
 from hostwinds.presence import Presence
@@ -87,12 +89,14 @@ class Buyer:
         deadlines: Deadlines,
         *,
         tolerance: float = 0,
+        limits: Limits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """`tolerance` is how far a price may exceed the one that was agreed to; per cent."""
         self.presence = Presence(client, journal)
         self._tolerance = tolerance
+        self._limits = limits or Limits()
         self._client = client
         self._journal = journal
         self._deadlines = deadlines
@@ -226,7 +230,10 @@ class Buyer:
             find(self._client.firewall_profiles(), order.firewall_profile, needs)
         agreed = self._require_agreement(order.name, offer)
         with self._client.fence.held():
-            intent, new = self._journal.open(order.name, ceiling=self._ceiling(agreed))
+            most = self._ceiling(agreed)
+            limits = self._limits
+            permit = None if limits == Limits() else partial(limits.check, order.name, most)
+            intent, new = self._journal.open(order.name, ceiling=most, permit=permit)
             if new:  # else another process wrote it a moment ago and orders
                 price = f"{offer.name or offer.rid} at {usd(offer.cents)} a month"
                 progress(f"ordering {order.name}: {price}")

@@ -114,6 +114,8 @@ class AdvisoryLock(IntEnum):
     """One operator at a time pins images."""
     ACME_ORDERS = 0x70656E0B
     """One order of a certificate at a time below a registered domain, the second number's hash."""
+    ORDERS = 0x70656E0D
+    """One order at a time is compared with the limits on all of them."""
     FENCE = 0x70656E0C
     """Held while a change of a tenant is under way at a provider; the second number is the hash of
     its fence."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 PROC = Path("/proc")
+POLL_SECONDS = 0.02
 
 
 def identity(pid: int, proc: Path = PROC) -> str | None:
@@ -28,6 +30,28 @@ def is_running(stored: str, proc: Path = PROC) -> bool:
     """Return whether the process of a stored identity is still running."""
     pid, _, start = stored.partition(".")
     return bool(start) and pid.isdigit() and identity(int(pid), proc) == stored
+
+
+def has_ended(stored: str, *, within: float) -> bool:
+    """Wait for the process of a stored identity to end, so many seconds; return whether it has."""
+    latest = time.monotonic() + within
+    while is_running(stored):
+        if time.monotonic() >= latest:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def machine(proc: Path = PROC) -> str:
+    """Return what the identities of processes belong to: a start of a kernel and its namespace.
+
+    Containers may have the same host name; where there is no /proc, that is all there is.
+    """
+    try:
+        boot = (proc / "sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot}/{(proc / 'self/ns/pid').readlink()}"
+    except OSError:
+        return socket.gethostname()
 
 
 def _identity_without_proc(pid: int) -> str | None:

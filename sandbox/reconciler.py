@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from composition.heartbeat import Progress
 from composition.parts.reconciler import engine, environment, reconcile
 from composition.parts.settings import Part, ReconcilerPart
-from composition.phases import ROWS
+from composition.phases import REWRITTEN_RECORDS, ROWS
 from composition.process import start
 from controlplane.ansible.spools import HostSpools
 from controlplane.conditions.failures import FailureThreshold
@@ -23,6 +23,7 @@ from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
 from controlplane.reconciler.phases.draining import Draining
 from controlplane.reconciler.phases.keys import Keys
+from controlplane.reconciler.ports import Servers
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import kind_of
@@ -51,16 +52,17 @@ class WithoutHosts(Phase[None]):
         return dict.fromkeys([TENANT, *subjects], self._verdict)
 
 
-def phases(settings: ReconcilerPart, *, lacks: str) -> Sequence[AnyPhase]:
+def phases(settings: ReconcilerPart, servers: Servers, *, lacks: str) -> Sequence[AnyPhase]:
     """Return the phases up to `dns`, and a stand-in for each of the others."""
     cloud_engine = engine(settings)
     real: list[AnyPhase] = [
         Keys(),
         Cloud(
             cloud_engine,
-            HostwindsServers(environment(settings)),
+            servers,
             firewall=FirewallLook(environment(settings)),
             deadline=settings.reconciler.cloud_deadline,
+            rewritten=REWRITTEN_RECORDS,
         ),
         Draining(cloud_engine, HostSpools(), limit=settings.reconciler.drain),
         Dns(RecordedVerifier(), FailureThreshold()),
@@ -74,7 +76,8 @@ async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event
     """Reconcile with the emulated providers, up to DNS."""
     lab = running(state_dir() / "lab")
     lacks = (lab.missing if lab else None) or "no lab is running"
-    await reconcile(settings, phases(settings, lacks=lacks), progress, stop)
+    servers = HostwindsServers(environment(settings))
+    await reconcile(settings, phases(settings, servers, lacks=lacks), servers, progress, stop)
 
 
 if __name__ == "__main__":

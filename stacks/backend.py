@@ -2,9 +2,9 @@
 
 The engine's own `stack export` costs half a second and 100 MB; a pass without change needs one
 row. Layout below `.pulumi/`: `stacks/<project>/<stack>.json[.gz]`,
-`locks/organization/<project>/<stack>/<id>.json`, `history/<project>/<stack>/…`. In PostgreSQL
-each file is a row whose key begins with the database's name and whose JSON contains the content in
-base64.
+`locks/organization/<project>/<stack>/<id>.json`, `history/<project>/<stack>/…`; beside them ours,
+`engines/<project>/<stack>/<host>-<pid>.json`. In PostgreSQL each file is a row whose key begins
+with the database's name and whose JSON contains the content in base64.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
+from kit import files
 from kit.database import connection_options, is_pooled
 from kit.queries import Queries
 from stacks.faults import STATE_POOLED, STATE_UNREACHABLE
@@ -44,6 +47,15 @@ class Files(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """List the files below a directory, sorted."""
 
+    def write(self, key: str, content: bytes) -> None:
+        """Write a file."""
+
+    def touch(self, key: str) -> bool:
+        """Let a file be new; return whether it exists."""
+
+    def age(self, key: str) -> float | None:
+        """Return the seconds since a file was written or touched, None when it does not exist."""
+
     def remove(self, keys: Sequence[str]) -> None:
         """Remove files; missing ones are ignored."""
 
@@ -57,6 +69,24 @@ class Lock:
     user: str
     host: str
     since: str
+
+
+@dataclass(frozen=True)
+class Engine:
+    """An engine that a control plane has started, as it was recorded for its replicas."""
+
+    host: str
+    machine: str
+    """On which the identities are valid (`kit.processes.machine`)."""
+    pid: int
+    identity: str
+    """That of the engine's process."""
+    controller: str
+    """Identity of the process that waits for the operation."""
+    mark: str
+    """In the environment of all processes of the operation."""
+    fence: int
+    """Token of the lease, 0 without one."""
 
 
 class Stacks:
@@ -91,6 +121,27 @@ class Stacks:
                 )
         return locks
 
+    def record(self, stack: str, engine: Engine) -> None:
+        """Record that an engine was started."""
+        self._files.write(_engine_key(stack, engine), json.dumps(vars(engine)).encode())
+
+    def confirm(self, stack: str, engine: Engine) -> bool:
+        """Record that an engine still runs; return False where its record was removed."""
+        return self._files.touch(_engine_key(stack, engine))
+
+    def engines(self, stack: str) -> list[tuple[Engine, float]]:
+        """Return the recorded engines, with the seconds since each was last said to run."""
+        found = []
+        for key in self._files.keys(f".pulumi/engines/{PROJECT}/{stack}/"):
+            age, content = self._files.age(key), self._files.read(key)
+            if age is not None and content is not None:  # removed meanwhile
+                found.append((Engine(**json.loads(content)), age))
+        return found
+
+    def forget(self, stack: str, engine: Engine) -> None:
+        """Remove the record of an engine, whose lock is gone."""
+        self._files.remove([_engine_key(stack, engine)])
+
     def unlock(self, lock: Lock) -> None:
         """Remove a lock; the caller has checked that its holder is dead."""
         self._files.remove([lock.key])
@@ -111,6 +162,10 @@ class Stacks:
                 parsed: dict[str, Any] = json.loads(plain)
                 return parsed
         return None
+
+
+def _engine_key(stack: str, engine: Engine) -> str:
+    return f".pulumi/engines/{PROJECT}/{stack}/{engine.host}-{engine.pid}.json"
 
 
 def name_of(urn: str) -> str:
@@ -144,6 +199,30 @@ class _Directory:
         names = sorted(file.name for file in directory.iterdir()) if directory.is_dir() else []
         return [prefix + name for name in names if not name.endswith(".attrs")]
 
+    def write(self, key: str, content: bytes) -> None:
+        """Write a file, whole or not at all."""
+        path = self._root / key
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.write(path, content)
+        except OSError as error:
+            raise STATE_UNREACHABLE(reason=error) from None
+
+    def touch(self, key: str) -> bool:
+        """Set a file's time to now."""
+        try:
+            os.utime(self._root / key)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def age(self, key: str) -> float | None:
+        """Return the age of a file by the clock of this machine."""
+        try:
+            return time.time() - (self._root / key).stat().st_mtime
+        except FileNotFoundError:
+            return None
+
     def remove(self, keys: Sequence[str]) -> None:
         """Remove files and their attributes."""
         for key in keys:
@@ -172,6 +251,19 @@ class _Rows:
         """List the rows below a prefix."""
         rows = self._run(SQL.keys, prefix=self._prefix + prefix)
         return [str(row[0]).removeprefix(self._prefix) for row in rows]
+
+    def write(self, key: str, content: bytes) -> None:
+        """Write a row."""
+        self._run(SQL.write, key=self._prefix + key, data=base64.b64encode(content).decode())
+
+    def touch(self, key: str) -> bool:
+        """Set a row's time to now."""
+        return bool(self._run(SQL.touch, key=self._prefix + key))
+
+    def age(self, key: str) -> float | None:
+        """Return the age of a row by the clock of the database."""
+        rows = self._run(SQL.age, key=self._prefix + key)
+        return float(rows[0][0]) if rows else None
 
     def remove(self, keys: Sequence[str]) -> None:
         """Remove rows."""

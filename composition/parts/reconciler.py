@@ -30,6 +30,8 @@ from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phase_run import CONCURRENT_STEPS
+from controlplane.reconciler.ports import Servers
+from controlplane.reconciler.sweep import Sweep
 from controlplane.verification import InternetVerifier
 from controlplane.verification.challenges import ChallengeNames
 from controlplane.verification.links import PublicLinks
@@ -37,12 +39,12 @@ from kit.paths import checkout, state_dir
 from vault import KeyRing, Vault
 
 
-def standard_phases(settings: ReconcilerPart) -> Sequence[AnyPhase]:
+def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyPhase]:
     """Return the phases on real providers and hosts."""
     return make_phases(
         Adapters(
             engine=engine(settings),
-            servers=HostwindsServers(environment(settings)),
+            servers=servers,
             verifier=InternetVerifier(
                 resolver=settings.verification.resolver or None,
                 source=settings.verification.source or None,
@@ -106,10 +108,14 @@ def environment(settings: ReconcilerPart) -> dict[str, str]:
 async def reconcile(
     settings: ReconcilerPart,
     phases: Sequence[AnyPhase],
+    servers: Servers,
     progress: Progress,
     stop: asyncio.Event,
 ) -> None:
-    """Reconcile tenants until `stop` is set; a pass ends at its next step."""
+    """Reconcile tenants until `stop` is set; a pass ends at its next step.
+
+    The account of `servers` is swept for what concerns a tenant.
+    """
     database = Database.connect(
         settings.dsn, settings.installation, settings.passwords, pool_size=settings.pool_size
     )
@@ -127,6 +133,7 @@ async def reconcile(
     watching = {
         asyncio.create_task(overdue.watch(database, now, stop)),
         asyncio.create_task(history.watch(database, now, settings.reconciler, stop)),
+        asyncio.create_task(Sweep(database, servers, now).watch(stop)),
     }
     try:
         await reconciler.run(stop, progress.tick)
@@ -137,7 +144,8 @@ async def reconcile(
 
 async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event) -> None:
     """Reconcile with real providers and hosts."""
-    await reconcile(settings, standard_phases(settings), progress, stop)
+    servers = HostwindsServers(environment(settings))
+    await reconcile(settings, standard_phases(settings, servers), servers, progress, stop)
 
 
 if __name__ == "__main__":

@@ -3,8 +3,13 @@ select id, tenant, at, subject, kind, reason, message, actor from oltp.events
 
 -- name: emit
 -- Transactions with events commit one after the other: ids become visible in their order, and a
--- reader that continues after an id misses none.
-with held as materialized (select pg_advisory_xact_lock(:lock))
+-- reader that continues after an id misses none. The others wait for a process that is stopped before
+-- its commit: PostgreSQL ends its transaction before theirs are given up.
+with held as materialized (
+    select
+        pg_advisory_xact_lock(:lock),
+        set_config('idle_in_transaction_session_timeout', '10s', true)
+)
 insert into oltp.events (tenant_id, tenant, at, subject, kind, reason, message, actor)
 select cast(:tenant_id as uuid), :tenant, :at, :subject, :kind, :reason, :message, :actor
 from held

@@ -3,6 +3,9 @@ select name, incarnation, service_id, host_key, applied_digest, mail, refused_di
 from oltp.hosts
 where tenant_id = :tenant_id
 
+-- name: servers
+select service_id, tenant_id from oltp.hosts where service_id is not null
+
 -- name: save
 insert into oltp.hosts
     (tenant_id, name, incarnation, service_id, host_key, applied_digest, mail, refused_digest)

@@ -39,6 +39,12 @@ async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRo
     return {host.name: host for host in hosts}
 
 
+async def servers(connection: AsyncConnection) -> dict[int, UUID]:
+    """Return the tenant of each server, by its service id."""
+    rows = await connection.execute(SQL.servers)
+    return {row.service_id: row.tenant_id for row in rows}
+
+
 async def save(connection: AsyncConnection, tenant_id: UUID, host: HostRow) -> None:
     """Insert or update a host."""
     mail = host.mail.value if host.mail else None

@@ -50,14 +50,18 @@ class HostwindsServers:
         self._spam_at: dict[int, float] = {}
         self._next_spam_at = -math.inf
 
+    def listed(self) -> Mapping[int, str] | None:
+        """Return the main address of each server of the account; None without an answer."""
+        with self._lock:
+            self._list_again()
+            if not self._is_answered:
+                return None
+            return {service_id: server.main_ip for service_id, server in self._listed.items()}
+
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows."""
         with self._lock:
-            if self._clock() >= self._list_at:
-                self._list_at = self._clock() + LISTING_SECONDS
-                answer = self._ask(self._list)
-                self._is_answered, self._listed = answer is not None, answer or {}
-                self._looked_for, self._gone = set(), set()
+            self._list_again()
             shown = [service_id for service_id in service_ids if service_id in self._listed]
             self._ask_about_spam(shown)
             servers = {
@@ -66,6 +70,14 @@ class HostwindsServers:
             }
             missing = set(service_ids) - servers.keys() if self._is_answered else set()
             return servers | self._ended(missing)
+
+    def _list_again(self) -> None:
+        """List the account where the last listing is too old."""
+        if self._clock() >= self._list_at:
+            self._list_at = self._clock() + LISTING_SECONDS
+            answer = self._ask(self._list)
+            self._is_answered, self._listed = answer is not None, answer or {}
+            self._looked_for, self._gone = set(), set()
 
     def _ended(self, missing: AbstractSet[int]) -> dict[int, Server]:
         """Return those of the servers that the listing does not have which have certainly ended."""
@@ -83,7 +95,11 @@ class HostwindsServers:
 
     def _is_forgotten(self, service_id: int) -> bool:
         """Return whether the purchase of a server that has ended is closed."""
-        rows = [row for row in self._journal().ledger() if row.outcome == str(service_id)]
+        try:
+            rows = [row for row in self._journal().ledger() if row.outcome == str(service_id)]
+        except Fault as fault:
+            log.warning("purchases not read", code=str(fault.code), error=fault.message)
+            return False
         return bool(rows) and all(row.closed_at is not None for row in rows)
 
     def _journal(self) -> Journal:

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,7 +17,7 @@ from controlplane.pulumi.errors import Diagnostic, code_of, explain
 from controlplane.pulumi.events import Listener
 from controlplane.pulumi.faults import ENGINE_INCOMPLETE, RECORD_GONE
 from controlplane.pulumi.forks import ForkServer
-from controlplane.pulumi.job import MARK, Job, Kind
+from controlplane.pulumi.job import INTERRUPT, MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
 from controlplane.pulumi.purchases import Untracked, raise_fence
 from controlplane.pulumi.state import cloud_state
@@ -34,6 +35,8 @@ PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The worker serves the program, so the engine starts no language host of this runtime."""
 READ_DEADLINE = timedelta(minutes=5)
 """Deadline of an operation that changes nothing."""
+GRACE = timedelta(seconds=90)
+"""How long an interrupted engine may take: a call under way has its answer, or breaks off."""
 HISTORY = 10
 """Updates of a stack that are retained; each adds rows to the state's database."""
 
@@ -42,8 +45,7 @@ class PulumiEngine:
     """Runs each operation in a process of its own, forked from a server with the imports loaded.
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
-    file, provider credentials. `root` contains a directory for each tenant, with records of the
-    engines that were started: the lock of a dead one is removed, any other lock is respected.
+    file, provider credentials. `root` contains a directory for each tenant.
     """
 
     def __init__(
@@ -89,7 +91,7 @@ class PulumiEngine:
         tenant = blueprint.tenant
         with self._located(tenant):
             extra = raise_fence(self._installation, tenant, fence, self._environment)
-            self._take_over(tenant, progress)
+            self._take_over(tenant, progress, fence)
             extra |= _forgotten(forgotten) | _replaced(replaced)
             unended = self._end_unwanted(blueprint, {**self._environment, **extra}, progress)
             kind: Kind = "refreshed up" if refreshed else "up"
@@ -128,7 +130,7 @@ class PulumiEngine:
         """
         with self._located(tenant):
             fenced = raise_fence(self._installation, tenant, fence, self._environment)
-            self._take_over(tenant, progress)
+            self._take_over(tenant, progress, fence)
             hosts = self.state(tenant).hosts
             in_state = [host.service_id for host in hosts if host.service_id is not None]
             environment = {**self._environment, **fenced}
@@ -161,9 +163,8 @@ class PulumiEngine:
     def _with_stack(self, tenant: str, kind: Kind) -> tuple[Kind, ...]:
         return (kind,) if self._stacks().exists(tenant) else ("init", kind)
 
-    def _take_over(self, tenant: str, progress: Progress) -> None:
-        stacks, directory = self._stacks(), self._directory(tenant)
-        for lock in clear_stale_locks(stacks, tenant, directory):
+    def _take_over(self, tenant: str, progress: Progress, fence: int | None) -> None:
+        for lock in clear_stale_locks(self._stacks(), tenant, fence):
             progress(f"removed the lock of our process {lock.pid}, which is dead")
 
     def _run(
@@ -185,23 +186,38 @@ class PulumiEngine:
                 raise fault
 
     def _run_job(self, job: Job, listener: Listener, deadline: timedelta) -> int:
-        """Run the job in its own process, then kill the remaining processes that it started."""
+        """Run the job in its own process, then kill the remaining processes that it started.
+
+        At its deadline it is interrupted: the engine waits for calls under way and writes its
+        state. If that takes too long it is killed.
+        """
         end = self._clock() + deadline.total_seconds()
+        late = OPERATION_ENDED(reason=f"it took longer than {deadline}")
         try:
             with self._forks.worker(job) as connection:
-                while connection.poll(max(end - self._clock(), 0)):
-                    kind, value = connection.recv()
-                    if kind == "done":
-                        return int(value)
-                    if kind == "event":
-                        listener.handle(value)
-                    else:
-                        listener.handle_line(value)
-                raise OPERATION_ENDED(reason=f"it took longer than {deadline}")
+                code = self._listen(connection, listener, end)
+                if code is not None:
+                    return code
+                connection.send(INTERRUPT)
+                if self._listen(connection, listener, end + GRACE.total_seconds()) != 0:
+                    raise late
+                return 0
         except (EOFError, ConnectionError):
             raise OPERATION_ENDED(reason="its process was killed") from None
         finally:
             end_leftovers(f"{MARK}={job.mark}")
+
+    def _listen(self, connection: Connection, listener: Listener, end: float) -> int | None:
+        """Handle what a worker reports; return the exit code, None if it has not ended in time."""
+        while connection.poll(max(end - self._clock(), 0)):
+            kind, value = connection.recv()
+            if kind == "done":
+                return int(value)
+            if kind == "event":
+                listener.handle(value)
+            else:
+                listener.handle_line(value)
+        return None
 
     def _job(
         self,

@@ -10,6 +10,9 @@ Kind = Literal["init", "up", "refreshed up", "preview", "retire", "destroy", "re
 MARK = "PENGUIN_OPERATION"
 """Environment variable of all processes of one operation."""
 
+INTERRUPT = "interrupt"
+"""What the caller sends to end an operation early."""
+
 COMMANDS: dict[Kind, list[str]] = {
     "init": ["stack", "init"],
     "up": ["up", "--yes", "--skip-preview", "--json", "--stack"],

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import Connection
 from typing import Any
 
 import grpc
@@ -24,12 +25,13 @@ from pulumi.runtime.proto import language_pb2_grpc
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
-from controlplane.pulumi.owner import record_engine
+from controlplane.pulumi.owner import forget, recorded, started
 from hostwinds.journal import Fence
 from hostwinds.provider import serving as hostwinds
 from kit import plugins
 from kit.leftovers import end_leftovers
 from kit.plugins import Plugin, served
+from stacks.backend import Stacks
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
@@ -38,6 +40,8 @@ WITH_PROVIDER = (*WITH_PROGRAM, "destroy")
 """Kinds that may call a provider."""
 PORTS = "PULUMI_DEBUG_PROVIDERS"
 """Variable with the ports of plugins that the engine need not start."""
+OWN_PREFIX = "HOSTWINDS_"
+"""Of variables for the program and our provider, which run in this process."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
 
@@ -49,24 +53,53 @@ def work(job: Job, connection: Connection) -> None:
     os.environ[MARK] = job.mark
     os.chdir(job.directory)
     plugins.permission = Fence.from_environment(job.environment).held
-    threading.Thread(target=_end_with_caller, args=[connection, job.mark], daemon=True).start()
+    running = _Running()
+    threading.Thread(target=_obey, args=[connection, job.mark, running], daemon=True).start()
     code = 0
     for kind in job.kinds:
-        code = _run(job, kind, connection)
+        code = _run(job, kind, connection, running)
+        if running.interrupted and kind != job.kinds[-1]:
+            code = code or 1
         if code:
             break
     with suppress(BrokenPipeError):
         connection.send(("done", code))
 
 
-def _end_with_caller(connection: Connection, mark: str) -> None:
-    """Kill the engine and exit when the caller ends, which sends nothing after the job."""
-    wait([connection])
+class _Running:
+    """The engine that runs, for the thread that interrupts it."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._engine: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def begin(self, engine: subprocess.Popen[str]) -> None:
+        """Remember an engine that was started."""
+        with self._lock:
+            self._engine = engine
+            if self.interrupted:
+                engine.send_signal(signal.SIGINT)
+
+    def interrupt(self) -> None:
+        """Let it end what it has begun and write its state, and every further one at once."""
+        with self._lock:
+            self.interrupted = True
+            if self._engine is not None:
+                self._engine.send_signal(signal.SIGINT)
+
+
+def _obey(connection: Connection, mark: str, running: _Running) -> None:
+    """Interrupt the engine when the caller says so; kill it and exit when the caller ends."""
+    with suppress(EOFError, OSError):
+        while True:
+            connection.recv()
+            running.interrupt()
     end_leftovers(f"{MARK}={mark}")
     os._exit(1)
 
 
-def _run(job: Job, kind: Kind, connection: Connection) -> int:
+def _run(job: Job, kind: Kind, connection: Connection, running: _Running) -> int:
     arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
     with _plugins(kind) as ports, _program(job, kind) as client:
         engine = subprocess.Popen(
@@ -75,9 +108,11 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true", PORTS: ports},
+            env={**_engine_environment(), PORTS: ports},
         )
-        note = record_engine(job.directory, engine.pid, job.controller, f"{MARK}={job.mark}")
+        running.begin(engine)
+        mark, fence = f"{MARK}={job.mark}", Fence.from_environment(job.environment).token
+        record = started(engine.pid, job.controller, mark, fence)
         sending = threading.Lock()
 
         def send(line: str) -> None:
@@ -88,14 +123,22 @@ def _run(job: Job, kind: Kind, connection: Connection) -> int:
             threading.Thread(target=_each_line, args=[stream, send])
             for stream in (engine.stdout, engine.stderr)
         ]
-        for reader in readers:
-            reader.start()
-        for reader in readers:
-            reader.join()
-        code = engine.wait()
-        if code >= 0 and code != PANIC:
-            note.unlink(missing_ok=True)
+        stacks = Stacks(job.environment["PULUMI_BACKEND_URL"])
+        with recorded(stacks, job.tenant, record):
+            for reader in readers:
+                reader.start()
+            for reader in readers:
+                reader.join()
+            code = engine.wait()
+        if code >= 0 and code != PANIC:  # else its lock may be there
+            forget(stacks, job.tenant, record)
         return code
+
+
+def _engine_environment() -> dict[str, str]:
+    """Return the engine's variables: key and journal of Hostwinds are for this process alone."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(OWN_PREFIX)}
+    return {**kept, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
 
 
 def _each_line(stream: Any, send: Callable[[str], None]) -> None:

@@ -166,7 +166,11 @@ class Server:
 
 
 class Servers(Protocol):
-    """The servers of the provider's account. The call blocks; run it in a thread."""
+    """The servers of the provider's account. The calls block; run them in a thread."""
+
+    def listed(self) -> Mapping[int, str] | None:
+        """Return the main address of each server of the account; None when the provider does not
+        answer."""
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows, or that have certainly ended;

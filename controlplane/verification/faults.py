@@ -253,6 +253,8 @@ DKIM_INVALID = FAULTS.code(
     },
     retryable=True,
 )
+REWRITTEN = (MISSING, DIFFERENT, DKIM_INVALID)
+"""What is wrong with a record that its provider is asked for, and that is written again."""
 PTR_DIFFERENT = FAULTS.code(
     "dns.ptr_different",
     message="the reverse name of {ip} should be {name} and is {actual}",

@@ -25,7 +25,7 @@ class Fence:
     def __init__(self, journal: Journal | None = None, name: str = "", token: int = 0) -> None:
         self._journal = journal
         self._name = name
-        self._token = token
+        self.token = token
         self._thread = threading.local()
 
     @classmethod
@@ -46,7 +46,7 @@ class Fence:
                 outer.check()
             yield
             return
-        with self._journal.hold(self._name, self._token) as hold:
+        with self._journal.hold(self._name, self.token) as hold:
             self._thread.hold = hold
             try:
                 yield

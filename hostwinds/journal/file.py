@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE, SUPERSEDED
-from hostwinds.journal.port import Hold, Intent, assigned
+from hostwinds.journal.port import Hold, Intent, Permit, assigned, is_ordered
 from kit import files
 from kit.faults import Fault
 from kit.locks import locked
@@ -51,9 +51,13 @@ class FileJournal:
         entry = self._read()["intents"].get(key)
         return _intent(key, entry).agreed_cents if entry else None
 
-    def open(self, key: str, *, ceiling: int | None = None) -> tuple[Intent, bool]:
+    def open(
+        self, key: str, *, ceiling: int | None = None, permit: Permit | None = None
+    ) -> tuple[Intent, bool]:
         """Write an intent to order, or return the existing one."""
         with self._transaction() as content:
+            if permit is not None and not is_ordered(key, rows := _ledger(content)):
+                permit(rows, self._clock())
             entry = content["intents"].setdefault(key, self._entry(ordered=False))
             new = not entry.get("ordered", True)
             if new:
@@ -76,10 +80,7 @@ class FileJournal:
 
     def ledger(self) -> list[Intent]:
         """List every row, oldest first."""
-        content = self._read()
-        rows = [*content["intents"].items(), *content.get("closed", ())]
-        intents = [_intent(key, entry) for key, entry in rows]
-        return sorted(intents, key=lambda intent: (intent.opened_at, intent.key))
+        return _ledger(self._read())
 
     def answer(self, key: str, text: str) -> None:
         """Write what the provider said."""
@@ -173,6 +174,12 @@ class FileJournal:
 
     def _unavailable(self, reason: str | None) -> Fault:
         return JOURNAL_UNAVAILABLE(location=self._path, reason=reason)
+
+
+def _ledger(content: dict[str, Any]) -> list[Intent]:
+    rows = [*content["intents"].items(), *content.get("closed", ())]
+    intents = [_intent(key, entry) for key, entry in rows]
+    return sorted(intents, key=lambda intent: (intent.opened_at, intent.key))
 
 
 class _Hold:

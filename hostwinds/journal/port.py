@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,6 +31,10 @@ class Intent:
     closed_at: datetime | None = None
 
 
+Permit = Callable[[Sequence[Intent], datetime], None]
+"""Takes the ledger and the time; raises a fault where an order is not permitted."""
+
+
 class Journal(Protocol):
     """Durable before it returns; safe between processes. Rows are closed, and never deleted.
 
@@ -52,8 +56,14 @@ class Journal(Protocol):
     def agreed(self, key: str) -> int | None:
         """Return the price that was agreed to, None where nobody has."""
 
-    def open(self, key: str, *, ceiling: int | None = None) -> tuple[Intent, bool]:
-        """Write an intent to order, or return the existing one; the flag is True for a new one."""
+    def open(
+        self, key: str, *, ceiling: int | None = None, permit: Permit | None = None
+    ) -> tuple[Intent, bool]:
+        """Write an intent to order, or return the existing one; the flag is True for a new one.
+
+        Before a new one `permit` sees the whole ledger, one process at a time; what it raises
+        prevents the intent.
+        """
 
     def find(self, key: str) -> Intent | None:
         """Return an intent to order."""
@@ -120,6 +130,11 @@ def close_server(journal: Journal, name: str) -> None:
             if intent.key.startswith(f"{row.outcome}/"):
                 journal.close(intent.key)
     journal.close(name)
+
+
+def is_ordered(key: str, rows: Sequence[Intent]) -> bool:
+    """Return whether a ledger has an open intent to order of a key."""
+    return any(row.key == key and row.ordered and row.closed_at is None for row in rows)
 
 
 def assigned(

@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE, SUPERSEDED
-from hostwinds.journal.port import Hold, Intent, assigned
+from hostwinds.journal.port import Hold, Intent, Permit, assigned, is_ordered
 from kit.database import AdvisoryLock, connection_options, storable
 from kit.faults import Fault, first_line
 from kit.queries import Queries
@@ -73,9 +73,16 @@ class PostgresJournal:
         row = self._find(key)
         return None if row is None else row.agreed_cents
 
-    def open(self, key: str, *, ceiling: int | None = None) -> tuple[Intent, bool]:
+    def open(
+        self, key: str, *, ceiling: int | None = None, permit: Permit | None = None
+    ) -> tuple[Intent, bool]:
         """Write an intent to order, or return the existing one."""
         with self._transaction() as connection:
+            if permit is not None:
+                connection.execute(SQL.lock_orders, {"lock": AdvisoryLock.ORDERS})
+                rows = _intents(connection.execute(SQL.list))
+                if not is_ordered(key, rows):
+                    permit(rows, _value(connection.execute(SQL.now)))
             new = connection.execute(SQL.open, {"key": key, "ceiling": ceiling}).fetchone()
             intent = _intents(connection.execute(SQL.find, {"key": key}))[0]
         return intent, new is not None

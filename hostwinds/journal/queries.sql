@@ -62,6 +62,12 @@ on conflict (key) where closed_at is null do update
 set agreed_cents = greatest(intents.agreed_cents, excluded.agreed_cents)
 where not intents.ordered
 
+-- name: lock_orders
+select pg_advisory_xact_lock(%(lock)s)
+
+-- name: now
+select clock_timestamp()
+
 -- name: open
 insert into purchase.intents (key, ceiling_cents) values (%(key)s, %(ceiling)s)
 on conflict (key) where closed_at is null do update

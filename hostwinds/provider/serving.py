@@ -12,6 +12,7 @@ import grpc
 from hostwinds.client import Client
 from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
+from hostwinds.limits import Limits
 from hostwinds.numbers import number
 from hostwinds.provider.protocol import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 from hostwinds.provider.resources import Services
@@ -45,7 +46,14 @@ class Connection:
                 journal = journal_from_environment()
                 deadlines = Deadlines.from_environment()
                 tolerance = number(os.environ, "HOSTWINDS_PRICE_TOLERANCE", 0)
-                buyer = Buyer(client, journal, deadlines, tolerance=tolerance, pause=self._pause)
+                buyer = Buyer(
+                    client,
+                    journal,
+                    deadlines,
+                    tolerance=tolerance,
+                    limits=Limits.from_environment(),
+                    pause=self._pause,
+                )
                 self._created = client, buyer
         return Services(*self._created, self._progress(urn))
 

@@ -58,6 +58,8 @@ class Account:
         """Labels and servers that have ended."""
         self.forgotten: set[str] = set()
         """Labels whose last purchase a person has closed."""
+        self.answers = True
+        """Whether the provider answers who asks for all servers."""
         self.spam: list[str] = []
         """What the provider lists as spam, of each server."""
         self.bought: list[str] = []
@@ -80,6 +82,12 @@ class Account:
         """Give a server another main address, as a person does in the portal; return it."""
         self.servers[label].main_ip = next(self._addresses)
         return self.servers[label].main_ip
+
+    def listed(self) -> dict[int, str] | None:
+        """Return the main addresses of all servers; None while the provider does not answer."""
+        if not self.answers:
+            return None
+        return {server.service_id: server.main_ip for server in self.servers.values()}
 
     def look(self, service_ids: Collection[int]) -> dict[int, Observed]:
         """Return servers as the provider shows them."""

@@ -122,6 +122,9 @@ class RightMailboxes:
 class Unseen:
     """A provider that does not answer."""
 
+    def listed(self) -> None:
+        """Return nothing."""
+
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return nothing."""
         return {}

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from types import MappingProxyType
 
 import structlog
 
 from blueprint.document import Blueprint, Firewall, Record
 from blueprint.tenant import Dns
-from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Verdict, bad, ok
+from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Status, Verdict, bad, ok
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import (
@@ -43,6 +44,8 @@ from sender.directory import hold_back
 log = structlog.get_logger()
 REFRESH = "refresh"
 """The operation that compares the state with the providers before it updates."""
+REWRITE_INTERVAL = timedelta(minutes=30)
+"""Least time between an operation and one that only writes records again."""
 LOST = (MAIN_ADDRESS_MOVED.reason, SERVER_GONE.reason)
 """Reasons of an address whose IP is not its own any more."""
 
@@ -59,6 +62,8 @@ class Observed:
     """What the firewall of a host does not let pass any more, by the host's name."""
     gone: Mapping[str, Server] = field(default_factory=dict)
     """Servers that have ended outside of this control plane, by the host's name."""
+    rewrite: bool = False
+    """Whether records are to be compared with the provider, since name servers show others."""
 
 
 class Cloud(Phase[Observed]):
@@ -80,11 +85,14 @@ class Cloud(Phase[Observed]):
         *,
         firewall: Callable[[int, Firewall], Fault | None],
         deadline: timedelta,
+        rewritten: Mapping[str, Collection[str]] = MappingProxyType({}),
     ) -> None:
         """`firewall` returns what does not pass to a service and should; blocks.
 
-        `deadline` is for one operation of the engine.
+        `deadline` is for one operation of the engine. `rewritten` are the reasons, by type of
+        condition, for which records are compared with the provider and written again.
         """
+        self._rewritten = rewritten
         self._engine = engine
         self._servers = servers
         self._firewall = firewall
@@ -102,7 +110,32 @@ class Cloud(Phase[Observed]):
         if not await self._is_applied(snapshot, session):
             return Observed(settled=False, moved=moved, gone=gone)
         settled = not snapshot.cloud.pending and not snapshot.cloud.held
-        return Observed(settled, moved, await self._closed(gone, snapshot), gone)
+        closed = await self._closed(gone, snapshot)
+        return Observed(settled, moved, closed, gone, await self._must_rewrite(snapshot, session))
+
+    async def _must_rewrite(self, snapshot: Snapshot, session: Session) -> bool:
+        """Return whether the last pass has found records that others have changed or deleted.
+
+        Not soon after an operation: other servers may show for a while what was there before.
+        """
+        manual = {
+            subject(Kind.DOMAIN, domain.name)
+            for domain in snapshot.blueprint.domains
+            if domain.dns is Dns.MANUAL
+        }
+        found = [
+            seen
+            for part in snapshot.parents.keys() - manual
+            for type_, reasons in self._rewritten.items()
+            if (seen := snapshot.conditions.get(part, type_)) is not None
+            and seen.status is Status.FALSE
+            and seen.reason in reasons
+        ]
+        if not found:
+            return False
+        async with session.read() as connection:
+            ended = await operation_rows.last_end(connection, snapshot.tenant.id, self.row.name)
+        return ended is None or session.clock() - ended >= REWRITE_INTERVAL
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
         """Return whether our last operation applied this blueprint.
@@ -183,7 +216,7 @@ class Cloud(Phase[Observed]):
         """Return one operation for all; if all is settled, only a step that stores new hosts."""
         retired = {host.name for host in snapshot.blueprint.hosts if host.is_retired}
         again = any(one.is_forgotten for name, one in observed.gone.items() if name not in retired)
-        if observed.moved or observed.closed or again:
+        if observed.moved or observed.closed or observed.rewrite or again:
             return [Step(operation=REFRESH)]
         if observed.settled:
             return [Step()] if _new_hosts(snapshot) else []

@@ -66,6 +66,24 @@ async def test_wrong_answer_counts_after_three_looks_over_thirty_minutes(
     assert await failures(verified) == []
 
 
+async def test_record_that_others_have_changed_is_written_again_twice_an_hour(
+    verified: SteppedReconciler,
+) -> None:
+    verified.internet.wrong[AUTHORITATIVE] = faults.DIFFERENT
+    assert [await look(verified) for _ in range(4)] == ["True"] * 4
+    await pass_time(verified, 30)
+    assert await look(verified) == "False"
+    assert verified.cloud.ups == 1
+    assert [await look(verified) for _ in range(4)] == ["False"] * 4
+    kinds = [kind for kind, *_ in await verified.operations()]
+    assert (kinds[-2:], verified.cloud.ups) == (["refresh", "refresh"], 3)
+    verified.internet.wrong.clear()
+    assert await look(verified) == "True"
+    verified.clock.advance(minutes=30)
+    assert await look(verified) == "True"
+    assert verified.cloud.ups == 3
+
+
 async def test_two_looks_are_not_enough_however_far_apart(verified: SteppedReconciler) -> None:
     verified.internet.wrong[AUTHORITATIVE] = faults.SPF_REFUSES
     assert await look(verified) == "True"

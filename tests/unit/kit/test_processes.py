@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.processes import PROC, identity, is_running, own_identity
+from kit.processes import PROC, has_ended, identity, is_running, own_identity
 
 
 @pytest.fixture(params=["Linux", "another system"])
@@ -38,6 +38,15 @@ def test_identity_of_an_ended_process_is_none_before_and_after_its_parent_waited
     assert identity(ended.pid, proc) is None
     assert recorded is not None
     assert not is_running(recorded, proc)
+
+
+def test_process_is_waited_for_until_it_has_ended() -> None:
+    waiting = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as process:
+        recorded = str(identity(process.pid))
+        assert not has_ended(recorded, within=0)
+        process.kill()
+        assert has_ended(recorded, within=60)
 
 
 @pytest.mark.parametrize("recorded", ["", "1", "x.1", "1.", "-1.5", "{pid}.7"])

@@ -1,0 +1,81 @@
+"""The sweep of the account: tenants whose servers have changed get a pass, others do not."""
+
+from __future__ import annotations
+
+import pytest
+
+from blueprint.naming import server_name
+from controlplane.reconciler.faults import MAIN_ADDRESS_MOVED, SERVER_GONE
+from controlplane.reconciler.sweep import Sweep
+from kit.faults import Code
+from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.installation import INSTALLATION
+
+__all__ = ["stepped"]
+LABEL = server_name(INSTALLATION, "acme", "mx1", 1)
+
+
+@pytest.fixture
+async def ready(stepped: SteppedReconciler) -> SteppedReconciler:
+    """A tenant that is ready, and whose next pass is due in ten minutes."""
+    await stepped.apply()
+    assert await stepped.step()
+    assert await stepped.condition("Ready") == ("True", "Ready")
+    return stepped
+
+
+@pytest.fixture
+def sweep(ready: SteppedReconciler) -> Sweep:
+    return Sweep(ready.database, ready.cloud.account, ready.clock)
+
+
+async def shown(ready: SteppedReconciler, code: Code) -> bool:
+    """Return whether any part of the tenant has the reason of a code."""
+    conditions = (await ready.tenant())["conditions"]
+    return any(condition["reason"] == code.reason for condition in conditions)
+
+
+async def test_server_that_has_ended_is_known_at_the_next_sweep(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    assert not await ready.step(), "nothing has changed"
+    ready.cloud.account.end(LABEL)
+    await sweep.look()
+    assert await ready.step()
+    assert await shown(ready, SERVER_GONE)
+    await sweep.look()
+    assert not await ready.step(), "known by now"
+
+
+async def test_server_that_ended_while_the_reconciler_was_down_is_known_at_the_first_sweep(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    ready.cloud.account.end(LABEL)
+    await sweep.look()
+    assert await ready.step()
+    assert await shown(ready, SERVER_GONE)
+
+
+async def test_main_address_that_moved_wakes_its_tenant(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    ready.cloud.account.move(LABEL)
+    ready.internet.dead = {"mx1"}
+    await sweep.look()
+    assert await ready.step()
+    assert ready.cloud.ups == 2
+    assert await shown(ready, MAIN_ADDRESS_MOVED) is False, "it is adopted already"
+
+
+async def test_provider_that_does_not_answer_wakes_nobody(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    ready.cloud.account.answers = False
+    await sweep.look()
+    assert not await ready.step()
+    ready.cloud.account.answers = True
+    await sweep.look()
+    assert not await ready.step(), "what was seen before is remembered"
