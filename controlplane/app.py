@@ -36,6 +36,7 @@ from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.pause import router as pause
 from controlplane.tenants.releasing import router as releasing
+from controlplane.todo.endpoints import router as todo
 from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
@@ -96,6 +97,7 @@ def create_app(
         suppressions,
         images_router,
         phases_router,
+        todo,
         health,
     ):
         app.include_router(router, prefix=PREFIX)

@@ -38,6 +38,7 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/operations/{operation_id}/log",
         "get /api/v1/events",
         "get /api/v1/phases",
+        "get /api/v1/todo",
         "get /api/v1/platform/images",
         "post /api/v1/platform/images",
         "get /api/v1/stops",
