@@ -34,6 +34,7 @@ from controlplane.stops.endpoints import router as stops
 from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
+from controlplane.tenants.looking import router as looking
 from controlplane.tenants.pause import router as pause
 from controlplane.tenants.releasing import router as releasing
 from controlplane.todo.endpoints import router as todo
@@ -82,6 +83,7 @@ def create_app(
         pause,
         forgetting,
         releasing,
+        looking,
         stops,
         warmup,
         holds,

@@ -27,6 +27,7 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "post /api/v1/tenants/{name}/resume",
         "get /api/v1/tenants/{name}/blueprint",
         "get /api/v1/tenants/{name}/operations",
+        "get /api/v1/tenants/{name}/next-look",
         "get /api/v1/tenants/{name}/mailboxes/{address}/settings",
         "get /api/v1/tenants/{name}/mailboxes/{address}/tokens",
         "post /api/v1/tenants/{name}/mailboxes/{address}/tokens",

@@ -164,6 +164,7 @@ async def test_large_body_is_refused_with_and_without_its_length(operator) -> No
         ("GET", "/events?tenant=%00"),
         ("DELETE", "/tenants/%00"),
         ("GET", "/tenants/%00/operations"),
+        ("GET", "/tenants/%00/next-look"),
         ("GET", "/messages/%00"),
         ("GET", "/messages?tenant=%00"),
         ("GET", "/stops?tenant=a%00"),
