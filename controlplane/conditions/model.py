@@ -196,7 +196,7 @@ class Conditions:
             self._generation,
             now if has_transitioned or before is None else before.last_transition_at,
             verdict.ask,
-            verdict.ask and (_asked_before(before, verdict) or now),
+            None if verdict.ask is None else _asked_before(before, verdict) or now,
         )
         if after == before:
             return
