@@ -34,8 +34,10 @@ from controlplane.stops.endpoints import router as stops
 from controlplane.suppressions.endpoints import router as suppressions
 from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
+from controlplane.tenants.looking import router as looking
 from controlplane.tenants.pause import router as pause
 from controlplane.tenants.releasing import router as releasing
+from controlplane.todo.endpoints import router as todo
 from controlplane.warmup.endpoints import router as warmup
 
 PREFIX = "/api/v1"
@@ -81,6 +83,7 @@ def create_app(
         pause,
         forgetting,
         releasing,
+        looking,
         stops,
         warmup,
         holds,
@@ -96,6 +99,7 @@ def create_app(
         suppressions,
         images_router,
         phases_router,
+        todo,
         health,
     ):
         app.include_router(router, prefix=PREFIX)

@@ -13,6 +13,7 @@ from blueprint.warmup import ADDRESS
 from cli.api import Api, tenant_path
 from cli.conditions import Types
 from cli.pages import blueprint as pages
+from cli.pages import progress
 from cli.pages.history import show_conditions, show_events, show_operations
 from cli.stop import stop_line
 from cli.terminal import wrapped
@@ -20,8 +21,10 @@ from cli.times import moment
 from controlplane.events.schemas import EventPage, EventView
 from controlplane.operations.schemas import OperationPage, OperationView
 from controlplane.reconciler.schemas import ConditionTypeView, PhaseTable
+from controlplane.schedule.schemas import NextLook
 from controlplane.stops.schemas import StopPage, StopView
 from controlplane.tenants.schemas import PauseView, TenantView
+from controlplane.todo.schemas import TodoPage, TodoView
 from kit.faults import Fault
 
 EVENTS = 8
@@ -35,6 +38,8 @@ class TenantDescription(BaseModel):
     condition_types: list[ConditionTypeView]
     tenant: TenantView
     stops: list[StopView]
+    next_look: NextLook
+    todo: list[TodoView]
     blueprint: Blueprint
     operations: list[OperationView]
     events: list[EventView]
@@ -48,6 +53,8 @@ def read(api: Api, name: str) -> TenantDescription:
         condition_types=api.get("/phases", PhaseTable).conditions,
         tenant=tenant,
         stops=list(api.pages("/stops", StopPage, tenant=name)),
+        next_look=api.get(f"{path}/next-look", NextLook),
+        todo=list(api.pages("/todo", TodoPage, tenant=name)),
         blueprint=blueprint_of(api, tenant),
         operations=api.get(f"{path}/operations", OperationPage, limit=OPERATIONS).items,
         events=api.get("/events", EventPage, tenant=name, latest=True, limit=EVENTS).items,
@@ -100,6 +107,7 @@ def _head(description: TenantDescription) -> dict[str, str]:
         "Domains": ", ".join(domains),
         "Mailboxes": ", ".join(mailboxes) or "-",
         "Warm-up": f"{spec.sending.warmup}: {growth}",
+        **progress.rows(description.operations, description.todo, description.next_look),
     }
     return {title: value for title, value in rows.items() if value}
 

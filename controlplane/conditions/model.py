@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from kit.database import storable
+from kit.faults import Actor, Fault
 
 TENANT = "tenant"
 
@@ -52,6 +53,20 @@ PROVISIONED = "Provisioned"
 
 
 @dataclass(frozen=True)
+class Ask:
+    """What somebody has to do before a condition changes."""
+
+    acts: Actor
+    """Never nobody."""
+    remedy: str
+
+
+def ask_of(acts: Actor, remedy: str) -> Ask | None:
+    """Return what is asked for; None where nobody has to act."""
+    return None if acts is Actor.NOBODY else Ask(acts, storable(remedy))
+
+
+@dataclass(frozen=True)
 class Condition:
     """One statement about `tenant`, `host/mx1`, `address/mx1-2`, `domain/acme.example` or
     `mailbox/sales@acme.example`."""
@@ -64,6 +79,10 @@ class Condition:
     message: str
     observed_generation: int
     last_transition_at: datetime
+    ask: Ask | None = None
+    """None also where another condition, on which this one depends, asks for it."""
+    asked_at: datetime | None = None
+    """Since when it is asked for, by reason."""
 
 
 @dataclass(frozen=True)
@@ -75,21 +94,28 @@ class Verdict:
     message: str
     waits: bool = False
     """A person or a provider has to act first; blocks only its own subject."""
+    ask: Ask | None = None
+    """What has to be done, where this verdict is the cause and not a consequence of another."""
 
 
-def ok(reason: str, message: str = "") -> Verdict:
+def ok(reason: str, message: str = "", *, ask: Ask | None = None) -> Verdict:
     """Return a positive verdict."""
-    return Verdict(Status.TRUE, reason, message)
+    return Verdict(Status.TRUE, reason, message, ask=ask)
 
 
-def bad(reason: str, message: str, *, waits: bool = False) -> Verdict:
+def bad(reason: str, message: str, *, waits: bool = False, ask: Ask | None = None) -> Verdict:
     """Return a negative verdict."""
-    return Verdict(Status.FALSE, reason, message, waits)
+    return Verdict(Status.FALSE, reason, message, waits, ask)
 
 
-def unknown(reason: str, message: str, *, waits: bool = False) -> Verdict:
+def unknown(reason: str, message: str, *, waits: bool = False, ask: Ask | None = None) -> Verdict:
     """Return the verdict that nothing could be observed."""
-    return Verdict(Status.UNKNOWN, reason, message, waits)
+    return Verdict(Status.UNKNOWN, reason, message, waits, ask)
+
+
+def failed(fault: Fault) -> Verdict:
+    """Return the negative verdict of a fault, which asks for its remedy."""
+    return bad(fault.code.reason, fault.sentence, ask=ask_of(fault.code.acts, fault.remedy))
 
 
 def aggregate(parts: Iterable[tuple[str, Verdict]], reason: str) -> Verdict:
@@ -160,6 +186,7 @@ class Conditions:
         """Set a condition."""
         before = self.get(subject, type_)
         has_transitioned = before is None or before.status is not verdict.status
+        now = self._clock()
         after = Condition(
             subject,
             type_,
@@ -167,7 +194,9 @@ class Conditions:
             verdict.reason,
             storable(verdict.message),
             self._generation,
-            self._clock() if has_transitioned or before is None else before.last_transition_at,
+            now if has_transitioned or before is None else before.last_transition_at,
+            verdict.ask,
+            None if verdict.ask is None else _asked_before(before, verdict) or now,
         )
         if after == before:
             return
@@ -181,6 +210,11 @@ class Conditions:
         changed, transitions = list(self._changed.values()), self._transitions
         self._changed, self._transitions = {}, []
         return changed, transitions
+
+
+def _asked_before(before: Condition | None, verdict: Verdict) -> datetime | None:
+    """Return since when the same is asked for."""
+    return before.asked_at if before is not None and before.reason == verdict.reason else None
 
 
 def _is_initial(before: Condition | None, after: Condition) -> bool:

@@ -1,19 +1,22 @@
 -- name: load_all
-select tenant_id, subject, type, status, reason, message, observed_generation, last_transition_at
+select tenant_id, subject, type, status, reason, message, observed_generation, last_transition_at,
+    acts, remedy, asked_at
 from oltp.conditions
 where tenant_id = any(:ids)
 order by tenant_id, subject, type
 
 -- name: save
 insert into oltp.conditions (
-    tenant_id, subject, type, status, reason, message, observed_generation, last_transition_at)
+    tenant_id, subject, type, status, reason, message, observed_generation, last_transition_at,
+    acts, remedy, asked_at)
 values (
     :tenant_id, :subject, :type, :status, :reason, :message, :observed_generation,
-    :last_transition_at)
+    :last_transition_at, :acts, :remedy, :asked_at)
 on conflict (tenant_id, subject, type) do update
 set status = excluded.status, reason = excluded.reason, message = excluded.message,
     observed_generation = excluded.observed_generation,
-    last_transition_at = excluded.last_transition_at
+    last_transition_at = excluded.last_transition_at, acts = excluded.acts,
+    remedy = excluded.remedy, asked_at = excluded.asked_at
 
 -- name: delete_others
 delete from oltp.conditions where tenant_id = :tenant_id and subject <> all(:subjects)

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.conditions.model import Condition, Status
+from controlplane.conditions.model import Ask, Condition, Status
 from controlplane.database import fetch_all
+from kit.faults import Actor
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -38,11 +39,7 @@ async def save(
 ) -> None:
     """Insert or update conditions."""
     if conditions:
-        rows = [
-            {"tenant_id": tenant_id, **vars(condition), "status": str(condition.status)}
-            for condition in conditions
-        ]
-        await connection.execute(SQL.save, rows)
+        await connection.execute(SQL.save, [_columns(tenant_id, each) for each in conditions])
 
 
 async def delete_others(
@@ -54,5 +51,15 @@ async def delete_others(
     )
 
 
-def _condition(tenant_id: UUID, status: str, **columns: Any) -> tuple[UUID, Condition]:
-    return tenant_id, Condition(status=Status(status), **columns)
+def _columns(tenant_id: UUID, condition: Condition) -> dict[str, Any]:
+    ask = condition.ask
+    asked = {"acts": ask and str(ask.acts), "remedy": ask and ask.remedy}
+    own = {name: value for name, value in vars(condition).items() if name != "ask"}
+    return {"tenant_id": tenant_id, **own, **asked, "status": str(condition.status)}
+
+
+def _condition(
+    tenant_id: UUID, status: str, acts: str | None, remedy: str | None, **columns: Any
+) -> tuple[UUID, Condition]:
+    ask = None if acts is None else Ask(Actor(acts), remedy or "")
+    return tenant_id, Condition(status=Status(status), ask=ask, **columns)

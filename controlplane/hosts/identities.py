@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import execute_each, fetch_all
-from kit.faults import Fault, reason_of
+from kit.faults import Actor, Fault, reason_of
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -28,6 +28,9 @@ class Noted:
     code: str
     sentence: str
     retryable: bool
+    acts: str = Actor.NOBODY
+    """Who has to act; not known of what was kept by an earlier version."""
+    remedy: str = ""
 
     @property
     def reason(self) -> str:
@@ -37,7 +40,8 @@ class Noted:
 
 def noted(subject: str, fault: Fault) -> Noted:
     """Return a fault in the form in which it is kept."""
-    return Noted(subject, fault.code.name, fault.sentence, fault.retryable)
+    code = fault.code
+    return Noted(subject, code.name, fault.sentence, fault.retryable, code.acts, fault.remedy)
 
 
 @dataclass(frozen=True)

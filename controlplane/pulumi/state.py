@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from controlplane.pulumi.errors import code_of
 from controlplane.reconciler.ports import CloudState, Held, ObservedAddress, ObservedHost
 from stacks.backend import INSTANCE, RECORD, STACK, name_of
 
@@ -51,7 +52,11 @@ def cloud_state(resources: Sequence[Resource]) -> CloudState:
 def held_zones(outputs: Mapping[str, Any]) -> tuple[Held, ...]:
     """Return the zones that the program left unchanged, from its outputs."""
     held = outputs.get("held") or ()
-    return tuple(Held(zone["zone"], zone["code"], zone["message"], zone["remedy"]) for zone in held)
+    return tuple(
+        Held(zone["zone"], code, zone["message"], zone["remedy"], code_of(code).acts)
+        for zone in held
+        for code in [str(zone["code"])]
+    )
 
 
 def _host(

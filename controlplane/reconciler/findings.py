@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from controlplane.conditions import failures
 from controlplane.conditions.failures import Failures, FailureThreshold
-from controlplane.conditions.model import Status, Verdict, bad, ok, unknown
+from controlplane.conditions.model import Ask, Status, Verdict, ask_of, bad, ok, unknown
 from controlplane.reconciler.ports import Finding
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import Row
+from kit.faults import Actor
 
 
 @dataclass(frozen=True)
@@ -56,10 +57,10 @@ def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> V
     findings = list(own)
     for finding in findings:
         if finding.ok is False:
-            return bad(_reason(finding), _sentence(finding), waits=waits)
+            return bad(_reason(finding), _sentence(finding), waits=waits, ask=_ask(finding))
     for finding in findings:
         if finding.ok is None:
-            return unknown(_reason(finding), _sentence(finding))
+            return unknown(_reason(finding), _sentence(finding), ask=_ask(finding))
     remarks = dict.fromkeys(_sentence(finding) for finding in findings if finding.code is not None)
     return ok(reason, ". ".join(remarks))
 
@@ -90,6 +91,11 @@ def held(
 
 def _reason(finding: Finding) -> str:
     return finding.code.reason if finding.code else "NotSeen"
+
+
+def _ask(finding: Finding) -> Ask | None:
+    acts = finding.acts or (finding.code.acts if finding.code else Actor.NOBODY)
+    return ask_of(acts, finding.remedy)
 
 
 def _sentence(finding: Finding) -> str:

@@ -13,7 +13,7 @@ from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.reconciling import Removals
 from controlplane.mailu.stopping import Stops
-from kit.faults import Code, Fault, reason_of
+from kit.faults import Actor, Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
 """Check of a public authority's certificate, which turns nothing off before it persists."""
@@ -56,6 +56,7 @@ class Held:
     code: str
     message: str
     remedy: str
+    acts: Actor = Actor.USER
 
     @property
     def reason(self) -> str:
@@ -347,6 +348,8 @@ class Finding:
     code: Code | None = None
     """What is wrong, or why it could not be checked; of a right one: a remark."""
     remedy: str = ""
+    acts: Actor | None = None
+    """Who has to act; None: whom the code names."""
     gone: bool = False
     """Our key or host is not there, so mail fails from now on."""
     outdated: bool = False

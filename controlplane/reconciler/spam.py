@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from controlplane.conditions.model import SPAM_LISTED, TENANT, bad, ok
+from controlplane.conditions.model import SPAM_LISTED, TENANT, ask_of, bad, ok
 from controlplane.reconciler import faults
 from controlplane.reconciler.ports import Server
 from controlplane.reconciler.snapshot import Snapshot
@@ -27,7 +27,8 @@ def report_spam(servers: Mapping[str, Server], snapshot: Snapshot) -> None:
         fault = faults.SPAM_LISTED(tenant=tenant, entries=entries)
         if not conditions.is_true(TENANT, SPAM_LISTED):
             log.warning("spam listed", tenant=tenant, code=str(fault.code), error=fault.message)
-        conditions.set(TENANT, SPAM_LISTED, ok(fault.code.reason, fault.sentence))
+        ask = ask_of(fault.code.acts, fault.remedy)
+        conditions.set(TENANT, SPAM_LISTED, ok(fault.code.reason, fault.sentence, ask=ask))
     elif all(name in servers and servers[name].spam is not None for name in _hosts(snapshot)):
         conditions.set(TENANT, SPAM_LISTED, bad("NothingListed", ""))
 

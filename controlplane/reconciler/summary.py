@@ -14,12 +14,15 @@ from controlplane.conditions.model import (
     STALLED,
     SYNCED,
     TENANT,
+    Ask,
     Condition,
     Conditions,
     Status,
     Verdict,
     aggregate,
+    ask_of,
     bad,
+    failed,
     ok,
 )
 from controlplane.reconciler.outcome import Outcome
@@ -85,7 +88,7 @@ class Summary:
             if verdict is not None:
                 verdicts[part] = verdict
         for part, failure in result.failures.items():
-            verdicts[part] = bad(failure.code.reason, failure.sentence)
+            verdicts[part] = failed(failure)
         for part in retired & verdicts.keys():
             verdicts[part] = replace(verdicts[part], waits=verdicts[part].status is not Status.TRUE)
         if TENANT not in verdicts and not result.skipped:
@@ -106,7 +109,7 @@ class Summary:
         conditions.set(TENANT, READY, not_ready or ok("Ready", available.message))
         permanent = [fault for _, fault in self._failures if not fault.retryable]
         if self.has_failed_permanently or (permanent and len(permanent) == len(self._failures)):
-            mark_failed(conditions, permanent[0])
+            mark_failed(conditions, permanent[0], is_cause=False)
             return Outcome.STALLED
         if self.stalled and missing is not None:
             return Outcome.STALLED
@@ -210,20 +213,26 @@ class Summary:
         return stops[names[0]] if names and stops.keys() >= set(names) else None
 
 
-def mark_reconciling(conditions: Conditions, reason: str, message: str) -> None:
+def mark_reconciling(
+    conditions: Conditions, reason: str, message: str, *, ask: Ask | None = None
+) -> None:
     """Set that work is in progress: the tenant is neither stalled nor ready."""
-    conditions.set(TENANT, RECONCILING, ok(reason, message))
+    conditions.set(TENANT, RECONCILING, ok(reason, message, ask=ask))
     conditions.set(TENANT, STALLED, bad("Progressing", ""))
     conditions.set(TENANT, READY, bad(reason, message))
 
 
-def mark_failed(conditions: Conditions, fault: Fault) -> None:
-    """Set that the failure is retried, or that the tenant is stalled until the next apply."""
+def mark_failed(conditions: Conditions, fault: Fault, *, is_cause: bool = True) -> None:
+    """Set that the failure is retried, or that the tenant is stalled until the next apply.
+
+    Without `is_cause` the condition of a phase asks for what has to be done.
+    """
     reason, message = fault.code.reason, fault.sentence
+    ask = ask_of(fault.code.acts, fault.remedy) if is_cause else None
     if fault.retryable:
-        mark_reconciling(conditions, reason, message)
+        mark_reconciling(conditions, reason, message, ask=ask)
         return
-    conditions.set(TENANT, STALLED, ok(reason, message))
+    conditions.set(TENANT, STALLED, ok(reason, message, ask=ask))
     conditions.set(TENANT, RECONCILING, bad("Stalled", ""))
     conditions.set(TENANT, READY, bad(reason, message))
 

@@ -40,3 +40,10 @@ set lease_owner = null, lease_until = null,
     priority = case when requests = :requests then :priority else priority end,
     attempts = case when requests = :requests then :attempts else 0 end
 where tenant_id = :tenant_id and token = :token
+
+-- name: next_look
+-- A lease that has ended is that of a dead process: another worker takes the tenant.
+select nullif(due_at, 'infinity') as due_at, priority, attempts,
+    case when lease_until >= clock_timestamp() then lease_owner end as worker
+from oltp.schedule
+where tenant_id = :tenant_id

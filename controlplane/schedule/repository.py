@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import fetch_one
+from controlplane.schedule.schemas import NextLook, Why
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -23,6 +24,13 @@ class Priority(IntEnum):
     USER = 0
     RETRY = 1
     RESYNC = 2
+
+
+WHY = {
+    Priority.USER: Why.REQUESTED,
+    Priority.RETRY: Why.RETRIED,
+    Priority.RESYNC: Why.REGULAR,
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,11 @@ async def request_pass(
 async def request_pass_of_all(connection: AsyncConnection, *, now: datetime) -> None:
     """Make every tenant due now, after those that a user requested."""
     await connection.execute(SQL.make_all_due, {"now": now, "priority": int(Priority.RESYNC)})
+
+
+async def next_look(connection: AsyncConnection, tenant_id: UUID) -> NextLook | None:
+    """Return when a tenant is looked at next; None when it was deleted."""
+    return await fetch_one(connection, SQL.next_look, _next_look, tenant_id=tenant_id)
 
 
 async def claim(
@@ -94,3 +107,10 @@ async def release(
             "now": now,
         },
     )
+
+
+def _next_look(
+    due_at: datetime | None, priority: int, attempts: int, worker: str | None
+) -> NextLook:
+    why = WHY[Priority(priority)]
+    return NextLook(due_at=due_at, why=why, unfinished_passes=attempts, worker=worker)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from blueprint.document import Blueprint, Domain
+from blueprint.tenant import Dns
 from controlplane.certificates import PROOF
 from controlplane.reconciler.ports import Finding
 from controlplane.verification import faults
 from controlplane.verification.names import Names, texts
 from controlplane.verification.queries import TIMEOUT
-from kit.faults import Fault, first_line
+from kit.faults import Actor, Fault, first_line
 
 NAME, HTTPS = "links.name", "links.https"
 PORT = 443
@@ -80,9 +82,9 @@ class PublicLinks:
         if set(found) == {address}:
             return Finding(part, NAME, True, f"{host} leads to {address}")
         actual = ", ".join(found) or "nowhere"
-        return Finding.of(
-            part, NAME, faults.LINKS_ELSEWHERE(name=host, actual=actual, expected=address)
-        )
+        wrong = faults.LINKS_ELSEWHERE(name=host, actual=actual, expected=address)
+        acts = Actor.USER if domain.dns is Dns.MANUAL else Actor.NOBODY  # ours is written again
+        return replace(Finding.of(part, NAME, wrong), acts=acts)
 
     async def _request(self, domain: Domain, host: str, address: str, installation: str) -> Finding:
         part = f"domain/{domain.name}"

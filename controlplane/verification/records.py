@@ -14,7 +14,7 @@ from controlplane.verification import faults
 from controlplane.verification.judges import RIGHT, Expected, Judgement, View, judge
 from controlplane.verification.names import Names
 from controlplane.verification.queries import Answer
-from kit.faults import Fault
+from kit.faults import Actor, Fault
 
 AUTHORITATIVE, RECURSIVE, MANUAL, SERVERS = (
     "dns.authoritative",
@@ -99,7 +99,9 @@ def _finding(expected: Expected, check: str, judgement: Judgement) -> Finding:
         where = "all name servers of its zone" if check == AUTHORITATIVE else RESOLVER
         return Finding(subject, own, True, f"{expected.name_and_type} is right at {where}")
     found = Finding.of(subject, own, fault)
-    return replace(found, ok=judgement.works, gone=judgement.gone)
+    # Ours are written again; and what is right at its own servers only has to be waited for.
+    acts = Actor.USER if expected.is_manual and check == AUTHORITATIVE else Actor.NOBODY
+    return replace(found, ok=judgement.works, gone=judgement.gone, acts=acts)
 
 
 def _unanswered(expected: Expected, check: str, fault: Fault) -> Finding:

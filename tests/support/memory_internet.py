@@ -13,10 +13,20 @@ from datetime import timedelta
 from blueprint.document import Blueprint
 from blueprint.tenant import Dns
 from controlplane.reconciler.ports import CERTIFICATE, CloudState, Finding, Login
-from controlplane.verification.faults import DKIM_INVALID, MISSING, NO_BANNER, UNANSWERED, UNCLEAR
+from controlplane.verification.faults import (
+    DKIM_INVALID,
+    MISSING,
+    NO_BANNER,
+    NOT_DELEGATED,
+    UNANSWERED,
+    UNCLEAR,
+)
 from controlplane.verification.outbound.faults import OUTBOUND_UNCLEAR, OUTBOUND_UNREAD
-from kit.faults import Code
+from kit.faults import Actor, Code
 from tests.support.points import Points
+
+WRITTEN = ("dns.authoritative", "dns.recursive")
+"""Checks of records that the reconciler writes again."""
 
 
 class MemoryInternet:
@@ -53,7 +63,8 @@ class MemoryInternet:
             elif record.key in state.records:
                 findings += self._check(subject, ("dns.authoritative", "dns.recursive"))
             else:
-                findings.append(Finding.of(subject, "dns.authoritative", MISSING.shown()))
+                missing = Finding.of(subject, "dns.authoritative", MISSING.shown())
+                findings.append(replace(missing, acts=Actor.NOBODY))
         for name in sorted(assigned):
             findings += self._check(f"address/{name}", ("fcrdns",))
         return list(dict.fromkeys(findings))
@@ -114,9 +125,15 @@ class MemoryInternet:
             if code is not None:
                 checked = code not in UNANSWERED | {UNCLEAR, OUTBOUND_UNCLEAR, OUTBOUND_UNREAD}
                 finding = Finding.of(subject, check, code.shown(), checked=checked)
+                ours = check in WRITTEN and checked and code is not NOT_DELEGATED
                 return [
                     *findings,
-                    replace(finding, gone=code is DKIM_INVALID, outdated=code is OUTBOUND_UNREAD),
+                    replace(
+                        finding,
+                        gone=code is DKIM_INVALID,
+                        outdated=code is OUTBOUND_UNREAD,
+                        acts=Actor.NOBODY if ours else None,
+                    ),
                 ]
             findings.append(Finding(subject, check, True, "right"))
         return findings

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controlplane.certificates import repository
-from controlplane.certificates.faults import EXPIRED, RATE_LIMITED
+from controlplane.certificates.faults import EXPIRED, FAULTS, RATE_LIMITED
 from controlplane.certificates.repository import CertificateRow, Challenge
-from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.conditions.model import Verdict, ask_of, bad, failed, ok, unknown
 from controlplane.reconciler.issuance import Issuance, Ports
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Progress
@@ -18,6 +18,9 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from kit.faults import Fault
+
+ASKS = {code.reason: ask_of(code.acts, code.remedy) for code in FAULTS}
+"""What has to be done, by the reason of a row."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,10 @@ class Certificates(Phase[Observed]):
     def _verdict(self, row: CertificateRow | None, now: datetime) -> Verdict:
         if row is not None and row.not_after is not None and row.not_after <= now:
             reason = row.trouble or "it was not renewed"
-            return bad(EXPIRED.reason, EXPIRED(name=row.name, reason=reason).sentence)
+            return failed(EXPIRED(name=row.name, reason=reason))
         if row is not None and row.reason:
-            return bad(row.reason, row.trouble, waits=row.reason == RATE_LIMITED.reason)
+            waits = row.reason == RATE_LIMITED.reason
+            return bad(row.reason, row.trouble, waits=waits, ask=ASKS.get(row.reason))
         if row is not None and row.not_after is not None:
             return ok("Issued", f"valid until {row.not_after:%Y-%m-%d %H:%M} UTC")
         if not self._ports.authority.directories:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -12,7 +12,18 @@ import structlog
 
 from blueprint.document import Blueprint, Firewall, Record
 from blueprint.tenant import Dns
-from controlplane.conditions.model import DRIFTED, PROVISIONED, TENANT, Status, Verdict, bad, ok
+from controlplane.conditions.model import (
+    DRIFTED,
+    PROVISIONED,
+    TENANT,
+    Ask,
+    Status,
+    Verdict,
+    ask_of,
+    bad,
+    failed,
+    ok,
+)
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import (
@@ -38,7 +49,7 @@ from controlplane.reconciler.spam import report_spam
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from controlplane.tenants import repository
-from kit.faults import Fault
+from kit.faults import Actor, Fault
 from sender.directory import hold_back
 
 log = structlog.get_logger()
@@ -194,8 +205,9 @@ class Cloud(Phase[Observed]):
             verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
+                ask = None if address.draining else _purchase(own)
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
-                    ips.get(address.name), primary=address.index == 1
+                    ips.get(address.name), primary=address.index == 1, ask=ask
                 )
             if own is not None and host.name in observed.moved:
                 verdict = _moved_address(own, observed.moved[host.name])
@@ -204,12 +216,14 @@ class Cloud(Phase[Observed]):
                 parts = [subject(Kind.ADDRESS, address.name) for address in host.addresses]
                 parts.append(subject(Kind.HOST, host.name))
                 verdicts |= dict.fromkeys(parts, _gone(own))
+                if not host.is_retired:
+                    verdicts[subject(Kind.HOST, host.name)] = failed(_fault_of_gone(own))
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
             verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
         for name in held.keys() - {record.zone for record in blueprint.records}:
             # Of records that are to be deleted: no domain of the document shows it.
-            verdicts[TENANT] = bad(held[name].reason, held[name].sentence)
+            verdicts[TENANT] = _held(held[name])
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
@@ -357,19 +371,29 @@ def _every_domain(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
 
 def _host(observed: ObservedHost | None, held: Held | None, closed: Fault | None) -> Verdict:
     if closed is not None:
-        return bad(closed.code.reason, closed.sentence)
+        return failed(closed)
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
-        return bad(held.reason, held.sentence)
+        return _held(held)
     return bad("NotProvisioned", "the provider has not finished it")
 
 
-def _address(ip: str | None, *, primary: bool) -> Verdict:
+def _purchase(host: ObservedHost | None) -> Ask | None:
+    """Return what is asked for an address of a host that has none; None before the host exists."""
+    if host is None or not host.primary_ip:
+        return None
+    server = f"server {host.service_id} ({host.server_name})"
+    remedy = f"buy an address for {server} in the provider's portal; it is adopted automatically"
+    return ask_of(Actor.OPERATOR, remedy)
+
+
+def _address(ip: str | None, *, primary: bool, ask: Ask | None) -> Verdict:
+    """Return whether an address has an IP; only the primary one comes with its server."""
     if ip:
         return ok(PROVISIONED, ip)
     message = "not bought in the provider's portal yet"
-    return bad("WaitingForProvider", message, waits=not primary)
+    return bad("WaitingForProvider", message, waits=not primary, ask=None if primary else ask)
 
 
 def _moved_address(host: ObservedHost, new: str) -> Verdict:
@@ -377,9 +401,17 @@ def _moved_address(host: ObservedHost, new: str) -> Verdict:
     return bad(fault.code.reason, fault.sentence)
 
 
+def _fault_of_gone(host: ObservedHost) -> Fault:
+    return SERVER_GONE(service_id=host.service_id, host=host.name, name=host.server_name)
+
+
 def _gone(host: ObservedHost) -> Verdict:
-    fault = SERVER_GONE(service_id=host.service_id, host=host.name, name=host.server_name)
+    fault = _fault_of_gone(host)
     return bad(fault.code.reason, fault.sentence)
+
+
+def _held(zone: Held) -> Verdict:
+    return bad(zone.reason, zone.sentence, ask=ask_of(zone.acts, zone.remedy))
 
 
 def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]) -> Verdict:
@@ -387,7 +419,7 @@ def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]
     ours = [record for record in records if record.provider is Dns.CLOUDFLARE]
     for record in ours:
         if (zone := held.get(record.zone)) is not None:
-            return bad(zone.reason, zone.sentence, waits=True)
+            return replace(_held(zone), waits=True)
     assigned = {a.name for host in state.hosts for a in host.addresses if a.ip}
     missing = [
         record.key

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 
 from blueprint.document import Host
 from controlplane.certificates.repository import IssuedCertificate, key_context
-from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.conditions.model import Verdict, ask_of, bad, ok, unknown
 from controlplane.faults import HOST_MAIL_STAYS
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler import purposes
@@ -188,7 +188,8 @@ def _verdict(digest: str | None, row: HostRow | None, lack: Fault | None) -> Ver
     if row.applied_digest == digest:
         return ok("Configured")
     if lack is not None:
-        return unknown(lack.code.reason, lack.sentence, waits=True)
+        ask = ask_of(lack.code.acts, lack.remedy)
+        return unknown(lack.code.reason, lack.sentence, waits=True, ask=ask)
     return bad("NotConfigured", "another configuration was applied last, or none")
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from blueprint.document import Host
 from blueprint.mail_address import domain_of
 from blueprint.tenant import MailboxServer
-from controlplane.conditions.model import Verdict, bad, ok, unknown
+from controlplane.conditions.model import Ask, Verdict, ask_of, bad, ok, unknown
 from controlplane.hosts import held_mail
 from controlplane.hosts import identities as rows
 from controlplane.hosts.held_mail import HeldMail
@@ -37,7 +37,7 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
-from kit.faults import Fault
+from kit.faults import Actor, Fault
 from sender.schemas import Stop
 from sender.stops import stops_of
 
@@ -104,6 +104,7 @@ class Identity(Phase[Observed]):
             for part, domain in parts.items():
                 concerned = [each for each in findings if _concerned(each, own) == domain]
                 verdicts[part] = common or _verdict(concerned)
+                common = common and replace(common, ask=None)  # the host, which is first, asks
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
@@ -314,7 +315,7 @@ def _verdict_on_all(host: Host, observed: Observed, snapshot: Snapshot) -> Verdi
         return unknown("NotReconciled", "the document was not brought to the host yet")
     if row.trouble is not None:
         judge = unknown if row.trouble.retryable else bad
-        return judge(row.trouble.reason, row.trouble.sentence)
+        return judge(row.trouble.reason, row.trouble.sentence, ask=_ask(row.trouble))
     return None
 
 
@@ -322,8 +323,12 @@ def _verdict(findings: Sequence[Noted]) -> Verdict:
     """Return the verdict on a host, or on one of its domains, by what was found about it."""
     wrong = [each for each in findings if each.code not in REMARKS]
     if wrong:
-        return bad(wrong[0].reason, wrong[0].sentence)
+        return bad(wrong[0].reason, wrong[0].sentence, ask=_ask(wrong[0]))
     return ok(RECONCILED, ". ".join(each.sentence for each in findings))
+
+
+def _ask(cause: Noted) -> Ask | None:
+    return ask_of(Actor(cause.acts), cause.remedy)
 
 
 def _concerned(finding: Noted, domains: Sequence[str]) -> str | None:

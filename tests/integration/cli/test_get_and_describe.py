@@ -35,6 +35,35 @@ def test_describe_before_the_first_pass_shows_what_will_exist(plane, penguin, fi
     assert max(len(line) for line in output.splitlines()) <= 80
 
 
+def test_describe_shows_what_is_done_what_it_waits_for_and_the_next_look(
+    plane, penguin, file, capsys
+):
+    penguin("apply", "-f", str(file))
+    plane.set("InfrastructureReady", "False", "WaitingForProvider", subject="address/mx1-2")
+    plane.run(
+        "update oltp.conditions set acts = 'operator', remedy = 'buy it', asked_at = now() "
+        "where subject = 'address/mx1-2'"
+    )
+    plane.run(
+        "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, process, "
+        "host, progress, started_at, heartbeat_at) select gen_random_uuid(), id, name, 'update', "
+        "'cloud', 1, 1, 'here', 'mx1: creating', now() - interval '3 hours 1 minute', "
+        "now() - interval '5 minutes 10 seconds' from oltp.tenants"
+    )
+    plane.run("update oltp.schedule set priority = 1, attempts = 3, due_at = '2126-01-01'")
+    assert penguin("describe", "tenant", "acme") == 0
+    output = capsys.readouterr().out
+    words = " ".join(output.split())
+    assert "Now: cloud update for 3h: mx1: creating (last sign of it 5m ago)" in words
+    assert "Waits for: address/mx1-2: buy it (operator)" in words
+    assert "Next look: 2126-01-01 " in words
+    assert ": the last 3 passes have left something unfinished" in words
+    assert penguin("describe", "tenant", "acme", "-o", "json") == 0
+    described = json.loads(capsys.readouterr().out)
+    assert [row["remedy"] for row in described["todo"]] == ["buy it"]
+    assert described["next_look"]["unfinished_passes"] == 3
+
+
 def test_get_with_a_wrong_key_or_without_an_api_names_which(plane, penguin, monkeypatch, capsys):
     monkeypatch.setenv("PENGUIN_API_KEY", "pm_live_wrong")
     assert penguin("get", "tenants") == 1

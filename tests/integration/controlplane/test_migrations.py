@@ -204,3 +204,29 @@ def test_what_hosts_hold_is_learned_after_an_upgrade(shared_database: str, datab
                 admin.execute(statement)
         admin.execute("reset role")
         assert admin.execute("select confirmed from oltp.held_mail").fetchall() == [(True,)]
+
+
+def test_conditions_of_before_ask_for_nothing_yet(shared_database: str, database: str) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0012")
+    with psycopg.connect(database) as admin:
+        admin.execute(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (%s, 'acme', 1, '{}', now(), now())",
+            [TENANT],
+        )
+        admin.execute(
+            "insert into oltp.conditions "
+            "values (%s, 'tenant', 'Ready', 'False', 'R', 'm', 1, now())",
+            [TENANT],
+        )
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        kept = admin.execute("select reason, message, acts, asked_at from oltp.conditions")
+        assert kept.fetchall() == [("R", "m", None, None)]
+        admin.execute(f"set role {login(Role.API)}")
+        admin.execute(f"set app.current_tenant_id = '{TENANT}'")
+        assert admin.execute("select count(*) from oltp.conditions").fetchone() == (1,)
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute("update oltp.conditions set acts = 'user'")

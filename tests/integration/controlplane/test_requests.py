@@ -164,6 +164,7 @@ async def test_large_body_is_refused_with_and_without_its_length(operator) -> No
         ("GET", "/events?tenant=%00"),
         ("DELETE", "/tenants/%00"),
         ("GET", "/tenants/%00/operations"),
+        ("GET", "/tenants/%00/next-look"),
         ("GET", "/messages/%00"),
         ("GET", "/messages?tenant=%00"),
         ("GET", "/stops?tenant=a%00"),
@@ -172,6 +173,8 @@ async def test_large_body_is_refused_with_and_without_its_length(operator) -> No
         ("DELETE", "/keys/%00"),
         ("GET", "/mailboxes?name=%00"),
         ("GET", "/hosts?cursor=%00"),
+        ("GET", "/todo?tenant=%00"),
+        ("GET", "/todo?reason=%00"),
     ],
 )
 async def test_nul_in_path_or_query_is_refused(operator, method: str, path: str) -> None:
@@ -192,6 +195,10 @@ async def test_nul_in_path_or_query_is_refused(operator, method: str, path: str)
         "/events?cursor=-1",
         f"/events?cursor={2**63}",
         f"/events?cursor={'9' * 4000}",
+        "/todo?cursor=x",
+        "/todo?cursor=0199b1c2-0000-7000-8000-00000000000x/tenant/Ready",
+        f"/todo?reason={'x' * 300}",
+        "/todo?limit=101",
         "/health/heart",
     ],
 )

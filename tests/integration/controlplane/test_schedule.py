@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
 from controlplane.database import CONTROLLER, Database
+from controlplane.faults import NOT_FOUND
 from controlplane.schedule.repository import Lease, Priority, claim, release, renew, request_pass
 from tests.integration.controlplane.conftest import Clock, document
+from tests.support.faults import assert_shows
 
 LEASE = timedelta(seconds=60)
 
@@ -127,3 +131,48 @@ async def test_release_without_a_due_time_waits_for_a_request(three, pools, cloc
     lease = await take(pools, clock)
     assert lease is not None
     assert lease.tenant_id == last.tenant_id
+
+
+async def look(client: httpx2.AsyncClient, name: str) -> dict[str, Any]:
+    """Return when a tenant is looked at next, as the API shows it."""
+    answer = await client.get(f"/tenants/{name}/next-look")
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+async def test_next_look_says_when_and_why(three, pools, clock, operator) -> None:
+    requested = await look(operator, "a1")
+    assert (requested["why"], requested["worker"]) == ("requested", None)
+    held = await take(pools, clock, "here/1/0")
+    assert held is not None
+    assert (await look(operator, "a1"))["worker"] == "here/1/0"
+    await give_back(pools, clock, held, minutes=10)
+    later = (clock() + timedelta(minutes=10)).isoformat().replace("+00:00", "Z")
+    assert await look(operator, "a1") == {
+        "due_at": later,
+        "why": "regular",
+        "unfinished_passes": 0,
+        "worker": None,
+    }
+    held = await take(pools, clock)
+    assert held is not None
+    await end_leases(pools)
+    assert (await look(operator, "b2"))["worker"] is None, "its process is dead"
+    async with pools.begin(CONTROLLER) as connection:
+        await release(
+            *(connection, held),
+            due_at=None,
+            priority=Priority.RETRY,
+            attempts=3,
+            now=clock(),
+        )
+    shown = await look(operator, "b2")
+    assert (shown["due_at"], shown["why"], shown["unfinished_passes"]) == (None, "retried", 3)
+
+
+async def test_next_look_of_another_tenant_is_not_shown(three, client_of, operator) -> None:
+    tenant = await client_of(three["a1"])
+    assert (await look(tenant, "a1"))["why"] == "requested"
+    for client, name in ((tenant, "b2"), (operator, "none")):
+        refused = await client.get(f"/tenants/{name}/next-look")
+        assert_shows(refused.json(), NOT_FOUND, name=name)

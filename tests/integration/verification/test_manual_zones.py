@@ -6,6 +6,7 @@ import pytest
 
 from controlplane.verification import faults
 from controlplane.verification.spf_record import merged
+from kit.faults import Actor
 from tests.support.faults import any_values, assert_shows
 
 from .conftest import blueprint_of, shown_by
@@ -122,6 +123,7 @@ async def test_alias_may_lead_over_others_and_copies_are_a_remark(names, bluepri
 async def test_manual_record_is_shown_as_it_must_be_set(names, blueprint) -> None:
     names.set_record("manual.example", "MX")
     (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
+    assert finding.acts is Actor.USER
     mx = "10 mx.manual.example.customers.penguinmails.example"
     assert finding.remedy == (
         f"set manual.example MX {mx} where manual.example is hosted, or remove its mailboxes from "

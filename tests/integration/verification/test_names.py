@@ -8,7 +8,7 @@ import pytest
 
 from controlplane.reconciler.ports import CloudState, Finding, ObservedAddress, ObservedHost
 from controlplane.verification import InternetVerifier, faults
-from kit.faults import Code
+from kit.faults import Actor, Code
 from tests.support.faults import any_values, assert_shows
 
 from .conftest import KEY, STATE, assert_shown, blueprint_of, shown_by
@@ -259,6 +259,12 @@ async def test_record_cached_with_older_content_says_how_long_to_wait(names, blu
     findings = await verify(names, blueprint)
     assert wrong(findings) == {(ACME, "dns.recursive", False, faults.DIFFERENT)}
     assert "wait 60 s" in next(f.remedy for f in findings if not f.ok)
+
+
+async def test_record_that_we_write_asks_nobody_to_act(names, blueprint) -> None:
+    names.set_record("acme.example", "MX")
+    (finding,) = [f for f in await verify(names, blueprint) if not f.ok]
+    assert finding.acts is Actor.NOBODY
 
 
 async def test_mx_by_addresses_that_take_no_mail_is_wrong(names) -> None:

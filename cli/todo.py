@@ -1,0 +1,55 @@
+"""`penguin todo`: what somebody has to do before tenants can go on, and since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Annotated
+
+import typer
+
+from cli.api import connect
+from cli.names import OptionalTenantArgument, TenantOption, tenant_of
+from cli.output import Format, OutputOption, print_document
+from cli.terminal import wrapped
+from cli.times import age
+from controlplane.todo.schemas import TodoPage, TodoView
+
+app = typer.Typer()
+CauseOption = Annotated[
+    str | None,
+    typer.Option("--reason", help="only for this reason, or code: dns.not_delegated"),
+]
+
+
+@app.command()
+def todo(
+    tenant: OptionalTenantArgument = None,
+    of: TenantOption = None,
+    reason: CauseOption = None,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """List addresses to buy, zones to delegate, records to set, purchases to settle, and so on."""
+    query = {"tenant": tenant_of(tenant, of), "reason": reason}
+    given = {name: value for name, value in query.items() if value is not None}
+    items = connect().pages("/todo", TodoPage, **given)
+    if output is Format.TABLE:
+        show(items)
+    else:
+        print_document(list(items), output)
+
+
+def show(items: Iterable[TodoView]) -> None:
+    """Print each thing to do, with what it is for; the same one for several subjects once."""
+    is_empty = True
+    for _, group in groupby(items, key=lambda item: (item.tenant, item.reason, item.remedy)):
+        is_empty, together = False, list(group)
+        first = together[0]
+        subjects = ", ".join(item.subject for item in together)
+        since = age(min(item.since for item in together))
+        head = f"{first.tenant}  {subjects}: {first.reason}, for {since}, {first.acts}"
+        print(wrapped(head, indent="  "))
+        print(wrapped(first.message, first="    "))
+        print(wrapped(first.remedy, first="    do: "), flush=True)
+    if is_empty:
+        print("nothing: what is not ready is worked on without anybody")
