@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0016"
+revision = "0013"
 down_revision = "0012"
 
 COLUMNS = """
