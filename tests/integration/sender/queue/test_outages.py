@@ -112,7 +112,7 @@ async def test_outage_costs_no_more_than_a_second_after_it(queue: Queue) -> None
     handler = Begun()
     async with queue.working(handler):
         await handler.all_begun(60)
-        costs = []
+        costs: list[float] = []
         while not costs or (min(costs) > 2 and len(costs) < 5):  # other programs may cost more
             async with away(queue):
                 handler.go_on.set()
