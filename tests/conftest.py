@@ -21,8 +21,9 @@ SHARED = (
 """Paths of tests with one common resource: the stand-in's containers, the machine's lab, a complete
 control plane, or a large database."""
 
-# The duration of an example depends on the load: hosts and engines run beside the tests.
-hypothesis.settings.register_profile("shared machine", deadline=None)
+# The duration of an example depends on the load: hosts and engines run beside the tests. Each run
+# tries other examples.
+hypothesis.settings.register_profile("shared machine", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("shared machine")
 log_plainly()
 if "PYTEST_XDIST_WORKER" in os.environ:

@@ -62,24 +62,39 @@ def environment(directory: Path, valkey: str, **more: str) -> dict[str, str]:
 @contextmanager
 def valkey_on_tcp() -> Iterator[str]:
     """Run a Valkey that keeps nothing, on a port of loopback; yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    program = WHEEL.programs(Account(os.geteuid(), os.getegid())) / "valkey-server"
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, cwd="/") as process:
+    process, address = _started()
+    while process.poll() is not None:  # another program has taken the port meanwhile
+        process, address = _started()
+    with process:
         try:
-            address = f"127.0.0.1:{port}"
-            assert wait_until(lambda: _answers(address), seconds=SECONDS)
             yield address
         finally:
             process.terminate()
 
 
-def _answers(address: str) -> bool:
+def _started() -> tuple[subprocess.Popen[bytes], str]:
+    """Start a Valkey; return when it answers, or has ended."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    program = WHEEL.programs(Account(os.geteuid(), os.getegid())) / "valkey-server"
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL, cwd="/")
+    address = f"127.0.0.1:{port}"
+
+    def settled() -> bool:
+        return process.poll() is not None or _is_of(address, process.pid)
+
+    assert wait_until(settled, seconds=SECONDS)
+    return process, address
+
+
+def _is_of(address: str, pid: int) -> bool:
+    """Tell whether this process answers at an address."""
     try:
-        return Valkey(address).run(("PING",)) == ["PONG"]
-    except OSError:
+        [info] = Valkey(address).run(("INFO", "server"))
+    except (OSError, ValueError):
         return False
+    return f"process_id:{pid}\r\n" in str(info)
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from controlplane.pulumi.engine import PulumiEngine
@@ -17,10 +19,16 @@ FORKS = ForkServer()
 
 
 def pulumi_engine(
-    environment: Mapping[str, str], root: Path, *, installation: str = INSTALLATION
+    environment: Mapping[str, str],
+    root: Path,
+    *,
+    installation: str = INSTALLATION,
+    clock: Callable[[], float] = time.monotonic,
 ) -> PulumiEngine:
     """Return an engine with a directory for its records of operations."""
-    return PulumiEngine(installation=installation, environment=environment, root=root, forks=FORKS)
+    return PulumiEngine(
+        installation=installation, environment=environment, root=root, clock=clock, forks=FORKS
+    )
 
 
 def kill_engine() -> None:
@@ -28,5 +36,6 @@ def kill_engine() -> None:
     for pid in tree(os.getpid()):
         # `tree` yields it before its newly forked children, which have the same command line.
         if Path(command(pid).partition(b"\0")[0].decode()).name == "pulumi":
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it has just ended
+                os.kill(pid, signal.SIGKILL)
             return

@@ -13,7 +13,8 @@ from kit.waiting import wait_until
 T = TypeVar("T")
 SECONDS = 240.0
 """Only a test that fails waits so long: a loaded machine may need many."""
-PAUSE_SECONDS = 0.02
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.2
+"""Pauses grow: a probe takes more processor time than what it waits for."""
 NOT_YET = (httpx2.HTTPError, OSError, ValueError)
 """Errors of a probe while its result is not available yet."""
 
@@ -39,7 +40,9 @@ async def reached(
     seconds: float = SECONDS,
 ) -> T:
     """Return the first accepted result; raises TimeoutError if there is none in time."""
+    pause = PAUSE_SECONDS
     async with asyncio.timeout(seconds):
-        while not accepted(result := await probe()):  # noqa: ASYNC110 - there is no event
-            await asyncio.sleep(PAUSE_SECONDS)
+        while not accepted(result := await probe()):
+            await asyncio.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
         return result

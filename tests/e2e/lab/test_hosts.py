@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.greeting import greeting
 from tests.support.provider import Customer, Server
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 
 pytestmark = pytest.mark.hosts
 
@@ -116,7 +116,7 @@ class TestFirewall:
         self, server, profile
     ) -> None:
         profile(MAIL)
-        with socket.create_connection((server.address, 25), 2) as stream:
+        with socket.create_connection((server.address, 25), SECONDS) as stream:
             assert stream.recv(64) == b"220 hello"
             profile("web")
             assert not greeting(server.address, 22, 1)
@@ -125,7 +125,7 @@ class TestFirewall:
             with pytest.raises(TimeoutError):
                 stream.recv(64)
             profile(MAIL)
-            stream.settimeout(10)
+            stream.settimeout(SECONDS)
             assert stream.recv(64) == b"250 again"
 
     def test_profile_without_a_rule_for_it_lets_nothing_out_but_replies(
@@ -133,12 +133,12 @@ class TestFirewall:
     ) -> None:
         profile(MAIL)
         asked = "timeout 2 getent hosts ns1.lab.example >/dev/null; echo $?"
-        assert root(asked).strip() == "0"
+        wait_for(lambda: root(asked).strip() == "0")
         rules = [rule("ingress", 22)]
         customer.portal("profiles", name=MAIL, rules=rules)
         assert root(asked).strip() == "124"
         customer.portal("profiles", name=MAIL, rules=[*rules, rule("egress")])
-        assert root(asked).strip() == "0"
+        wait_for(lambda: root(asked).strip() == "0")
 
 
 class TestMoments:

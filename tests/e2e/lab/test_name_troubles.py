@@ -59,14 +59,19 @@ class Zone:
         self.switch(fault, "--zone", self.name, *options)
 
     def ask(
-        self, server: str, name: str, kind: str, flags: int = dns.flags.RD
+        self,
+        server: str,
+        name: str,
+        kind: str,
+        flags: int = dns.flags.RD,
+        timeout: float = SECONDS,
     ) -> dns.message.Message:
         query = dns.message.make_query(name, kind, use_edns=True, payload=1232, flags=flags)
-        return dns.query.udp(query, server, timeout=3)
+        return dns.query.udp(query, server, timeout=timeout)
 
     def names(self) -> Names:
         """Look up as the control plane does."""
-        return Names(self.resolver, timeout=1)
+        return Names(self.resolver, timeout=5)
 
     def close(self) -> None:
         self.switch("clear")
@@ -156,7 +161,7 @@ def test_trouble_of_servers_is_named_by_the_control_plane(zone, fault, code) -> 
 def resolves(zone: Zone) -> bool:
     """Return whether the resolver answers; it may have tried a dead server first."""
     try:
-        answer = zone.ask(zone.resolver, f"long.{zone.name}", "NS")
+        answer = zone.ask(zone.resolver, f"long.{zone.name}", "NS", timeout=5)
     except dns.exception.Timeout:
         return False
     return answer.rcode() == dns.rcode.NOERROR

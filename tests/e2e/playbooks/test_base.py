@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,13 +86,15 @@ def test_clock_that_is_not_proven_ends_the_run_before_any_change(
 ) -> None:
     mail_host.shell("rm /etc/timezone")
     for fault, reason in (
-        (LIES, "the clock is 3600.0 s behind 198.18.0.2 (limit: 1 s)"),
-        (SILENT, "no time server answers: 198.18.0.2: timed out"),
+        # Its answer may be late by the second that the question may take.
+        (LIES, r"the clock is 3(599|600|601)\.\d s behind 198\.18\.0\.2 \(limit: 1 s\)"),
+        (SILENT, r"no time server answers: 198\.18\.0\.2: timed out"),
     ):
         clock_fault(fault)
         with pytest.raises(Fault) as caught:
             mail_host.configure()
-        assert_shows(caught.value, faults.CLOCK_WRONG, reason=reason)
+        assert_shows(caught.value, faults.CLOCK_WRONG, reason=...)
+        assert re.search(reason, str(caught.value))
         assert mail_host.shell("ls /etc/timezone") == ""
         plain_http.delete(f"{lab.hostwinds_url}/_lab/time").raise_for_status()
 

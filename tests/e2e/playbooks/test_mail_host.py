@@ -25,7 +25,7 @@ from tests.support.greeting import greeting
 from tests.support.installation import PLATFORM
 from tests.support.waiting import SECONDS, wait_for
 
-from .conftest import IDN
+from .conftest import IDN, playbooks_of
 
 pytestmark = pytest.mark.hosts
 
@@ -55,9 +55,9 @@ def shrunk(blueprint: Blueprint, drains: str) -> Blueprint:
     return render(tenant, platform=PLATFORM, keys=blueprint.keys, generation=2, draining=draining)
 
 
-def wait_for_port(address: str, port: int, seconds: float = SECONDS) -> None:
+def wait_for_port(address: str, port: int) -> None:
     """Wait until a server sends its greeting."""
-    wait_for(lambda: greeting(address, port, 5), seconds=seconds)
+    wait_for(lambda: greeting(address, port, 5))
 
 
 def code_of(client: smtplib.SMTP, sender: str, recipient: str) -> int:
@@ -121,7 +121,8 @@ class TestConfiguring:
 
         assert_shows(caught.value, faults.SSH_REFUSED, reason=...)
 
-    def test_people_removed_from_the_list_lose_access(self, mail_host) -> None:
+    def test_people_removed_from_the_list_lose_access(self, mail_host, tmp_path) -> None:
+        mail_host = replace(mail_host, playbooks=playbooks_of(tmp_path, "base"))
         key = mail_host.blueprint.keys.ssh
         mail_host.set_accounts(
             {"name": "ann", "key": key, "sudo": True}, {"name": "bob", "key": key}
@@ -353,7 +354,7 @@ class TestTrouble:
         mail_host.shell(f"systemctl stop '{UNIT}'")
 
         assert mail_host.configure() == 1
-        wait_for_port(mail_host.observed.addresses[2].ip, 587, 10)
+        wait_for_port(mail_host.observed.addresses[2].ip, 587)
 
     def test_address_that_drains_keeps_its_instance_until_its_mail_has_left(
         self, mail_host, request
@@ -395,11 +396,11 @@ class TestTrouble:
             shown = mail_host.shell("ls /etc; ls /etc/systemd/system/multi-user.target.wants")
             exists = host.addresses[-1].ip is not None
             assert (SPOOL.rpartition("/")[2] in shown, UNIT in shown) == (exists, exists)
-            wait_for_port(two.ip, 587, 10)
+            wait_for_port(two.ip, 587)
             return changed
 
         check_what_differs_is_changed_once(configure, mail_host.observed)
-        wait_for_port(three.ip, 587, 10)
+        wait_for_port(three.ip, 587)
 
     def test_host_switched_off_and_on_listens_again(self, mail_host, customer) -> None:
         customer.call("shutdown", serviceid=mail_host.observed.service_id)

@@ -283,13 +283,23 @@ def test_engine_whose_record_was_removed_is_ended(
 
 
 def test_operation_past_its_deadline_is_ended_and_the_next_continues(
-    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, environment: dict[str, str]
+    cloud_engine: PulumiEngine,
+    blueprint: Blueprint,
+    cloud: Cloud,
+    environment: dict[str, str],
+    root: Path,
 ) -> None:
     cloud.hostwinds.faults.inject("never_boots", 1)
-    enough = timedelta(seconds=15)  # for the engine to begin and order on a loaded machine
+    passed = [0.0]
+
+    def pass_when_ordered(_: str) -> None:
+        if cloud.bought():
+            passed[0] = DEADLINE.total_seconds()
+
+    slow = pulumi_engine(environment, root, clock=lambda: passed[0])
     with pytest.raises(Fault) as caught:
-        cloud_engine.up(blueprint, print, deadline=enough)
-    assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {enough}")
+        slow.up(blueprint, pass_when_ordered, deadline=DEADLINE)
+    assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {DEADLINE}")
     assert Stacks(environment["PULUMI_BACKEND_URL"]).locks("acme") == [], "it has ended by itself"
     [server] = cloud.hostwinds.all_servers()
     cloud.hostwinds.begin(server)

@@ -15,7 +15,7 @@ import pytest
 
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit.paths import checkout
-from tests.support.command_line import environment_of, run_process
+from tests.support.command_line import environment_of, run, run_process
 from tests.support.faults import assert_shows
 from tests.support.waiting import SECONDS, wait_for
 from tools.servers import Postgres, Valkey
@@ -65,6 +65,13 @@ class Installation:
         self.postgres = Postgres(directory / "postgres")
         self.log = directory / "log" / "control-plane.jsonl"
 
+    def do(self, *arguments: str) -> None:
+        """Run a command in this process."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            assert run(*arguments) == 0
+
     def penguin(self, *arguments: str) -> CommandOutput:
         done = run_process(*arguments, environment=self.environment)
         assert "Traceback" not in done.stdout + done.stderr
@@ -90,12 +97,12 @@ class Installation:
 
     @contextmanager
     def serving(self, environment: dict[str, str]) -> Iterator[None]:
-        """Run all parts without hosts; state and journal are on the disk as well."""
+        """Run API and reconciler without hosts; state and journal are on the disk as well."""
         with psycopg.connect(self.postgres.dsn(), autocommit=True) as admin:
             admin.execute("create database penguin_state")
         state = self.postgres.dsn("penguin_state").replace("postgresql://", "postgres://")
         process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.serve"],
+            [sys.executable, "-m", "sandbox.serve", "api", "reconciler"],
             cwd=checkout(),
             env={
                 **environment,
@@ -135,7 +142,7 @@ def installation(
     installation = Installation(directory)
     try:
         for command in (("init",), ("db", "upgrade")):
-            assert installation.penguin(*command).status == 0
+            installation.do(*command)
         with installation.serving(environment):
             yield installation
     finally:

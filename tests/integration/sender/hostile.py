@@ -16,9 +16,9 @@ from .scripted_host import Act, Host, mail, running_host, subject_of
 ONE = Limits(first=1, connections=1, farewell=0.2)
 """One connection at a time, which the mails share."""
 SHORT = {
-    "opening": replace(ONE, opening=2.0),
-    "command": replace(ONE, command=2.0),
-    "answer": replace(ONE, answer=2.0),
+    "opening": replace(ONE, opening=10.0),
+    "command": replace(ONE, command=10.0),
+    "answer": replace(ONE, answer=10.0),
 }
 """Limits that end soon, but not before what a busy machine does in time."""
 BOB = Envelope("b+token@b.acme.example", "bob@rcpt.example")

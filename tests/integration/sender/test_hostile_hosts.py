@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sender.smtp import Egress, Limits, Outcome, Result, Stage
-from tests.support.waiting import reached
+from tests.support.waiting import SECONDS, reached
 
 from .hostile import (
     BOB,
@@ -117,7 +117,7 @@ async def test_host_that_does_not_forget_a_refused_mail(
 async def test_host_that_does_not_say_goodbye(run: Run, act: Act | str) -> None:
     run.host.plan["QUIT", 0] = act
     await run.three()
-    await asyncio.wait_for(run.egress.close(), 5)
+    await asyncio.wait_for(run.egress.close(), SECONDS)
     assert run.host.lines[-1] == "QUIT"
     assert run.egress.state()[0].connections == 0
 

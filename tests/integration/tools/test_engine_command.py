@@ -18,6 +18,7 @@ import pytest
 
 from controlplane.authority.certificates import create_ca, issue
 from tests.support.faults import assert_shows, printed
+from tests.support.waiting import SECONDS
 from tools import faults
 from tools.pulumi import command
 from tools.pulumi.parts import CHECKSUMS, VERSION, Kind, Part
@@ -129,7 +130,7 @@ class Site:
             base=self.url,
             checksums=dict.fromkeys(CHECKSUMS, checksum),
             context=self.context,
-            timeout=2,
+            timeout=SECONDS,
         )
         reported: list[str] = [] if lines is None else lines
         return command.download(reported.append, source)

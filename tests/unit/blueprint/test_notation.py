@@ -210,7 +210,7 @@ def test_text_that_is_not_read_is_refused_by_the_name_of_the_construct(
     assert mistake.line == line
 
 
-@pytest.mark.timeout(20)
+@pytest.mark.timeout(120)
 def test_nested_aliases_are_limited() -> None:
     rows = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{f'*a{n - 1}, ' * 9}]" for n in range(1, 20))]
     mistake = mistake_of("\n".join(rows))

