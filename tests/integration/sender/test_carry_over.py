@@ -24,7 +24,7 @@ from tools.servers import Postgres
 from .conftest import entry_of, explained, mail, reaches, sending, tenant_transaction
 
 JOBS = Path(__file__).with_name("jobs_before.sql")
-ROWS = 20_000
+ROWS = 100_000
 
 
 COUNTS = {
@@ -61,7 +61,7 @@ class Carried:
 
 @pytest.fixture(scope="module")
 def carried(postgres_server: Postgres) -> Iterator[Carried]:
-    """A database with jobs of the schema before, upgraded."""
+    """A database with 100,000 jobs of the schema before, upgraded."""
     with fresh_database(postgres_server) as dsn:
         migrations.upgrade(dsn, INSTALLATION, "0001")
         with psycopg.connect(dsn, autocommit=True) as admin:
