@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -19,6 +20,16 @@ app = typer.Typer()
 LabelOption = Annotated[
     list[str], typer.Option("--label", "-l", help="only tenants with it: key=value; repeatable")
 ]
+SelectorOption = Annotated[
+    str | None,
+    typer.Option(help="only tenants whose labels meet it: 'team in (mail, web),!legacy'"),
+]
+CauseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--reason", help="only tenants with a condition of this reason, or code: dns.not_delegated"
+    ),
+]
 WatchOption = Annotated[bool, typer.Option("--watch", "-w", help="keep printing what changes")]
 
 
@@ -34,23 +45,34 @@ def get(
     ],
     tenant: TenantOption = None,
     label: LabelOption = [],  # noqa: B006 - never mutated
+    selector: SelectorOption = None,
+    reason: CauseOption = None,
     watch: WatchOption = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """List resources, or show one: `get hosts`, `get host/mx1`, `get host mx1`."""
     ref, of = reference(words), tenant_option(tenant)
-    if label and (ref.kind is not TENANT or ref.name is not None or of is not None):
+    query = selection(label, selector, reason)
+    if query and (ref.kind is not TENANT or ref.name is not None or of is not None):
         raise USAGE(
-            mistake="only a list of tenants can be limited by labels",
-            remedy="use `get tenants -l KEY=VALUE`",
+            mistake="only a list of tenants can be limited by labels and reasons",
+            remedy="use `get tenants --selector …`, or `penguin todo --reason …`",
         )
     if watch and ref.kind is EVENT:
         events.show(connect(), of, follow=True, output=output)
     elif watch:
-        watch_list(lambda: lists.documents(ref, of, label), ref.kind, output)
+        watch_list(lambda: lists.documents(ref, of, query), ref.kind, output)
     else:
-        resources = lists.documents(ref, of, label)
+        resources = lists.documents(ref, of, query)
         if output is Format.TABLE:
             print_rows([lists.row_of(resource) for resource in resources], ref.kind.columns, output)
         else:
             print_document(resources if ref.name is None else resources[0], output)
+
+
+def selection(
+    labels: Sequence[str], selector: str | None, reason: str | None
+) -> dict[str, str | list[str]]:
+    """Return which tenants are meant, as parameters of the API; empty: all."""
+    given = {"label": list(labels), "selector": selector, "reason": reason}
+    return {name: value for name, value in given.items() if value not in (None, [])}

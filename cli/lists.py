@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -37,16 +38,16 @@ Row = dict[str, Any]
 
 
 def documents(
-    reference: Reference, tenant: str | None, labels: Sequence[str] = ()
+    reference: Reference, tenant: str | None, selection: Mapping[str, Any] = MappingProxyType({})
 ) -> Sequence[BaseModel]:
-    """Return one resource, or all of a kind, of one tenant or with labels where they are given."""
+    """Return one resource, or all of a kind, of one tenant; of tenants, those of a selection."""
     if reference.kind is PURCHASE:
         if tenant is not None:
             raise USAGE(mistake="purchases belong to no tenant", remedy="leave out --tenant")
         return _local(reference)
     api = connect()
     if reference.name is None:
-        return list(_all(api, reference, tenant, labels))
+        return list(_all(api, reference, tenant, selection))
     if reference.kind in PARTS:
         return [part(api, reference, tenant)]
     if reference.kind is MESSAGE:  # `penguin explain` shows its history
@@ -111,13 +112,13 @@ def _readiness(ready: ConditionView | None) -> Row:
 
 
 def _all(
-    api: Api, reference: Reference, tenant: str | None, labels: Sequence[str]
+    api: Api, reference: Reference, tenant: str | None, selection: Mapping[str, Any]
 ) -> Iterable[BaseModel]:
     kind, query = reference.kind, {"tenant": tenant} if tenant else {}
     if kind is TENANT:
         if tenant:
             return [api.get(tenant_path(tenant), TenantView)]
-        return api.pages("/tenants", TenantPage, label=list(labels))
+        return api.pages("/tenants", TenantPage, **selection)
     if kind is OPERATION:
         return api.pages(f"{tenant_path(tenant) if tenant else ''}/operations", kind.page)
     if kind is EVENT:

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import Query
 
 from blueprint.fields import Text, WrittenWhole
+from kit.faults import reason_of
 
 Row = TypeVar("Row")
 
@@ -22,6 +23,20 @@ IdCursor = Annotated[
 NameCursor = Annotated[
     Text, Query(description="`next` of the previous page", max_length=200, examples=["acme"])
 ]
+
+ReasonOrCode = Annotated[
+    Text,
+    Query(
+        description="the reason of a condition, or a code of the reference",
+        max_length=200,
+        examples=["dns.not_delegated"],
+    ),
+]
+
+
+def as_reason(text: str) -> str:
+    """Return the reason that a code has, or the text itself."""
+    return reason_of(text) if "." in text else text
 
 
 def paginate(

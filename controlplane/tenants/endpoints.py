@@ -25,12 +25,13 @@ from controlplane.faults import (
     TENANT_WRONG_NAME,
 )
 from controlplane.identity.access import Access, GuardedRoute, OperatorWriter, Reader, Writer
-from controlplane.pagination import Limit, NameCursor, paginate
+from controlplane.pagination import Limit, NameCursor, ReasonOrCode, as_reason, paginate
 from controlplane.problems import responses
-from controlplane.tenants import idempotency, repository, service
+from controlplane.tenants import idempotency, repository, selectors, service
 from controlplane.tenants.idempotency import StoredResponse
 from controlplane.tenants.preconditions import Expected, etag
 from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView
+from controlplane.tenants.selectors import Requirement, SelectorText
 from controlplane.tenants.service import Agreement, Outcome
 from kit.faults import Fault
 from sender.faults import IDEMPOTENCY_MISMATCH
@@ -43,6 +44,14 @@ IdempotencyKey = Annotated[
 Labels = Annotated[
     list[Annotated[str, Matching(r"^[^=\u0000]+=[^\u0000]*$", "write `key=value`")]],
     Query(alias="label", description="`key=value` that the tenants have", examples=[["team=mail"]]),
+]
+Selector = Annotated[
+    SelectorText,
+    Query(
+        description="requirements of labels, as `kubectl` writes them",
+        max_length=1000,
+        examples=["team in (mail, web),!legacy"],
+    ),
 ]
 Name = Annotated[Text, Path(description="the tenant's name", examples=["acme"])]
 DestroyMail = Annotated[
@@ -125,14 +134,24 @@ async def list_tenants(
     request: Request,
     access: Reader,
     labels: Labels = [],  # noqa: B006 - never changed
+    selector: Selector | None = None,
+    reason: ReasonOrCode | None = None,
     cursor: NameCursor = "",
     limit: Limit = 20,
 ) -> TenantPage:
-    """List tenants by name; a tenant's key sees its own."""
+    """List tenants by name, those that meet all that is given; a tenant's key sees its own."""
     platform = request.app.state.platform
     pairs = [(key, value) for key, _, value in (label.partition("=") for label in labels)]
+    requirements = [Requirement(key, frozenset([value]), negated=False) for key, value in pairs]
+    requirements += [] if selector is None else selectors.read(selector)
     async with access.begin() as connection:
-        rows = await repository.page(connection, after=cursor, labels=pairs, limit=limit + 1)
+        rows = await repository.select(
+            connection,
+            after=cursor,
+            requirements=requirements,
+            reason=reason and as_reason(reason),
+            limit=limit + 1,
+        )
         shown, following = paginate(rows, limit, lambda row: row.name)
         conditions_of = await conditions.load_all(connection, [row.id for row in shown])
     items = [service.view(row, conditions_of[row.id], platform) for row in shown]
@@ -192,6 +211,21 @@ async def apply_tenant(
         if outcome == "created":
             response.status_code = 201
         _describe(response, name, row.generation, outcome)
+        return await _view(connection, row, request)
+
+
+@router.post(
+    "/tenants/{name}/retry",
+    responses=responses(NOT_FOUND, DESTROYS_MAIL, DOMAIN_TAKEN),
+)
+async def retry_tenant(name: Name, request: Request, access: Writer) -> TenantView:
+    """Try again what has failed, also what is not repeated by itself, and look at the tenant now.
+
+    Of a tenant that is stalled or drifted it is the same as applying its document again.
+    """
+    agreed = Agreement(request.app.state.platform, destroys_mail=False)
+    async with access.begin() as connection:
+        row = await service.retry(connection, name, agreed, now=request.app.state.clock())
         return await _view(connection, row, request)
 
 

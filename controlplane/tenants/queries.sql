@@ -17,7 +17,6 @@ for no key update
 where name >= :after
   and (:inclusive or name > :after)
   and (cast(:name as text) is null or name = :name)
-  and document->'metadata'->'labels' @> all(cast(:labels as jsonb[]))
   and (document->'spec' @> cast(:spec as jsonb)
     or applied_document->'spec' @> cast(:spec as jsonb)  -- what drains before a pass has seen so
     or exists (
@@ -28,6 +27,33 @@ where name >= :after
         select from oltp.draining_domains as draining
         where tenant_id = tenants.id
           and jsonb_build_object('domains', jsonb_build_array(draining.spec)) @> cast(:spec as jsonb)))
+order by name
+limit :limit
+
+-- part: with_reason
+id in (
+    select tenant_id from oltp.conditions
+    where reason = :reason and (status <> 'True' or acts is not null))
+
+-- name: page_with_reason
+{tenants}
+where name > :after and {with_reason}
+order by name
+limit :limit
+
+-- name: page_with_labels
+{tenants}
+where name > :after
+  and document->'metadata'->'labels' @> cast(:equal as jsonb)
+  and document->'metadata'->'labels' ?& cast(:present as text[])
+  and not document->'metadata'->'labels' ?| cast(:absent as text[])
+  and not exists (
+      select from jsonb_array_elements(cast(:among as jsonb)) as wanted
+      where not wanted->1 ? (document->'metadata'->'labels'->>(wanted->>0)))
+  and not exists (
+      select from jsonb_array_elements(cast(:excluded as jsonb)) as unwanted
+      where unwanted->1 ? (document->'metadata'->'labels'->>(unwanted->>0)))
+  and (cast(:reason as text) is null or {with_reason})
 order by name
 limit :limit
 

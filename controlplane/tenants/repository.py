@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from blueprint.document import PublicKeys
 from blueprint.tenant import Tenant
 from controlplane.database import fetch_all, fetch_one
+from controlplane.tenants.selectors import Requirement, parameters
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -90,12 +91,11 @@ async def page(
     limit: int,
     inclusive: bool = False,
     name: str | None = None,
-    labels: Sequence[tuple[str, str]] = (),
     spec: Mapping[str, Any] | None = None,
 ) -> list[TenantRow]:
     """Return tenants in order of name, after a name or with `inclusive` from it on.
 
-    They have all `labels`, and their specification contains `spec`, or did while a part drains.
+    Their specification contains `spec`, or did while a part drains.
     """
     return await fetch_all(
         connection,
@@ -104,9 +104,30 @@ async def page(
         after=after,
         inclusive=inclusive,
         name=name,
-        labels=[json.dumps(dict([label])) for label in labels],
         spec=json.dumps(spec or {}),
         limit=limit,
+    )
+
+
+async def select(
+    connection: AsyncConnection,
+    *,
+    after: str,
+    requirements: Sequence[Requirement],
+    reason: str | None,
+    limit: int,
+) -> list[TenantRow]:
+    """Return tenants in order of name that meet all requirements.
+
+    With `reason` they have a condition of it that is not True, or asks somebody to act.
+    """
+    if not requirements and reason is None:
+        return await page(connection, after=after, limit=limit)
+    values = {"after": after, "reason": reason, "limit": limit}
+    if not requirements:
+        return await fetch_all(connection, SQL.page_with_reason, _tenant, **values)
+    return await fetch_all(
+        connection, SQL.page_with_labels, _tenant, **values, **parameters(requirements)
     )
 
 

@@ -146,6 +146,18 @@ async def _replace(
     return row, "configured"
 
 
+async def retry(
+    connection: AsyncConnection, name: str, agreed: Agreement, *, now: datetime
+) -> TenantRow:
+    """Request a pass at which nothing that has failed is left out."""
+    row = await find(connection, name, for_update=True)
+    if row.deleting:
+        return await delete(connection, name, destroys_mail=agreed.destroys_mail, now=now)
+    row, _ = await _replace(connection, row, row.document, agreed, now=now)
+    await request_pass(connection, row.id, Priority.USER, now=now)
+    return row
+
+
 async def end_draining_for(connection: AsyncConnection, document: Tenant, *, now: datetime) -> None:
     """Let domains be free soon that a document was refused only since their records are kept."""
     row = await repository.find(connection, document.metadata.name)

@@ -9,13 +9,12 @@ from fastapi import APIRouter, Query
 from blueprint.fields import Matching, Text
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, Reader
-from controlplane.pagination import Limit, paginate
+from controlplane.pagination import Limit, ReasonOrCode, as_reason, paginate
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from controlplane.todo import repository
 from controlplane.todo.repository import Position
 from controlplane.todo.schemas import TodoPage
-from kit.faults import reason_of
 
 router = APIRouter(tags=["todo"], route_class=GuardedRoute)
 UUID_PATTERN = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -26,14 +25,6 @@ Cursor = Annotated[
         description="`next` of the previous page",
         max_length=500,
         examples=["0199b1c2-0000-7000-8000-000000000000/address/mx1-2/InfrastructureReady"],
-    ),
-]
-ReasonOrCode = Annotated[
-    Text,
-    Query(
-        description="the reason of a condition, or a code of the reference",
-        max_length=200,
-        examples=["dns.not_delegated"],
     ),
 ]
 
@@ -63,8 +54,3 @@ async def list_todo(
         )
     shown, following = paginate(rows, limit, lambda row: row[0])
     return TodoPage(items=[view for _, view in shown], next=following)
-
-
-def as_reason(text: str) -> str:
-    """Return the reason that a code has, or the text itself."""
-    return reason_of(text) if "." in text else text

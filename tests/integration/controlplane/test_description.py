@@ -23,6 +23,7 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/tenants/{name}",
         "put /api/v1/tenants/{name}",
         "delete /api/v1/tenants/{name}",
+        "post /api/v1/tenants/{name}/retry",
         "post /api/v1/tenants/{name}/pause",
         "post /api/v1/tenants/{name}/resume",
         "get /api/v1/tenants/{name}/blueprint",

@@ -161,6 +161,8 @@ async def test_large_body_is_refused_with_and_without_its_length(operator) -> No
     [
         ("GET", "/tenants/a%00b"),
         ("GET", "/tenants?cursor=%00"),
+        ("GET", "/tenants?reason=%00"),
+        ("POST", "/tenants/%00/retry"),
         ("GET", "/events?tenant=%00"),
         ("DELETE", "/tenants/%00"),
         ("GET", "/tenants/%00/operations"),
@@ -187,6 +189,12 @@ async def test_nul_in_path_or_query_is_refused(operator, method: str, path: str)
     "path",
     [
         "/tenants?limit=0",
+        "/tenants?selector=",
+        "/tenants?selector=a=b=c",
+        "/tenants?selector=a+in+(b",
+        "/tenants?selector=a%00",
+        f"/tenants?selector={'a,' * 600}a",
+        f"/tenants?reason={'x' * 300}",
         "/tenants?limit=x",
         f"/tenants?cursor={'x' * 300}",
         "/operations?cursor=x",
