@@ -47,7 +47,7 @@ from kit.queries import Queries
 from tools.servers import Postgres, Valkey
 
 SQL = Queries(__file__, str)
-PORTS = {Part.API: 8400, Part.PUBLIC: 8401, Part.SENDER: 8402}
+PORTS = {Part.API: 8400, Part.PUBLIC: 8401, Part.SENDER: 8402, Part.RECONCILER: 8403}
 REQUESTS_END_WITHIN = timedelta(seconds=15)
 """The HTTP server itself gives running requests ten seconds."""
 OUTCOMES_END_WITHIN = timedelta(seconds=10)
@@ -170,6 +170,7 @@ def _settings_of(
                 reconciler=settings.reconciler,
                 certificates=settings.certificates,
                 engine=engine_environment(settings),
+                socket=_descriptor(listener),
             )
         case Part.SENDER:
             return SenderPart(
@@ -224,7 +225,13 @@ def engine_environment(settings: Settings) -> dict[str, SecretStr]:
 
 
 def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, socket.socket]]:
-    for part, name in ((Part.API, "api"), (Part.PUBLIC, "public"), (Part.SENDER, "metrics")):
+    names = {
+        Part.API: "api",
+        Part.PUBLIC: "public",
+        Part.SENDER: "metrics",
+        Part.RECONCILER: "reconciler_metrics",
+    }
+    for part, name in names.items():
         if part in parts:
             address, setting = getattr(settings, name), f"PENGUIN_{name.upper()}"
             yield part, listen(address.host, address.port, PORTS[part], setting)
@@ -250,6 +257,7 @@ def _announce(sockets: dict[Part, socket.socket], https: socket.socket | None) -
             "public_url": urls.get(Part.PUBLIC),
             "https": https and "{}:{}".format(*https.getsockname()),
             "metrics_url": urls.get(Part.SENDER),
+            "reconciler_metrics_url": urls.get(Part.RECONCILER),
         }
     )
     announcement = state_dir() / SERVE

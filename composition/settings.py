@@ -112,6 +112,14 @@ class MetricsSettings(BaseModel):
     """None: 8402, or any free one where that is in use, as `serve.json` shows."""
 
 
+class ReconcilerMetricsSettings(BaseModel):
+    """`/metrics` of the reconciler, without a key: nobody else should reach it."""
+
+    host: str = "127.0.0.1"
+    port: Count | None = Field(default=None, ge=0, le=65535)
+    """None: 8403, or any free one where that is in use, as `serve.json` shows."""
+
+
 class VaultSettings(BaseModel):
     """Sealing of secrets."""
 
@@ -227,6 +235,7 @@ class Settings(BaseSettings):
     public: PublicSettings = PublicSettings()
     https: HttpsSettings = HttpsSettings()
     metrics: MetricsSettings = MetricsSettings()
+    reconciler_metrics: ReconcilerMetricsSettings = ReconcilerMetricsSettings()
     vault: VaultSettings
     mail: MailSettings
     hosts: HostSettings = HostSettings()

@@ -8,16 +8,22 @@ from functools import partial
 from composition.heartbeat import Progress
 from composition.parts.settings import Part
 from composition.supervisor import down_reason
-from controlplane.database import API, Database
+from controlplane.clock import now
+from controlplane.database import API, OPERATOR, Database
 from controlplane.health.endpoints import Probe, ProbeFailed, shared
 from controlplane.health.heartbeats import Heartbeat, read
 from controlplane.queue.probing import problems
+from controlplane.schedule.repository import backlog
 
 SILENT_SECONDS = 10.0
 """A process that has written nothing for longer is stopped, hung or gone."""
 IDLE_SECONDS = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 600.0, Part.SENDER: 60.0}
 """How long a loop may go without progress. A pass reports each step and each line of an operation;
 its longest silence is a task that installs packages, or the wait for SSH of a new host."""
+
+
+LATE_SECONDS = 900.0
+"""A pass that is due has a worker by then, unless operations that take long keep all of them."""
 
 
 def probes(database: Database, progress: Progress | None = None) -> Mapping[str, Probe]:
@@ -37,8 +43,16 @@ def probes(database: Database, progress: Progress | None = None) -> Mapping[str,
         return await _probe_queue(heartbeats, queue_problems, unwritten)
 
     queue_problems = shared(partial(problems, database))
+    late = shared(partial(_late_passes, database))
+
+    async def probe_reconciler() -> str:
+        detail = await _probe_part(Part.RECONCILER, heartbeats)
+        if lateness := await late():
+            raise ProbeFailed(lateness)
+        return detail
+
     parts: dict[str, Probe] = {part: partial(_probe_part, part, heartbeats) for part in Part}
-    return {**parts, "queue": probe_queue}
+    return {**parts, Part.RECONCILER: probe_reconciler, "queue": probe_queue}
 
 
 async def _probe_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[Heartbeat]]]) -> str:
@@ -52,6 +66,18 @@ async def _probe_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[He
     if troubles:
         raise ProbeFailed("; ".join(troubles))
     return "1 process" if len(reported) == 1 else f"{len(reported)} processes"
+
+
+async def _late_passes(database: Database) -> str:
+    """Return which tenants wait for their pass for too long; empty when none does."""
+    async with database.begin(OPERATOR) as connection:
+        due = await backlog(connection, now=now())
+    return "; ".join(
+        f"{each.passes} passes that are due ({each.why}) have no worker, the oldest for "
+        f"{each.seconds / 60:.0f} minutes"
+        for each in due
+        if each.seconds > LATE_SECONDS
+    )
 
 
 async def _probe_queue(

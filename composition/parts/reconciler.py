@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from composition.heartbeat import Progress
+from composition.metrics import served
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import Adapters, make_phases
 from composition.process import start
@@ -28,6 +29,7 @@ from controlplane.queue import overdue
 from controlplane.reconciler import history
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phase_run import CONCURRENT_STEPS
 from controlplane.reconciler.ports import Servers
@@ -119,6 +121,7 @@ async def reconcile(
     database = Database.connect(
         settings.dsn, settings.installation, settings.passwords, pool_size=settings.pool_size
     )
+    metrics = Metrics()
     reconciler = Reconciler(
         database=database,
         vault=Vault(KeyRing.load(settings.key_file)),
@@ -126,6 +129,7 @@ async def reconcile(
         phases=phases,
         settings=settings.reconciler,
         clock=now,
+        metrics=metrics,
     )
     # A pass holds a thread for each of its steps, or one to observe.
     threads = settings.reconciler.workers * CONCURRENT_STEPS
@@ -136,7 +140,8 @@ async def reconcile(
         asyncio.create_task(Sweep(database, servers, now).watch(stop)),
     }
     try:
-        await reconciler.run(stop, progress.tick)
+        async with served(settings.socket, metrics.text):
+            await reconciler.run(stop, progress.tick)
     finally:
         await asyncio.wait(watching)
         await database.close()

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import uvloop
 from pydantic import SecretStr
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from composition.heartbeat import Progress
+from composition.metrics import served
 from composition.parts.settings import Part, SenderPart
 from composition.process import start
-from controlplane.service import serve_http
 from kit.database import Role, role_dsn
-from kit.metrics import CONTENT_TYPE
 from kit.paths import state_dir
 from sender.daemon import collect_rarely, run
 from sender.dispatch import upkeep
@@ -43,23 +37,9 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         outcomes_file=state_dir() / "outcomes.jsonl",
     )
     collect_rarely()
-    metrics, ended = Metrics(), asyncio.Event()
-    listener = socket.socket(fileno=settings.socket)
-    serving = asyncio.create_task(serve_http(metrics_app(metrics), listener, ended, lambda: None))
-    try:
+    metrics = Metrics()
+    async with served(settings.socket, metrics.text):
         await run(sender, stop, progress=progress.tick, metrics=metrics)
-    finally:
-        ended.set()
-        await serving
-
-
-def metrics_app(metrics: Metrics) -> Starlette:
-    """Return what answers `/metrics`, for as long as mails are handed over."""
-
-    async def answer(_request: Request) -> Response:
-        return Response(metrics.text(), media_type=CONTENT_TYPE)
-
-    return Starlette(routes=[Route("/metrics", answer)])
 
 
 async def trouble(settings: SenderPart) -> str:

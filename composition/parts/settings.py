@@ -102,6 +102,8 @@ class ReconcilerPart(PartSettings):
     certificates: CertificateSettings
     engine: dict[str, Secret]
     """All variables of an operation of the engine: provider, backend, plugins, PATH."""
+    socket: int
+    """Descriptor of the listening socket of `/metrics`."""
 
 
 class SenderPart(PartSettings):

@@ -30,3 +30,13 @@ returning subject, looks, now() - since as age
 -- name: end_failures
 delete from oltp.consecutive_failures
 where tenant_id = :tenant_id and type = :type and subject <> all(cast(:kept as text[]))
+
+-- name: count_asked
+select reason, acts, count(*) from oltp.conditions
+where acts is not null
+group by reason, acts
+
+-- name: count_stalled
+select reason, count(*) from oltp.conditions
+where type = 'Stalled' and status = 'True'
+group by reason

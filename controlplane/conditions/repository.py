@@ -51,6 +51,18 @@ async def delete_others(
     )
 
 
+async def count_asked(connection: AsyncConnection) -> dict[tuple[str, str], int]:
+    """Return how often somebody is asked to act, by reason and who has to."""
+    rows = await connection.execute(SQL.count_asked)
+    return {(row["reason"], row["acts"]): row["count"] for row in rows.mappings()}
+
+
+async def count_stalled(connection: AsyncConnection) -> dict[str, int]:
+    """Return how many tenants are stalled, by reason."""
+    rows = await connection.execute(SQL.count_stalled)
+    return {row["reason"]: row["count"] for row in rows.mappings()}
+
+
 def _columns(tenant_id: UUID, condition: Condition) -> dict[str, Any]:
     ask = condition.ask
     asked = {"acts": ask and str(ask.acts), "remedy": ask and ask.remedy}

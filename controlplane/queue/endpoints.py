@@ -36,7 +36,8 @@ from controlplane.queue.schemas.figures import (
 )
 from controlplane.queue.schemas.lists import DeadPage, DeadView
 from controlplane.tenants import repository as tenant_rows
-from kit.metrics import CONTENT_TYPE
+from controlplane.todo import metrics as todo
+from kit.metrics import CONTENT_TYPE, exposition
 from sender import mailq
 from sender.live import LiveBucket
 from sender.queue import operations
@@ -143,10 +144,12 @@ def _addresses(figures: Figures) -> list[AddressTrafficView]:
     responses={200: {"content": {"text/plain": {"example": METRICS}}}},
 )
 async def show_metrics(request: Request, access: OperatorReader) -> Response:
-    """Return the queue's metrics in Prometheus' text form."""
-    del access
+    """Return metrics of the queue and of all tenants in Prometheus' text form."""
     measuring: Measuring = request.app.state.measuring
-    return Response(metrics(await measuring.figures()), media_type=CONTENT_TYPE)
+    of_queue = metrics(await measuring.figures())
+    async with access.begin() as connection:
+        of_tenants = await todo.measure(connection, now=request.app.state.clock())
+    return Response(of_queue + exposition(of_tenants), media_type=CONTENT_TYPE)
 
 
 def _depths(depths: Sequence[operations.Depth]) -> list[DepthView]:

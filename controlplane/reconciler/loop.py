@@ -25,6 +25,7 @@ from controlplane.images import repository as image_rows
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.marking import mark
+from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
@@ -60,6 +61,7 @@ class Reconciler:
         settings: ReconcilerSettings,
         clock: Callable[[], datetime],
         rng: random.Random | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """Raises ValueError for phases whose rows are no valid table."""
         by_name = {phase.row.name: phase for phase in phases}
@@ -71,6 +73,8 @@ class Reconciler:
         self._settings = settings
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - jitter
+        self._metrics = metrics or Metrics()
+        self._metrics.workers = settings.workers
 
     async def run(self, stop: asyncio.Event, tick: Tick = lambda _: None) -> None:
         """Reconcile tenants until `stop` is set; a running pass ends at its next step."""
@@ -102,7 +106,9 @@ class Reconciler:
         lease = await self._claim(owner)
         if lease is None:
             return False
-        outcome = await self.reconcile(lease, stop, progressed)
+        with self._metrics.working():
+            outcome = await self.reconcile(lease, stop, progressed)
+        self._metrics.pass_ended(outcome)
         await self._release(lease, outcome, stopping=stop.is_set())
         return True
 
@@ -185,6 +191,7 @@ class Reconciler:
             clock=self._clock,
             stop=stop,
             progressed=progressed,
+            ended=self._metrics.operation_ended,
         )
         render = partial(
             render_tenant,

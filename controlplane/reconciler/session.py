@@ -28,6 +28,8 @@ from controlplane.tenants.repository import TenantRow
 from kit.faults import Fault
 
 log = structlog.get_logger()
+Ended = Callable[[str, str, timedelta], None]
+"""Called with the phase and outcome of an operation, and how long it took."""
 
 
 class NoProgress(Exception):
@@ -56,14 +58,16 @@ class Session:
         clock: Callable[[], datetime],
         stop: asyncio.Event,
         progressed: Callable[[], None],
+        ended: Ended,
     ) -> None:
         """`duration` is how long the lease holds without being extended.
 
         A pass without progress for `silence` is given up. `progressed` is called at every step, and
-        whenever lines of an operation are written.
+        whenever lines of an operation are written, `ended` at the end of each.
         """
         self.clock = clock
         self._tell_progress = progressed
+        self._tell_end = ended
         self._database = database
         self._lease = lease
         self._tenant = tenant
@@ -168,7 +172,7 @@ class Session:
         When the process dies in between, the row stays open and the next pass aborts it.
         """
         await self.guard()
-        id_, tenant = uuid7(), self._tenant
+        id_, tenant, began = uuid7(), self._tenant, self.clock()
         async with self.begin() as connection:
             await operation_rows.start(
                 connection,
@@ -196,13 +200,11 @@ class Session:
                 failure = error
                 fault = _fault_of(error, phase)
                 progress(f"failed: {fault.located}")
+        outcome, now = "succeeded" if failure is None else "failed", self.clock()
+        self._tell_end(phase, outcome, now - began)
         async with self._database.begin(CONTROLLER) as connection:
             await operation_rows.finish(
-                connection,
-                id_,
-                outcome="succeeded" if failure is None else "failed",
-                now=self.clock(),
-                **_columns(fault),
+                connection, id_, outcome=outcome, now=now, **_columns(fault)
             )
         if failure is not None:
             raise failure

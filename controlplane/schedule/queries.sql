@@ -47,3 +47,16 @@ select nullif(due_at, 'infinity') as due_at, priority, attempts,
     case when lease_until >= clock_timestamp() then lease_owner end as worker
 from oltp.schedule
 where tenant_id = :tenant_id
+
+-- name: backlog
+-- By priority: what is due, and nobody works on.
+select priority, due.passes, due.seconds
+from unnest(cast(:priorities as smallint[])) as priority,
+    lateral (
+        select count(*) as passes,
+            coalesce(extract(epoch from cast(:now as timestamptz) - min(due_at)), 0)::float8
+                as seconds
+        from oltp.schedule
+        where schedule.priority = priority.priority and due_at <= :now
+            and (lease_until is null or lease_until < clock_timestamp())
+    ) as due

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_one
+from controlplane.database import fetch_all, fetch_one
 from controlplane.schedule.schemas import NextLook, Why
 from kit.queries import Queries
 
@@ -45,6 +45,16 @@ class Lease:
     """Requests for a pass that this one serves."""
 
 
+@dataclass(frozen=True)
+class Backlog:
+    """Passes that are due for one reason, and that nobody works on."""
+
+    why: Why
+    passes: int
+    seconds: float
+    """For how long the oldest has been due."""
+
+
 def backoff(attempts: int, *, base: timedelta, cap: timedelta, rng: random.Random) -> timedelta:
     """Return a wait between zero and `base`, doubled per failed attempt ("full jitter")."""
     ceiling = min(cap.total_seconds(), base.total_seconds() * float(2 ** min(attempts, 30)))
@@ -68,6 +78,12 @@ async def request_pass_of_all(connection: AsyncConnection, *, now: datetime) -> 
 async def next_look(connection: AsyncConnection, tenant_id: UUID) -> NextLook | None:
     """Return when a tenant is looked at next; None when it was deleted."""
     return await fetch_one(connection, SQL.next_look, _next_look, tenant_id=tenant_id)
+
+
+async def backlog(connection: AsyncConnection, *, now: datetime) -> list[Backlog]:
+    """Return what is due now, by why it is."""
+    values = {"priorities": [int(priority) for priority in Priority], "now": now}
+    return await fetch_all(connection, SQL.backlog, _backlog, **values)
 
 
 async def claim(
@@ -114,3 +130,7 @@ def _next_look(
 ) -> NextLook:
     why = WHY[Priority(priority)]
     return NextLook(due_at=due_at, why=why, unfinished_passes=attempts, worker=worker)
+
+
+def _backlog(priority: int, passes: int, seconds: float) -> Backlog:
+    return Backlog(WHY[Priority(priority)], passes, seconds)

@@ -73,6 +73,32 @@ async def test_part_of_which_nothing_was_written_for_an_hour_is_reported(
         await probes(database)[Part.RECONCILER]()
 
 
+async def test_pass_that_is_due_for_long_without_a_worker_is_reported(
+    upgraded: str, database: Database
+) -> None:
+    write_heartbeat(upgraded, Part.RECONCILER, silent=1, idle=1)
+    with psycopg.connect(upgraded) as admin:
+        admin.execute(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (gen_random_uuid(), 'acme', 1, '{}', now(), now())"
+        )
+        admin.execute(
+            "insert into oltp.schedule (tenant_id, due_at, priority) "
+            "select id, now() - interval '10 minutes', 1 from oltp.tenants"
+        )
+    assert await probes(database)[Part.RECONCILER]() == "1 process"
+    with psycopg.connect(upgraded) as admin:
+        admin.execute("update oltp.schedule set due_at = now() - interval '40 minutes'")
+    with pytest.raises(
+        ProbeFailed,
+        match=r"1 passes that are due \(retried\) have no worker, the oldest for 40 minutes",
+    ):
+        await probes(database)[Part.RECONCILER]()
+    with psycopg.connect(upgraded) as admin:
+        admin.execute("update oltp.schedule set lease_until = now() + interval '1 hour'")
+    assert await probes(database)[Part.RECONCILER]() == "1 process"
+
+
 WORKER = "insert into queue.workers (name, lease_until) values ('w', now() + interval '1 hour')"
 IDENTITY = "insert into queue.identity (system, timeline) select * from queue.current_identity()"
 BUCKET = """

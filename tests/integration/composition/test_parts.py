@@ -236,6 +236,12 @@ def test_sender_answers_with_its_metrics(control_plane: Installation) -> None:
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
 
 
+def test_reconciler_answers_with_its_metrics(control_plane: Installation) -> None:
+    url = f"{control_plane.announced['reconciler_metrics_url']}/metrics"
+    wait_for(lambda: plain_http.get(url).status_code == 200)
+    assert 'penguin_reconciler_workers{state="idle"}' in plain_http.get(url).text
+
+
 def test_part_that_hangs_is_reported_by_health_until_it_goes_on(
     control_plane: Installation,
 ) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from blueprint.platform import Platform
 from controlplane.database import CONTROLLER, Database
 from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.settings import ReconcilerSettings
 from tests.integration.controlplane.conftest import Clock, document
@@ -52,7 +53,7 @@ class SteppedReconciler:
     phases: list[AnyPhase]
     platform: Platform = PLATFORM
 
-    def reconciler(self) -> Reconciler:
+    def reconciler(self, metrics: Metrics | None = None) -> Reconciler:
         return Reconciler(
             database=self.reconciler_database,
             vault=self.vault,
@@ -61,10 +62,11 @@ class SteppedReconciler:
             settings=self.settings,
             clock=self.clock,
             rng=random.Random(7),  # noqa: S311 - jitter
+            metrics=metrics,
         )
 
-    async def step(self) -> bool:
-        return await self.reconciler().step("test", asyncio.Event())
+    async def step(self, metrics: Metrics | None = None) -> bool:
+        return await self.reconciler(metrics).step("test", asyncio.Event())
 
     async def end_leases(self) -> None:
         """Let the leases of dead processes have ended."""

@@ -1,0 +1,48 @@
+"""Metrics of what is due, and of what waits for somebody, over all tenants."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controlplane.conditions import repository as conditions
+from controlplane.schedule import repository as schedule
+from kit.metrics import Metric
+
+
+async def measure(connection: AsyncConnection, *, now: datetime) -> list[Metric]:
+    """Return the metrics; each query reads an index of just what it counts."""
+    due = await schedule.backlog(connection, now=now)
+    asked = await conditions.count_asked(connection)
+    stalled = await conditions.count_stalled(connection)
+    return [
+        Metric(
+            "penguin_reconciler_due",
+            "gauge",
+            "Tenants whose pass is due and that no worker has taken, by why it is due.",
+            ("why",),
+            {(each.why,): float(each.passes) for each in due},
+        ),
+        Metric(
+            "penguin_reconciler_oldest_due_seconds",
+            "gauge",
+            "For how long the oldest of them has been due.",
+            ("why",),
+            {(each.why,): max(each.seconds, 0.0) for each in due},
+        ),
+        Metric(
+            "penguin_reconciler_todo",
+            "gauge",
+            "Entries of `penguin todo`, by reason and who has to act.",
+            ("reason", "acts"),
+            {key: float(count) for key, count in asked.items()},
+        ),
+        Metric(
+            "penguin_reconciler_stalled",
+            "gauge",
+            "Tenants whose failed steps are not repeated by themselves, by reason.",
+            ("reason",),
+            {(reason,): float(count) for reason, count in stalled.items()},
+        ),
+    ]

@@ -1,0 +1,74 @@
+"""Metrics of all tenants at the API, and of a reconciler that works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from controlplane import faults
+from controlplane.ansible.faults import HOST_KEY_CHANGED
+from controlplane.database import OPERATOR
+from controlplane.reconciler.metrics import Metrics
+from controlplane.schedule.repository import backlog
+from controlplane.schedule.schemas import Why
+from tests.integration.controlplane.conftest import create
+from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.faults import assert_shows
+
+__all__ = ["stepped"]
+
+
+async def samples(client: Any) -> list[str]:
+    answer = await client.get("/metrics")
+    assert answer.status_code == 200, answer.text
+    lines = answer.text.splitlines()
+    return [line for line in lines if line.startswith("penguin_reconciler_")]
+
+
+async def test_due_stalled_and_waiting_tenants_are_counted(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    stepped.clock.advance(seconds=30)
+    shown = await samples(stepped.api)
+    assert 'penguin_reconciler_due{why="requested"} 1' in shown
+    assert 'penguin_reconciler_oldest_due_seconds{why="requested"} 30' in shown
+    assert 'penguin_reconciler_oldest_due_seconds{why="regular"} 0' in shown
+    stepped.cloud.failures = [HOST_KEY_CHANGED.shown()]
+    await stepped.step()
+    shown = await samples(stepped.api)
+    assert 'penguin_reconciler_due{why="requested"} 0' in shown
+    reason = HOST_KEY_CHANGED.reason
+    assert f'penguin_reconciler_stalled{{reason="{reason}"}} 1' in shown
+    acts = HOST_KEY_CHANGED.acts
+    assert f'penguin_reconciler_todo{{reason="{reason}",acts="{acts}"}} 1' in shown
+
+
+async def test_pass_that_a_worker_has_is_not_in_the_backlog(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    seen = []
+
+    async def look() -> None:
+        async with stepped.database.begin(OPERATOR) as connection:
+            due = await backlog(connection, now=stepped.clock())
+        seen.append({each.why: each.passes for each in due})
+
+    stepped.meanwhile("before up", look)
+    await stepped.step()
+    assert seen == [{Why.REQUESTED: 0, Why.RETRIED: 0, Why.REGULAR: 0}]
+
+
+async def test_passes_and_operations_are_counted(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    metrics = Metrics()
+    await stepped.step(metrics)
+    lines = metrics.text().splitlines()
+    assert any(
+        line.startswith("penguin_reconciler_passes_total{") and line.endswith(" 1")
+        for line in lines
+    )
+    done = '{phase="cloud",outcome="succeeded"}'
+    assert f"penguin_reconciler_operations_total{done} 1" in lines
+
+
+async def test_tenants_key_gets_no_metrics(operator: Any, client_of: Any) -> None:
+    tenant = await client_of((await create(operator))["id"])
+    refused = await tenant.get("/metrics")
+    assert_shows(refused.json(), faults.OPERATORS_ONLY)

@@ -1,0 +1,26 @@
+"""Metrics of a reconciler process, as Prometheus reads them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from controlplane.reconciler.metrics import Metrics
+from controlplane.reconciler.outcome import Outcome
+
+
+def test_process_shows_workers_passes_and_operations() -> None:
+    metrics = Metrics(workers=3)
+    with metrics.working():
+        metrics.operation_ended("cloud", "succeeded", timedelta(seconds=90, milliseconds=500))
+        metrics.operation_ended("cloud", "succeeded", timedelta(seconds=-5))
+        lines = metrics.text().splitlines()
+    assert 'penguin_reconciler_workers{state="busy"} 1' in lines
+    assert 'penguin_reconciler_workers{state="idle"} 2' in lines
+    operations = '{phase="cloud",outcome="succeeded"}'
+    assert f"penguin_reconciler_operations_total{operations} 2" in lines
+    assert f"penguin_reconciler_operation_seconds_total{operations} 90.5" in lines
+    assert 'penguin_reconciler_passes_total{outcome="lease lost"} 0' in lines
+    metrics.pass_ended(Outcome.LEASE_LOST)
+    lines = metrics.text().splitlines()
+    assert 'penguin_reconciler_passes_total{outcome="lease lost"} 1' in lines
+    assert 'penguin_reconciler_workers{state="busy"} 0' in lines
