@@ -20,6 +20,10 @@ SHARED = (
 )
 """Paths of tests with one common resource: the stand-in's containers, the machine's lab, a complete
 control plane, or a large database."""
+ON_HOSTS = "tests/e2e/"
+"""Tests on the lab's hosts: one worker runs them for most of a run."""
+NICE = 5
+"""By how much the others leave them the processors: about three times their share."""
 
 # The duration of an example depends on the load: hosts and engines run beside the tests. Each run
 # tries other examples.
@@ -34,6 +38,12 @@ def pytest_collection_finish() -> None:
     """Let garbage be looked for from now on, but never among the tests: a fifth of all time."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Let a worker leave the processors to tests on hosts, on which the end of a run depends."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not nodeid.startswith(ON_HOSTS) and not os.nice(0):
+        os.nice(NICE)
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -51,7 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run slow tests first, each kind in random order, so that no worker ends with one."""
 
     def rank(item: pytest.Item) -> int:
-        if item.nodeid.startswith("tests/e2e/"):
+        if item.nodeid.startswith(ON_HOSTS):
             return 0
         if item.get_closest_marker("engine") or item.get_closest_marker("long"):
             return 1

@@ -172,8 +172,11 @@ def test_number_that_the_provider_has_confirmed_is_not_written_over(
     assert journal.ledger()[0].outcome == ("1001" if confirmed else "1003")
 
 
-def test_tenant_of_a_purchase_is_woken(installation: Installation) -> None:
+def test_tenant_of_a_purchase_is_woken(
+    installation: Installation, capsys: pytest.CaptureFixture[str]
+) -> None:
     installation.do("db", "upgrade")
+    capsys.readouterr()
     [number] = re.findall(
         r'PENGUIN_PLATFORM__INSTALLATION="(\w+)"',
         (installation.directory / "settings.env").read_text(),
@@ -191,21 +194,24 @@ def test_tenant_of_a_purchase_is_woken(installation: Installation) -> None:
             journal.agree(label, 3899)
             journal.open(f"1001/{label}/mx1-2")
             connection.execute("update oltp.schedule set due_at = 'infinity'")
-            done = installation.run("purchases", *command)
-            assert (done.returncode, done.stderr) == (0, "")
+            installation.do("purchases", *command)
+            assert capsys.readouterr().err == ""
             due = connection.execute("select due_at <= now() from oltp.schedule").fetchall()
             assert due == [(True,)], command
 
 
 def test_purchases_without_a_variable_are_those_of_the_control_plane(
-    installation: Installation, tmp_path: Path
+    installation: Installation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`penguin serve`, commands and runs by hand share the journal in its database."""
     installation.do("db", "upgrade")
-    printed_url = installation.run("purchases", "env").stdout.strip()
+    capsys.readouterr()
+    installation.do("purchases", "env")
+    printed_url = capsys.readouterr().out.strip()
     [url] = shlex.split(printed_url.removeprefix("export HOSTWINDS_JOURNAL="))
     journal_at(url).open("acme-mx1-3f9a2c")
-    assert "acme-mx1-3f9a2c" in installation.run("purchases").stdout
+    installation.do("purchases")
+    assert "acme-mx1-3f9a2c" in capsys.readouterr().out
     script = (
         "from composition.serving import engine_environment as e; from kit.paths import state_dir;"
         "from composition.settings import Settings as S;"

@@ -68,7 +68,7 @@ def refusals(document: Any) -> set[Code]:
     return set()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(DOCUMENTS)
 def test_body_is_accepted_by_both_schema_and_model_or_by_neither(document: dict[str, Any]) -> None:
     assert SCHEMA.is_valid(document) == (not refusals_of_body(document))
