@@ -11,12 +11,17 @@ from blueprint.document import Blueprint
 from controlplane.mailboxes.repository import Question
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.mailu.stopping import Stops
 from kit.faults import Actor, Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
-"""Check of a public authority's certificate, which turns nothing off before it persists."""
+"""Check of a public authority's certificate."""
+INBOUND = "smtp.inbound"
+"""Check that mail to a domain's addresses is accepted."""
+BANNER = "smtp.banner"
+"""Check that a port is open, and greets by the right name."""
 Progress = Callable[[str], None]
 """Takes one line for the operation's log; must be cheap and must not raise."""
 
@@ -308,6 +313,7 @@ class Mailboxes(Protocol):
         tenants: Sequence[TenantMail],
         removals: Removals,
         stops: Stops,
+        own: OwnTokens,
         *,
         progress: Progress,
     ) -> Plan:
