@@ -65,7 +65,9 @@ class Roundtrip(Phase[Observed]):
         self._threshold = threshold
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
-        """Read what the last tries have shown."""
+        """Read what the last tries have shown; nothing of a tenant without Mailu."""
+        if not any(host.mail is MailboxServer.MAILU for host in snapshot.blueprint.hosts):
+            return Observed({}, session.clock())
         async with session.read() as connection:
             return Observed(await rows.load(connection, snapshot.tenant.id), session.clock())
 
