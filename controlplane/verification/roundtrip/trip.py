@@ -83,8 +83,9 @@ class MailRoundTrips:
         subject, check = f"domain/{mailbox.domain}", IN
         try:
             with ExitStack() as kept:
-                inbox = self._inbox(mailbox)
+                inbox = Inbox(self._protected(mailbox, self._ports.imap), TIMEOUT)
                 kept.callback(inbox.end)
+                self._enter(mailbox, inbox)
                 findings.append(self._in(mailbox, inbox, subject))
                 progress(findings[0].message)
                 check = OUT
@@ -99,22 +100,15 @@ class MailRoundTrips:
             findings.append(Finding.of(subject, check, unclear, checked=False))
         return findings
 
-    def _inbox(self, mailbox: OwnMailbox) -> Inbox:
+    def _enter(self, mailbox: OwnMailbox, inbox: Inbox) -> None:
         """Log in as people do; raises a fault."""
-        where = _port(mailbox, self._ports.imap)
-        inbox = Inbox(self._protected(mailbox, self._ports.imap), TIMEOUT)
         try:
             inbox.enter(mailbox.address, mailbox.token)
         except imaplib.IMAP4.error as error:
-            inbox.end()
-            reason = first_line(error)
+            where, reason = _port(mailbox, self._ports.imap), first_line(error)
             if REFUSED_LOGIN not in reason:
                 raise faults.UNCLEAR(port=where, reason=reason) from None
             raise faults.LOGIN_REFUSED(port=where, address=mailbox.address, reason=reason) from None
-        except OSError:
-            inbox.end()
-            raise
-        return inbox
 
     def _in(self, mailbox: OwnMailbox, inbox: Inbox, subject: str) -> Finding:
         """Send a mail to our mailbox from outside, and read it.
