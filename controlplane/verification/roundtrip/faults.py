@@ -29,7 +29,7 @@ LOGIN_REFUSED = FAULTS.code(
     example={
         "port": "198.51.100.7 port 993",
         "address": "penguinmails@acme.example",
-        "reason": "[AUTHENTICATIONFAILED] Authentication failed.",
+        "reason": "535 5.7.8 Error: authentication failed",
     },
     retryable=True,
     acts=Actor.OPERATOR,

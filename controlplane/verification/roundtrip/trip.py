@@ -105,7 +105,7 @@ class MailRoundTrips:
         try:
             inbox.enter(mailbox.address, mailbox.token)
         except imaplib.IMAP4.error as error:
-            where, reason = _port(mailbox, self._ports.imap), first_line(error)
+            where, reason = _port(mailbox, self._ports.imap), first_line(error).rstrip(".")
             if REFUSED_LOGIN not in reason:
                 raise faults.UNCLEAR(port=where, reason=reason) from None
             raise faults.LOGIN_REFUSED(port=where, address=mailbox.address, reason=reason) from None

@@ -14,6 +14,7 @@ from controlplane.reconciler.phases.identity import Identity
 from controlplane.reconciler.phases.roundtrip import Roundtrip
 from controlplane.verification.roundtrip import faults
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.faults import assert_shows
 from tests.support.phases import MemoryMail, RightMailboxes
 from tests.support.pinned_images import pin_images
 
@@ -23,6 +24,16 @@ HOST = {"name": "mx1", "size": "business", "zone": ACME, "mail": "mailu"}
 SPEC: dict[str, Any] = {"hosts": [HOST]}
 TWO: dict[str, Any] = {**SPEC, "domains": [{"name": ACME}, {"name": OTHER}]}
 OUT = (ACME, "mail.out")
+WRONG = (
+    faults.CLOSED,
+    faults.LOGIN_REFUSED,
+    faults.REFUSED,
+    faults.NOT_ARRIVED,
+    faults.NOT_RETURNED,
+    faults.REJECTED,
+    faults.NOT_AUTHENTICATED,
+)
+SHOWN = (*WRONG, faults.UNCLEAR, faults.UNREPORTED, faults.UNTRIED)
 
 
 @pytest.fixture
@@ -108,6 +119,26 @@ async def test_mail_that_fails_at_first_keeps_its_domain_from_ready_and_no_bulk_
     assert await look(stepped, minutes=6) == ("True", "Returned")
     assert tried(mail) == [ACME]
     assert await stepped.condition("Ready") == ("True", "Ready")
+
+
+async def test_what_a_try_has_shown_is_said_with_its_remedy(
+    stepped: SteppedReconciler, mail: MemoryMail
+) -> None:
+    mail.wrong[OUT] = SHOWN[0]
+    await stepped.apply(**SPEC)
+    for code in SHOWN:
+        mail.wrong[OUT] = code
+        status, reason = await look(stepped, hours=24)
+        condition = await stepped.shown_condition("MailReturned", f"domain/{ACME}")
+        if code in WRONG:
+            assert status == "False"
+            assert_shows(condition, code)
+        elif code is faults.UNCLEAR:
+            assert status == "Unknown"
+            assert_shows(condition, code)
+        else:
+            assert (status, reason) == ("True", "Returned")
+            assert_shows({**condition, "reason": code.reason}, code)
 
 
 async def test_mail_that_came_back_once_is_wrong_after_three_tries_over_half_an_hour(
