@@ -32,11 +32,13 @@ from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 
 AGAIN = timedelta(days=1)
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=5), timedelta(hours=1)
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
 """Between tries that fail: fewer than thirty mails a day."""
 AT_ONCE = 40
 """Domains that are tried in one pass."""
 RETURNED = "Returned"
+VERIFIED = "Verified"
+"""Condition of phase `verification`; of the address from which people's mail leaves."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,8 @@ def _is_due(name: str, host: Host, observed: Observed, snapshot: Snapshot) -> bo
     known, row = snapshot.hosts.get(host.name), observed.rows.get(name)
     configured = known.applied_digest if known is not None else None
     has_token = snapshot.secrets.find(mailbox_token(name)) is not None
-    is_possible = configured is not None and has_token and host.name in _ips(snapshot)
+    leaves = snapshot.conditions.is_true(subject(Kind.ADDRESS, host.primary.name), VERIFIED)
+    is_possible = leaves and has_token and configured is not None and host.name in _ips(snapshot)
     if not is_possible or is_stopped(name, snapshot.stops):
         return False
     if row is None or (row.host, row.configured) != (host.name, configured):
