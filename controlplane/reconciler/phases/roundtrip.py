@@ -16,7 +16,7 @@ from blueprint.document import Domain, Host
 from blueprint.naming import SYSTEM_MAILBOX
 from blueprint.tenant import MailboxServer
 from controlplane.conditions.failures import Failures, FailureThreshold
-from controlplane.conditions.model import TENANT, Verdict, bad, ok, unknown
+from controlplane.conditions.model import TENANT, Verdict, ask_of, bad, ok, unknown
 from controlplane.hosts import round_trips as rows
 from controlplane.hosts.identities import Noted
 from controlplane.hosts.round_trips import RoundTrip
@@ -30,6 +30,7 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from kit.faults import Actor
 
 AGAIN = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
@@ -191,8 +192,10 @@ def _outcome(findings: Sequence[Finding]) -> tuple[bool | None, Noted | None]:
     for outcome in (False, None, True):
         for finding in findings:
             if finding.ok is outcome and finding.code is not None:
-                noted = Noted(finding.subject, finding.code.name, sentence(finding), True)
-                return outcome, noted
+                code, said = finding.code, sentence(finding)
+                return outcome, Noted(
+                    finding.subject, code.name, said, True, code.acts, finding.remedy
+                )
     return True, None
 
 
@@ -215,4 +218,5 @@ def _verdict_of(row: RoundTrip) -> Verdict:
     if row.is_right or row.noted is None:
         return ok(RETURNED, said)
     judge = bad if row.is_right is False else unknown
-    return judge(row.noted.reason, said)
+    ask = ask_of(Actor(row.noted.acts), row.noted.remedy)
+    return judge(row.noted.reason, said, ask=ask)
