@@ -139,7 +139,8 @@ async def test_a_domain_without_its_records_waits_and_keeps_no_other_from_ready(
     stepped: SteppedReconciler, mail: MemoryMail
 ) -> None:
     stepped.internet.wrong[f"domain/{OTHER}", "dns.authoritative"] = MISSING
-    await stepped.apply(**SPEC, domains=[{"name": ACME}, {"name": OTHER, "dns": "manual"}])
+    domains = [{"name": ACME}, {"name": OTHER, "dns": "manual"}]
+    await stepped.apply(**SPEC, domains=domains, mailboxes=[{"address": f"sales@{OTHER}"}])
     await stepped.step()
     assert tried(mail) == [ACME]
     assert await returned(stepped, OTHER) == ("Unknown", MISSING.reason)
