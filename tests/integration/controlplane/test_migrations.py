@@ -236,7 +236,7 @@ def test_hosts_are_looked_at_after_an_upgrade_and_tries_of_mail_are_kept(
     shared_database: str, database: str
 ) -> None:
     del shared_database  # has made the roles
-    upgraded_to(database, "0014")
+    upgraded_to(database, "0015")
     with psycopg.connect(database) as admin:
         admin.execute(
             "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "

@@ -6,8 +6,8 @@ from alembic import context, op
 
 from kit.database import with_roles
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 
 TABLE = """
 create table oltp.round_trips (
