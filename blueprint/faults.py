@@ -93,7 +93,7 @@ RESERVED_NAME = FAULTS.code(
     "tenant.reserved_name",
     message="the name {name} is reserved for the platform",
     remedy="choose another name",
-    cause="The platform's own records use this name.",
+    cause="The platform's own records, or its mailbox in each domain, use this name.",
     example={"name": "customers.penguinmails.example"},
 )
 UNKNOWN_REGION = FAULTS.code(

@@ -22,6 +22,9 @@ MANUAL_SELECTORS = ("pm1", "pm2")
 """A manual zone has a CNAME to us for both; rotation alternates between them."""
 RESERVED_SELECTORS = ("mu1", "mu2")
 """The same for the signatures of people's mail, once hosts make them."""
+SYSTEM_MAILBOX = "penguinmails"
+"""Local part of our mailbox in each domain of people's mail: mail is tried through it, and it has
+the mail of the addresses that every domain must have."""
 
 
 def server_name(installation: str, tenant: str, host: str, incarnation: int) -> str:

@@ -39,6 +39,7 @@ from blueprint.naming import (
     CUSTOMERS_LABEL,
     EGRESS_LABEL,
     RETURN_PATH_LABEL,
+    SYSTEM_MAILBOX,
     UNSUBSCRIBE_LABEL,
 )
 from blueprint.platform import Platform
@@ -155,6 +156,8 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
         path: Path = ("spec", "mailboxes", index)
         if domain_of(box.address) not in names:
             yield _located(FOREIGN_MAILBOX, *path, "address", address=box.address, domains=listed)
+        elif _is_ours(box.address):
+            yield _located(RESERVED_NAME, *path, "address", name=box.address)
         for number, alias in enumerate(box.aliases):
             if taken[alias]:
                 place = (*path, "aliases", number)
@@ -162,6 +165,8 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
             elif domain_of(alias) not in names:
                 place = (*path, "aliases", number)
                 yield _located(FOREIGN_MAILBOX, *place, address=alias, domains=listed)
+            elif _is_ours(alias):
+                yield _located(RESERVED_NAME, *path, "aliases", number, name=alias)
             taken[alias] += 1
     addresses = [box.address for box in boxes]
     for index, domain in enumerate(tenant.spec.domains):
@@ -169,6 +174,11 @@ def _mailboxes(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa
             path = ("spec", "domains", index, "catch_all")
             named = ", ".join(addresses) or "none yet"
             yield _located(UNDECLARED_CATCH_ALL, *path, address=domain.catch_all, mailboxes=named)
+
+
+def _is_ours(address: str) -> bool:
+    """Return whether mail to an address would be that of our mailbox, `+` and a detail or not."""
+    return address.partition("@")[0].partition("+")[0] == SYSTEM_MAILBOX
 
 
 def _alias_hosts(tenant: Tenant, blueprint: Blueprint) -> Iterator[Located]:

@@ -22,11 +22,13 @@ from controlplane.reconciler.phases.draining import Draining
 from controlplane.reconciler.phases.identity import Identity
 from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.links import Links
+from controlplane.reconciler.phases.roundtrip import Roundtrip
 from controlplane.reconciler.phases.verification import Verification
 from controlplane.reconciler.ports import (
     CloudEngine,
     Configurator,
     Mailboxes,
+    RoundTrips,
     Servers,
     Spools,
     Verifier,
@@ -54,6 +56,7 @@ class Adapters:
     """Asks the provider what its firewall does not let pass to a service."""
     spools: Spools
     mailboxes: Mailboxes
+    round_trips: RoundTrips
     certificates: Ports
     """Public authorities, and where their challenges are answered."""
     cloud_deadline: timedelta
@@ -61,7 +64,7 @@ class Adapters:
     drain: timedelta
     """For how long addresses are kept for the mail that they have to send."""
     threshold: FailureThreshold
-    """Before records or certificates that were right are taken for wrong."""
+    """Before what was right is taken for wrong."""
 
 
 REWRITTEN_RECORDS = {Dns.row.condition: frozenset(code.reason for code in REWRITTEN)}
@@ -97,6 +100,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Identity.row, lambda adapters: Identity(adapters.mailboxes)),
     (Verification.row, lambda adapters: Verification(adapters.verifier, adapters.threshold)),
     (Activation.row, lambda _: Activation()),
+    (Roundtrip.row, lambda adapters: Roundtrip(adapters.round_trips, adapters.threshold)),
 )
 ROWS = tuple(row for row, _ in TABLE)
 

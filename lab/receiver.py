@@ -76,18 +76,24 @@ done
 """
 """Refuses mail to `echo@NAME` with what Postfix sees of the client (docs/operations.md)."""
 
+SENDERS_TO_VERIFY = "/^penguinmails@/ DUNNO\n/^/ REJECT\n"
+"""Whose mail to `verify@NAME` is taken. No user is behind it: mail comes back, with its results."""
+
 PREPARE = f"""
 for user; do useradd -m "$user"; done
 make-ssl-cert generate-default-snakeoil --force-overwrite
-postconf -e compatibility_level=3.6 myhostname={NAME} mydestination={DOMAIN},localhost \\
-  inet_protocols=ipv4 mynetworks=127.0.0.0/8 alias_maps= \\
+classes='inline:{{echo@{NAME}=echo, verify@{NAME}=verify}}'
+postconf -e compatibility_level=3.6 myhostname={NAME} mydestination={DOMAIN},{NAME},localhost \\
+  inet_protocols=ipv4 mynetworks=127.0.0.0/8 'alias_maps=inline:{{verify=no-such-user}}' \\
   smtpd_milters=inet:{ADDRESS}:{MILTER_PORT} milter_default_action=tempfail \\
   mailbox_transport=lmtp:unix:private/dovecot-lmtp \\
   smtpd_tls_security_level=may smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem \\
   smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key \\
-  maillog_file=/var/log/mail.log local_recipient_maps=proxy:unix:passwd.byname \\
-  smtpd_restriction_classes=echo 'echo=check_policy_service unix:private/echo' \\
-  'smtpd_client_restrictions=check_recipient_access inline:{{echo@{NAME}=echo}}'
+  maillog_file=/var/log/mail.log \\
+  'local_recipient_maps=proxy:unix:passwd.byname inline:{{verify=no-such-user}}' \\
+  'smtpd_restriction_classes=echo, verify' 'echo=check_policy_service unix:private/echo' \\
+  'verify=check_sender_access regexp:/etc/postfix/verify' \\
+  "smtpd_client_restrictions=check_recipient_access $classes"
 postconf -M 'echo/unix=echo unix - n n - 0 spawn user=nobody argv=/usr/local/sbin/echo-mx'
 chmod 755 /usr/local/sbin/echo-mx
 systemctl enable -q redis-server rspamd dovecot postfix
@@ -114,6 +120,7 @@ class Receiver:
             (etc / "rspamd/local.d" / name).write_text(text)
         (etc / "dovecot/local.conf").write_text(DOVECOT)
         (self._guest.root / "usr/local/sbin/echo-mx").write_text(ECHO)
+        (etc / "postfix/verify").write_text(SENDERS_TO_VERIFY)
         self._guest.inside_disk(PREPARE, "sh", *USERS)
         self._guest.boot()
         deadline = time.monotonic() + START_SECONDS

@@ -37,6 +37,7 @@ from controlplane.reconciler.sweep import Sweep
 from controlplane.verification import InternetVerifier
 from controlplane.verification.challenges import ChallengeNames
 from controlplane.verification.links import PublicLinks
+from controlplane.verification.roundtrip import MailRoundTrips
 from kit.paths import checkout, state_dir
 from vault import KeyRing, Vault
 
@@ -77,6 +78,11 @@ def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyP
             firewall=FirewallLook(environment(settings)),
             spools=HostSpools(),
             mailboxes=HostMailboxes(),
+            round_trips=MailRoundTrips(
+                echo_mx=settings.verification.echo_mx or None,
+                source=settings.verification.source or None,
+                roots=settings.certificates.roots,
+            ),
             certificates=certificates(settings),
             drain=settings.reconciler.drain,
             cloud_deadline=settings.reconciler.cloud_deadline,

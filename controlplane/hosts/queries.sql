@@ -92,3 +92,23 @@ where tenant_id = :tenant_id and host = :host and address = :address
 -- name: drop_closed
 delete from oltp.closed_mailboxes
 where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
+
+-- name: load_round_trips
+select domain, host, configured, at, is_right, noted, unsuccessful, wrong, wrong_since
+from oltp.round_trips
+where tenant_id = :tenant_id
+
+-- name: save_round_trip
+insert into oltp.round_trips
+    (tenant_id, domain, host, configured, at, is_right, noted, unsuccessful, wrong, wrong_since)
+values
+    (:tenant_id, :domain, :host, :configured, :at, :is_right, :noted, :unsuccessful, :wrong,
+     :wrong_since)
+on conflict (tenant_id, domain) do update
+set host = excluded.host, configured = excluded.configured, at = excluded.at,
+    is_right = excluded.is_right, noted = excluded.noted, unsuccessful = excluded.unsuccessful,
+    wrong = excluded.wrong, wrong_since = excluded.wrong_since
+
+-- name: drop_round_trips
+delete from oltp.round_trips
+where tenant_id = :tenant_id and domain = any(cast(:domains as text[]))

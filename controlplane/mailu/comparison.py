@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from blueprint.mail_address import domain_of
-from controlplane.mailu.declared import SYSTEM_MAILBOX, Declared, Finding
+from blueprint.naming import SYSTEM_MAILBOX
+from controlplane.mailu.declared import Declared, Finding
 from controlplane.mailu.dkim import shows_key
 from controlplane.mailu.faults import (
     CONFLICT,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from blueprint.mail_address import domain_of
+from blueprint.naming import SYSTEM_MAILBOX
 from controlplane.mailu.faults import CONTESTED, NAME, OUTSIDE
 from controlplane.mailu.names import catch_all, require_address, require_domain
 from controlplane.mailu.wanted import (
@@ -23,9 +24,6 @@ from controlplane.mailu.wanted import (
 )
 from kit.faults import Fault
 
-SYSTEM_MAILBOX = "penguinmails"
-"""Local part of our mailbox in each domain: mail is tried through it, and it has the mail of the
-addresses that every domain must have."""
 SYSTEM_QUOTA = 100_000_000
 REQUIRED = ("abuse", "postmaster")
 """Local parts that every domain must have (RFC 2142, RFC 5321 section 4.5.1)."""

@@ -1,4 +1,4 @@
-"""One run over a host: observe, compare, apply, purge, stop, and look again at what is left."""
+"""One run over a host: observe, compare, apply, purge, stop, get in, and look again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from controlplane.mailu.applying import Record, apply
 from controlplane.mailu.comparison import Plan, Removal, compare
 from controlplane.mailu.declared import TenantMail, declared
 from controlplane.mailu.observed import observe
+from controlplane.mailu.own_tokens import OwnTokens, ensure_tokens
 from controlplane.mailu.stopping import EndSessions, Stops, apply_stops
 
 Purge = Callable[[Collection[str]], Collection[str]]
@@ -35,6 +36,7 @@ def reconcile(
     tenants: Sequence[TenantMail],
     removals: Removals,
     stops: Stops,
+    own: OwnTokens,
     *,
     purge: Purge,
     end_sessions: EndSessions,
@@ -72,4 +74,5 @@ def reconcile(
         progress(line)
     left |= purge_all(removed)
     apply_stops(api, stops, end_sessions=end_sessions, progress=progress)
+    ensure_tokens(api, own, progress)
     return compare(wanted, observe(api, wanted), left)

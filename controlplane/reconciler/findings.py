@@ -57,11 +57,11 @@ def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> V
     findings = list(own)
     for finding in findings:
         if finding.ok is False:
-            return bad(_reason(finding), _sentence(finding), waits=waits, ask=_ask(finding))
+            return bad(_reason(finding), sentence(finding), waits=waits, ask=_ask(finding))
     for finding in findings:
         if finding.ok is None:
-            return unknown(_reason(finding), _sentence(finding), ask=_ask(finding))
-    remarks = dict.fromkeys(_sentence(finding) for finding in findings if finding.code is not None)
+            return unknown(_reason(finding), sentence(finding), ask=_ask(finding))
+    remarks = dict.fromkeys(sentence(finding) for finding in findings if finding.code is not None)
     return ok(reason, ". ".join(remarks))
 
 
@@ -98,5 +98,6 @@ def _ask(finding: Finding) -> Ask | None:
     return ask_of(acts, finding.remedy)
 
 
-def _sentence(finding: Finding) -> str:
+def sentence(finding: Finding) -> str:
+    """Return what was found, and the remedy."""
     return f"{finding.message}; {finding.remedy}" if finding.remedy else finding.message

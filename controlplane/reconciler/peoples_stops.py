@@ -1,4 +1,4 @@
-"""Stops of people's mail: which mailboxes of a host are stopped."""
+"""Stops of people's mail: which mailboxes of a host are stopped, and which domains as a whole."""
 
 from __future__ import annotations
 
@@ -31,3 +31,9 @@ def stopped(
         or (StopScope.MAILBOX, address) in of
         or any((StopScope.DOMAIN, domain_of(name)) in of for name in names)
     )
+
+
+def is_stopped(domain: str, stops: Iterable[Stop]) -> bool:
+    """Return whether all mail of a domain is stopped."""
+    of_domain = (StopScope.DOMAIN, domain)
+    return any(stop.scope in WHOLE or (stop.scope, stop.name) == of_domain for stop in stops)

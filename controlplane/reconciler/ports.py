@@ -11,12 +11,17 @@ from blueprint.document import Blueprint
 from controlplane.mailboxes.repository import Question
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.mailu.stopping import Stops
 from kit.faults import Actor, Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
-"""Check of a public authority's certificate, which turns nothing off before it persists."""
+"""Check of a public authority's certificate."""
+INBOUND = "smtp.inbound"
+"""Check that mail to a domain's addresses is accepted."""
+BANNER = "smtp.banner"
+"""Check that a port is open, and greets by the right name."""
 Progress = Callable[[str], None]
 """Takes one line for the operation's log; must be cheap and must not raise."""
 
@@ -308,6 +313,7 @@ class Mailboxes(Protocol):
         tenants: Sequence[TenantMail],
         removals: Removals,
         stops: Stops,
+        own: OwnTokens,
         *,
         progress: Progress,
     ) -> Plan:
@@ -341,7 +347,7 @@ class Finding:
     check: str
     """`dns.authoritative`, `dns.recursive`, `dns.manual`, `dns.servers`, `fcrdns`, `smtp.banner`,
     `smtp.tls`, `smtp.auth`, `smtp.relay`, `smtp.inbound`, `smtp.certificate`, `smtp.outbound`,
-    `links.name` or `links.https`."""
+    `mail.in`, `mail.out`, `links.name` or `links.https`."""
     ok: bool | None
     """None: could not be checked."""
     message: str
@@ -392,6 +398,30 @@ class Verifier(Protocol):
         what was seen before does not count. `public_names` are HELO names that show the certificate
         of a public authority at port 25.
         """
+
+
+@dataclass(frozen=True)
+class OwnMailbox:
+    """A mailbox of ours on a host with Mailu, through which mail of a domain is tried."""
+
+    domain: str
+    address: str
+    token: str = field(repr=False)
+    ip: str
+    """Of the host's primary address."""
+    name: str
+    """Of the host, which its certificate has."""
+    authority: str | None
+    """The tenant's own authority (PEM), which has issued the certificate; None: a public one."""
+    selector: str
+    """Of the key by which the domain's mail is signed."""
+
+
+class RoundTrips(Protocol):
+    """Mail of people, tried in both directions. The call blocks; run it in a thread."""
+
+    def attempt(self, mailbox: OwnMailbox, *, progress: Progress) -> Sequence[Finding]:
+        """Send a mail to the mailbox and read it, and one from there that comes back."""
 
 
 class Links(Protocol):

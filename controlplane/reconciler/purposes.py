@@ -26,6 +26,11 @@ def mailu_secret_key(host: str) -> str:
     return f"mailu-secret-key/{host}"
 
 
+def mailbox_token(domain: str) -> str:
+    """Return the purpose of the token of our mailbox in a domain."""
+    return f"mailbox-token/{domain}"
+
+
 def submission(address: str) -> str:
     """Return the purpose of a submission password; matches `sender.directory.password_context`."""
     return f"submission/{address}"

@@ -12,13 +12,12 @@ from aiosmtplib import SMTP
 from aiosmtplib.errors import SMTPException, SMTPResponseException
 
 from blueprint.document import Address
-from controlplane.reconciler.ports import CERTIFICATE, Finding
+from controlplane.reconciler.ports import BANNER, CERTIFICATE, INBOUND, Finding
 from controlplane.verification import faults
 from kit.faults import Fault, first_line
 
 TIMEOUT = 5.0
 """Seconds for the banner and for each answer."""
-INBOUND = "smtp.inbound"
 RECIPIENTS = 25
 """Recipients that are asked for in one transaction: hosts limit them."""
 OTHER_DOMAIN = "relay-test@example.com"
@@ -57,7 +56,7 @@ async def verify_port(
     `stream` is a connection to it by way of another machine; None: from here, from `source`.
     """
     address = f"address/{target.address.name}"
-    steps: list[tuple[str, str, Step]] = [(address, "smtp.banner", _greet)]
+    steps: list[tuple[str, str, Step]] = [(address, BANNER, _greet)]
     if target.trust is not None:
         steps += [(address, "smtp.tls", _encrypt), (address, "smtp.auth", _auth)]
     steps.append((address, "smtp.relay", _relay))

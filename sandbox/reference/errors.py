@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import controlplane.verification.outbound.faults  # noqa: F401 - its codes are in that table
+import controlplane.verification.outbound.faults
+import controlplane.verification.roundtrip.faults  # noqa: F401 - their codes are in that table
 from blueprint.faults import FAULTS as BLUEPRINT
 from cli.faults import FAULTS as CLI
 from composition.faults import FAULTS as COMPOSITION

@@ -62,7 +62,7 @@ NAMES = ("python3", "-m", "tests.support.name_server")
 RETURN_PATHS = r"""
 return_paths {
   priority = high;
-  rcpt = "/^[^@]+@b\./i";
+  rcpt = "/^(?:[^@]+@b\.|penguinmails@)/i";
   apply {
     symbols_disabled = ["GREYLIST_CHECK", "GREYLIST_SAVE", "FORBIDDEN_EXTENSION", "GTUBE"];
     actions {
@@ -72,7 +72,7 @@ return_paths {
   }
 }
 """
-"""What a host's overrides say of return paths: no refusal, no delay."""
+"""What a host's overrides say of return paths and of our mailbox: no refusal, no delay."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from controlplane.mailboxes.repository import Question
 from controlplane.mailu.api import Api
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals, reconcile
 from controlplane.mailu.stopping import Stops, apply_stops
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
@@ -40,6 +41,7 @@ class StandInMailboxes:
         tenants: Sequence[TenantMail],
         removals: Removals,
         stops: Stops,
+        own: OwnTokens,
         *,
         progress: Progress,
     ) -> Plan:
@@ -54,6 +56,7 @@ class StandInMailboxes:
                 tenants,
                 removals,
                 stops,
+                own,
                 purge=self._purge,
                 end_sessions=self.ended.extend,
                 progress=progress,

@@ -10,6 +10,10 @@ from composition.phases import Adapters, make_phases
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.mailu.comparison import Plan
+from controlplane.mailu.declared import TenantMail
+from controlplane.mailu.own_tokens import OwnTokens
+from controlplane.mailu.reconciling import Removals
+from controlplane.mailu.stopping import Stops
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import (
@@ -20,6 +24,9 @@ from controlplane.reconciler.ports import (
     Login,
     Mailboxes,
     ObservedHost,
+    OwnMailbox,
+    Progress,
+    RoundTrips,
     Server,
     Servers,
     Spooled,
@@ -28,6 +35,7 @@ from controlplane.reconciler.ports import (
 )
 from controlplane.tenants.draining import LONGEST
 from controlplane.verification.faults import UNANSWERED
+from controlplane.verification.roundtrip.faults import UNCLEAR, UNREPORTED, UNTRIED
 from kit.faults import Code, Fault
 from tests.support.memory_authority import memory_ports
 
@@ -107,8 +115,21 @@ class NoMailboxes:
 class RightMailboxes:
     """Hosts whose Mailu has what is declared."""
 
-    def reconcile(self, *_: object, **__: object) -> Plan:
-        """Find nothing to do."""
+    def reconcile(
+        self,
+        host: ObservedHost,
+        login: Login,
+        token: str,
+        tenants: Sequence[TenantMail],
+        removals: Removals,
+        stops: Stops,
+        own: OwnTokens,
+        **_: object,
+    ) -> Plan:
+        """Find nothing to do, but for the tokens of our mailboxes."""
+        for domain, kept in own.kept.items():
+            if not kept:
+                own.keep(domain, "control plane", f"token of {domain}")
         return Plan()
 
     def stop(self, *_: object, **__: object) -> None:
@@ -117,6 +138,30 @@ class RightMailboxes:
     def answer(self, *_: object) -> list[dict[str, object]]:
         """Answer nothing: a test that asks has another double."""
         return []
+
+
+class MemoryMail:
+    """Mail that comes back as it should, but for what a test sets."""
+
+    def __init__(self) -> None:
+        self.wrong: dict[tuple[str, str], Code] = {}
+        """Codes of failing checks, by domain and check."""
+        self.tried: list[OwnMailbox] = []
+
+    def attempt(self, mailbox: OwnMailbox, *, progress: Progress) -> Sequence[Finding]:
+        """Report what a test has set."""
+        self.tried.append(mailbox)
+        findings: list[Finding] = []
+        subject = f"domain/{mailbox.domain}"
+        for check in ("mail.in", "mail.out"):
+            if (code := self.wrong.get((mailbox.domain, check))) is not None:
+                if code in (UNREPORTED, UNTRIED):
+                    return [*findings, Finding.remark(subject, check, code.shown())]
+                checked = code is not UNCLEAR
+                return [*findings, Finding.of(subject, check, code.shown(), checked=checked)]
+            findings.append(Finding(subject, check, True, "right"))
+            progress(f"{check} is right")
+        return findings
 
 
 class Unseen:
@@ -143,6 +188,7 @@ def standard(
     certificates: Ports | None = None,
     links: Links | None = None,
     mailboxes: Mailboxes | None = None,
+    round_trips: RoundTrips | None = None,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -157,6 +203,7 @@ def standard(
             firewall=firewall,
             spools=spools or EmptySpools(),
             mailboxes=mailboxes or NoMailboxes(),
+            round_trips=round_trips or MemoryMail(),
             certificates=certificates or memory_ports(),
             cloud_deadline=timedelta(minutes=30),
             drain=LONGEST,

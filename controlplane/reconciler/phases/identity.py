@@ -27,12 +27,13 @@ from controlplane.mailu import faults
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.of_blueprint import mail_of
+from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.mailu.stopping import Stops
 from controlplane.reconciler.peoples_stops import stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
-from controlplane.reconciler.purposes import SSH, mailu_token
+from controlplane.reconciler.purposes import SSH, mailbox_token, mailu_token
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -206,6 +207,7 @@ class Identity(Phase[Observed]):
             [mail],
             removals,
             stops,
+            _own_tokens(mail, snapshot, session),
             progress=progress,
         )
 
@@ -243,6 +245,25 @@ class Identity(Phase[Observed]):
             for question, answer in zip(taken, given, strict=True):
                 await repository.answer(connection, question, answer)
                 progress(f"{host.name}: {question.action} of {question.address}")
+
+
+def _own_tokens(mail: TenantMail, snapshot: Snapshot, session: Session) -> OwnTokens:
+    """Return the tokens of our mailboxes, each of which is sealed before it is used."""
+    loop = asyncio.get_running_loop()
+    kept = {
+        domain.name: snapshot.secrets.find(mailbox_token(domain.name)) for domain in mail.domains
+    }
+
+    async def seal(domain: str, name: str, secret: str) -> None:
+        created = {mailbox_token(domain): (secret, {"name": name})}
+        async with session.begin() as connection:
+            await snapshot.secrets.save(connection, created, now=session.clock())
+
+    def keep(domain: str, name: str, secret: str) -> None:
+        asyncio.run_coroutine_threadsafe(seal(domain, name, secret), loop).result()
+
+    names = {domain: token.public["name"] if token else "" for domain, token in kept.items()}
+    return OwnTokens(snapshot.tenant.name, names, keep)
 
 
 def _storing(host: Host, snapshot: Snapshot, session: Session) -> Callable[..., None]:

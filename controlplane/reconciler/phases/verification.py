@@ -7,12 +7,22 @@ from dataclasses import replace
 from datetime import timedelta
 
 from blueprint.document import Domain, Host
+from blueprint.tenant import MailboxServer
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Status, Verdict, aggregate, unknown
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import CERTIFICATE, Login, Progress, Verifier
+from controlplane.reconciler.ports import (
+    BANNER,
+    CERTIFICATE,
+    INBOUND,
+    Finding,
+    Login,
+    Progress,
+    Verifier,
+)
+from controlplane.reconciler.public_names import public_names
 from controlplane.reconciler.purposes import CA, SSH
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
@@ -22,6 +32,8 @@ from controlplane.reconciler.table import Row
 VERIFIED = "Verified"
 NAMES = "DnsReady"
 """Condition of phase `dns`."""
+PASSING = frozenset({CERTIFICATE, INBOUND})
+"""Checks whose wrong answers turn off what was right only when they persist."""
 
 
 class Verification(Phase[Looked]):
@@ -37,7 +49,7 @@ class Verification(Phase[Looked]):
     )
 
     def __init__(self, verifier: Verifier, threshold: FailureThreshold) -> None:
-        """`threshold` is that of certificates, which keep no mail from leaving."""
+        """`threshold` is that of what keeps no mail from leaving, such as a certificate."""
         self._verifier = verifier
         self._threshold = threshold
 
@@ -56,20 +68,12 @@ class Verification(Phase[Looked]):
                 if host.host_key is not None
             },
             unchanged_for=session.clock() - changed_at if changed_at is not None else timedelta.max,
-            public_names=self._shown(snapshot),
+            public_names=public_names(snapshot),
         )
-        certificates = [finding for finding in findings if finding.check == CERTIFICATE]
-        looked = await look(certificates, self.row, snapshot, session)
+        people = {_primary(host) for host in snapshot.blueprint.hosts if _has_mailu(host)}
+        passing = [each for each in findings if _may_pass(each, each.subject in people)]
+        looked = await look(passing, self.row, snapshot, session)
         return replace(looked, findings=findings)
-
-    def _shown(self, snapshot: Snapshot) -> set[str]:
-        """Return the names whose hosts were configured with a public authority's certificate."""
-        return {
-            host.primary.helo
-            for host in snapshot.blueprint.hosts
-            if host.primary.helo in snapshot.certificates
-            and snapshot.unmet(self.row, subject(Kind.HOST, host.name)) is None
-        }
 
     def verdicts(self, observed: Looked, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each address and domain; a host has the worst of its addresses."""
@@ -100,7 +104,8 @@ class Verification(Phase[Looked]):
         verdict = verdict_of(own, VERIFIED) if own else unknown("NotSeen", "it was not asked for")
         if not snapshot.conditions.is_true(part, self.row.condition):
             return verdict
-        others = [finding for finding in own if finding.check != CERTIFICATE]
+        of_mailu = _has_mailu(host) and part == _primary(host)
+        others = [finding for finding in own if not _may_pass(finding, of_mailu)]
         if len(others) == len(own) or any(finding.ok is False for finding in others):
             return held(verdict, VERIFIED, own, None, self._threshold)
         return held(verdict, VERIFIED, own, observed.failures.get(part), self._threshold)
@@ -129,6 +134,22 @@ class Verification(Phase[Looked]):
         row = snapshot.hosts.get(step.subject.partition("/")[2])
         if row is not None:
             await session.save_host(replace(row, applied_digest=None), snapshot.hosts)
+
+
+def _may_pass(finding: Finding, of_mailu: bool) -> bool:
+    """Return whether a wrong answer counts only when it persists.
+
+    No trouble of Mailu, such as a restart, withdraws what its address sends; an open relay does.
+    """
+    return finding.check in PASSING or (of_mailu and finding.check == BANNER)
+
+
+def _has_mailu(host: Host) -> bool:
+    return host.mail is MailboxServer.MAILU
+
+
+def _primary(host: Host) -> str:
+    return subject(Kind.ADDRESS, host.primary.name)
 
 
 def _addresses(host: Host) -> list[str]:

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from controlplane.database import CONTROLLER
+from controlplane.reconciler.ports import INBOUND
 from controlplane.verification import faults
 from kit.faults import Code
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
@@ -82,6 +83,21 @@ async def test_record_that_others_have_changed_is_written_again_twice_an_hour(
     verified.clock.advance(minutes=30)
     assert await look(verified) == "True"
     assert verified.cloud.ups == 3
+
+
+async def test_mail_that_is_refused_withdraws_a_domain_at_the_third_refusal(
+    verified: SteppedReconciler,
+) -> None:
+    verified.internet.wrong[DOMAIN, INBOUND] = faults.INBOUND_REFUSED
+    for _ in range(2):
+        await look(verified)
+        assert await verified.condition("Verified", DOMAIN) == ("True", "Verified")
+    await pass_time(verified, 30)
+    assert await verified.published() == {"acme.example": True}
+    await look(verified)
+    reason = faults.INBOUND_REFUSED.reason
+    assert await verified.condition("Verified", DOMAIN) == ("False", reason)
+    assert await verified.published() == {"acme.example": False}
 
 
 async def test_two_looks_are_not_enough_however_far_apart(verified: SteppedReconciler) -> None:

@@ -119,6 +119,24 @@ async def test_the_key_is_the_published_one_and_the_token_has_its_form(
     assert rendered["keys"]["people"]["acme.example"]["selector"] == "mu1"
 
 
+async def test_the_token_of_our_mailbox_is_sealed_and_another_one_replaces_what_mailu_lost(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    first = await opened(stepped, "mailbox-token/acme.example")
+    [shown_token] = shown(admin, "/tokenuser/penguinmails@acme.example")
+    await look(stepped, hours=7)
+    assert await opened(stepped, "mailbox-token/acme.example") == first
+    with plain_client(admin.url, {"Authorization": admin.token}) as client:
+        assert client.delete(f"/api/v1/token/{shown_token['id']}").status_code == 200
+    await look(stepped, hours=7)
+    assert await opened(stepped, "mailbox-token/acme.example") != first
+    listed = (await stepped.api.get("/mailboxes", params={"tenant": "acme"})).text
+    assert "ann@acme.example" in listed
+    assert "penguinmails@" not in listed
+
+
 async def test_a_pass_without_a_reason_asks_no_host(
     stepped: SteppedReconciler, mailboxes: StandInMailboxes
 ) -> None:

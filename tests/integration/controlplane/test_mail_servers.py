@@ -20,6 +20,8 @@ from controlplane.faults import HOST_MAIL_STAYS
 from controlplane.images import faults as images
 from controlplane.images.catalogue import ALL
 from controlplane.reconciler.phases.identity import Identity
+from controlplane.reconciler.ports import BANNER
+from controlplane.verification.faults import NO_BANNER, OPEN_RELAY
 from tests.integration.controlplane.conftest import document
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
@@ -71,6 +73,23 @@ async def test_a_host_gets_the_pinned_images_and_secrets_of_its_own(
     variables, secrets = stepped.configurator.given["mx2"]
     assert (variables["docker"], variables["mailu"]) == (False, None)
     assert "secret_mailu" not in secrets
+
+
+async def test_no_trouble_of_mailu_withdraws_an_address_before_it_persists(
+    stepped: SteppedReconciler, pinned: dict[str, str]
+) -> None:
+    await stepped.apply(hosts=[host()])
+    await stepped.step()
+    stepped.internet.wrong["address/mx1-1", BANNER] = NO_BANNER
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("Verified", "address/mx1-1") == ("True", "Verified")
+    assert await stepped.condition("Available") == ("True", "MailFlows")
+    stepped.internet.wrong = {("address/mx1-1", "smtp.relay"): OPEN_RELAY}
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("Verified", "address/mx1-1") == ("False", OPEN_RELAY.reason)
+    assert await stepped.condition("Available") == ("False", "NoVerifiedAddress")
 
 
 async def test_secrets_of_a_host_are_made_once(

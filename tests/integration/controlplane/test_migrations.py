@@ -230,3 +230,35 @@ def test_conditions_of_before_ask_for_nothing_yet(shared_database: str, database
         assert admin.execute("select count(*) from oltp.conditions").fetchone() == (1,)
         with pytest.raises(InsufficientPrivilege):
             admin.execute("update oltp.conditions set acts = 'user'")
+
+
+def test_hosts_are_looked_at_after_an_upgrade_and_tries_of_mail_are_kept(
+    shared_database: str, database: str
+) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0015")
+    with psycopg.connect(database) as admin:
+        admin.execute(
+            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+            "values (%s, 'acme', 1, '{}', now(), now())",
+            [TENANT],
+        )
+        admin.execute(
+            "insert into oltp.identities (tenant_id, host, digest, at, findings) "
+            "values (%s, 'mx1', 'd', now(), '[]')",
+            [TENANT],
+        )
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        assert admin.execute("select digest from oltp.identities").fetchall() == [("",)]
+        admin.execute(f"set role {login(Role.CONTROLLER)}")
+        admin.execute(
+            "insert into oltp.round_trips (tenant_id, domain, host, at, unsuccessful, wrong) "
+            "values (%s, 'acme.example', 'mx1', now(), 1, 0)",
+            [TENANT],
+        )
+        assert admin.execute("select is_right from oltp.round_trips").fetchall() == [(None,)]
+        admin.execute(f"set role {login(Role.API)}")
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute("select from oltp.round_trips")

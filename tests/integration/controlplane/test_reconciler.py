@@ -43,6 +43,7 @@ async def test_pass_over_a_new_tenant_makes_it_ready(stepped: SteppedReconciler)
         "IdentityReady": "True",
         "Verified": "True",
         "SendingEnabled": "True",
+        "MailReturned": "True",
         "Reconciling": "False",
         "Stalled": "False",
         "Drifted": "False",

@@ -73,7 +73,7 @@ async def test_available_without_a_verified_domain_is_false(stepped: SteppedReco
 @pytest.mark.parametrize(
     ("subject", "check", "code", "before", "after"),
     [
-        ("domain/acme.example", "smtp.inbound", INBOUND_REFUSED, "False", "False"),
+        ("domain/acme.example", "smtp.inbound", INBOUND_REFUSED, "False", "True"),
         ("domain/acme.example", "smtp.inbound", UNCLEAR, "False", "True"),
         ("address/mx1-2", "smtp.banner", UNCLEAR, "False", "True"),
         ("address/mx1-2", "smtp.relay", OPEN_RELAY, "False", "False"),

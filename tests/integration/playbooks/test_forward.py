@@ -18,6 +18,7 @@ from controlplane.ansible.private_directory import PREFIX, default_root
 from controlplane.ansible.shell import OpenSsh
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.faults import TOKEN_REFUSED, UNREACHABLE
+from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.mailu.stopping import Stops
 from controlplane.reconciler.ports import Login, ObservedAddress, ObservedHost
@@ -139,6 +140,7 @@ def reconciled(ssh: ForwardingPort, private_key: str, token: str, lines: list[st
         [ACME],
         Removals((), (), lambda _: None, lambda _: None),
         Stops("acme", (), (), lambda _: None, lambda _: None),
+        OwnTokens("acme"),
         progress=lines.append,
     )
 

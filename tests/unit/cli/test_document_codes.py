@@ -24,6 +24,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 CAP, SALES, OTHER = "daily_cap: 50", "sales@acme.example", "a@other.example"
+SYSTEM, DETAIL = "penguinmails@acme.example", "penguinmails+x@acme.example"
 
 
 def twice(address: str) -> dict[str, object]:
@@ -48,6 +49,8 @@ def twice(address: str) -> dict[str, object]:
         ("zone: acme.example", "zone: x.example", faults.FOREIGN_ZONE, {}),
         ("acme-mail.example", "penguinmails.example", faults.PLATFORM_DOMAIN, {}),
         ("sales@acme.example", "sales@other.example", faults.FOREIGN_MAILBOX, {}),
+        ("sales@acme.example", SYSTEM, faults.RESERVED_NAME, {"name": SYSTEM}),
+        (CAP, f"{CAP}, aliases: [{DETAIL}]", faults.RESERVED_NAME, {"name": DETAIL}),
         (CAP, f"{CAP}, aliases: [{OTHER}]", faults.FOREIGN_MAILBOX, {"address": OTHER}),
         (CAP, f"{CAP}, aliases: [{SALES}]", faults.DUPLICATE, twice(SALES)),
         (

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from blueprint.document import Blueprint
+from blueprint.naming import SYSTEM_MAILBOX
 from controlplane.images.catalogue import images_of
 from controlplane.reconciler.ports import MailServer
 
@@ -145,6 +146,7 @@ UNJUDGED = (
     ["b@b.acme.example"],
     ["B@B.Acme.Example", "abuse@acme.example"],
     ["postmaster+x@acme.example"],
+    [f"{SYSTEM_MAILBOX}@acme.example"],
     ["abuse@mx1.acme.example"],
 )
 JUDGED = (

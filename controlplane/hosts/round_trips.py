@@ -1,0 +1,65 @@
+"""The last try of people's mail, of each domain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from controlplane.database import fetch_all
+from controlplane.hosts.identities import Noted
+from kit.queries import Queries
+
+SQL = Queries(__file__, text)
+
+
+@dataclass(frozen=True)
+class RoundTrip:
+    """What the last try of a domain's mail has shown."""
+
+    domain: str
+    host: str
+    configured: str | None
+    """Digest of what its host was configured with."""
+    at: datetime
+    is_right: bool | None
+    """None: nothing is known, since nobody answered."""
+    noted: Noted | None = None
+    """What was wrong, or a remark."""
+    unsuccessful: int = 0
+    """Tries since the last that was right."""
+    wrong: int = 0
+    """Those of them that were wrong."""
+    wrong_since: datetime | None = None
+    """Time of the first of these."""
+
+
+async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, RoundTrip]:
+    """Return the last tries of a tenant's mail, by domain."""
+    rows = await fetch_all(connection, SQL.load_round_trips, _round_trip, tenant_id=tenant_id)
+    return {row.domain: row for row in rows}
+
+
+async def save(connection: AsyncConnection, tenant_id: UUID, row: RoundTrip) -> None:
+    """Keep the last try of a domain's mail."""
+    noted = row.noted and json.dumps(asdict(row.noted))
+    await connection.execute(
+        SQL.save_round_trip, {**vars(row), "noted": noted, "tenant_id": tenant_id}
+    )
+
+
+async def forget(connection: AsyncConnection, tenant_id: UUID, domains: Collection[str]) -> None:
+    """Forget domains: one that is declared again is tried again."""
+    await connection.execute(
+        SQL.drop_round_trips, {"tenant_id": tenant_id, "domains": list(domains)}
+    )
+
+
+def _round_trip(noted: Mapping[str, Any] | None, **columns: Any) -> RoundTrip:
+    return RoundTrip(noted=Noted(**noted) if noted else None, **columns)
