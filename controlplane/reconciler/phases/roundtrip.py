@@ -30,6 +30,7 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from kit.faults import Actor, Code
 from kit.faults import Actor
 
 AGAIN = timedelta(days=1)
@@ -197,6 +198,11 @@ def _outcome(findings: Sequence[Finding]) -> tuple[bool | None, Noted | None]:
                     finding.subject, code.name, said, True, code.acts, finding.remedy
                 )
     return True, None
+
+
+def _noted(finding: Finding, code: Code) -> Noted:
+    acts, remedy = finding.acts or code.acts, finding.remedy
+    return Noted(finding.subject, code.name, sentence(finding), True, acts, remedy)
 
 
 def _counted(row: RoundTrip, before: RoundTrip | None) -> RoundTrip:
