@@ -31,7 +31,6 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from kit.faults import Actor, Code
-from kit.faults import Actor
 
 AGAIN = timedelta(days=1)
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=1)
