@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from cli.api import connect
+from cli.freeze import frozen_line
 from cli.names import OptionalTenantArgument, TenantOption, tenant_of
 from cli.output import Format, OutputOption, print_document
 from cli.terminal import wrapped
 from cli.times import age
+from controlplane.freezes.schemas import Freezes
 from controlplane.todo.schemas import TodoPage, TodoView
 
 app = typer.Typer()
@@ -32,8 +34,11 @@ def todo(
     """List addresses to buy, zones to delegate, records to set, purchases to settle, and so on."""
     query = {"tenant": tenant_of(tenant, of), "reason": reason}
     given = {name: value for name, value in query.items() if value is not None}
-    items = connect().pages("/todo", TodoPage, **given)
+    api = connect()
+    items = api.pages("/todo", TodoPage, **given)
     if output is Format.TABLE:
+        for freeze in api.get("/platform/freezes", Freezes).items:
+            print(wrapped(frozen_line(freeze), first="frozen: "), flush=True)
         show(items)
     else:
         print_document(list(items), output)

@@ -12,6 +12,7 @@ from controlplane import openapi, problems
 from controlplane.clock import now
 from controlplane.database import Database
 from controlplane.events.endpoints import router as events
+from controlplane.freezes.endpoints import router as freezes
 from controlplane.health.endpoints import Probe, database_probe
 from controlplane.health.endpoints import router as health
 from controlplane.holds.endpoints import router as holds
@@ -98,6 +99,7 @@ def create_app(
         mailq,
         suppressions,
         images_router,
+        freezes,
         phases_router,
         todo,
         health,

@@ -238,6 +238,21 @@ LIMIT_REACHED = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+FROZEN = FAULTS.code(
+    "hostwinds.frozen",
+    message="{name} is not {done}: {what} is frozen by {actor}: {reason}",
+    remedy="run `penguin unfreeze {what}` when it may go on",
+    cause="An operator has frozen purchases or destruction for all tenants of the platform.",
+    example={
+        "name": "k3f9a-acme-mx1-3f9a2c71be",
+        "done": "ordered",
+        "what": "purchases",
+        "actor": "pm_live_3fK9aQ2z",
+        "reason": "the bill is being checked",
+    },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 PRICE_NOT_AGREED = FAULTS.code(
     "hostwinds.price_not_agreed",
     message="{name} costs {asked} USD a month at Hostwinds, and {agreed} was agreed to; it is not "

@@ -11,6 +11,7 @@ from functools import partial
 
 from hostwinds.client import Client
 from hostwinds.faults import (
+    FROZEN,
     HALF_DONE,
     NAMED_OTHERWISE,
     NOT_IN_EFFECT,
@@ -26,7 +27,7 @@ from hostwinds.faults import (
     not_active,
 )
 from hostwinds.firewall import Needs, find
-from hostwinds.journal.port import Intent, Journal, address_key, close_server
+from hostwinds.journal.port import Frozen, Intent, Journal, address_key, close_server
 from hostwinds.limits import Limits
 from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
@@ -185,6 +186,7 @@ class Buyer:
                 _require_name(server, name)
                 if server.locked:
                     raise SERVER_LOCKED(service_id=service_id, name=server.name)
+                self._require_thawed(Frozen.DESTRUCTION, name, "ended")
                 self._client.terminate(service_id)
                 requested = True
                 continue
@@ -214,6 +216,7 @@ class Buyer:
         """
         present = self.presence.addresses(service_id) if address else None
         if address in (present or ()):
+            self._require_thawed(Frozen.DESTRUCTION, address, "released")
             self._client.release_address(service_id, address)
         self._journal.close(address_key(service_id, name))
 
@@ -230,6 +233,7 @@ class Buyer:
             find(self._client.firewall_profiles(), order.firewall_profile, needs)
         agreed = self._require_agreement(order.name, offer)
         with self._client.fence.held():
+            self._require_thawed(Frozen.PURCHASES, order.name, "ordered")
             most = self._ceiling(agreed)
             limits = self._limits
             permit = None if limits == Limits() else partial(limits.check, order.name, most)
@@ -279,6 +283,12 @@ class Buyer:
             if enough and offer.cpu >= order.cpu:
                 return offer
         raise SIZE_NOT_ON_OFFER(cpu=order.cpu, ram_mb=order.ram_mb, disk_gb=order.disk_gb)
+
+    def _require_thawed(self, what: Frozen, name: str, done: str) -> None:
+        """Raise FROZEN where a person has frozen what is about to be done."""
+        freeze = self._journal.frozen(what)
+        if freeze is not None:
+            raise FROZEN(name=name, done=done, what=what, actor=freeze.actor, reason=freeze.reason)
 
     def _require_agreement(self, name: str, offer: Offer) -> int:
         """Return the price in cents that was agreed to, and covers the offer."""

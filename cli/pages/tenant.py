@@ -12,6 +12,7 @@ from blueprint.tenant import MailboxSpec
 from blueprint.warmup import ADDRESS
 from cli.api import Api, tenant_path
 from cli.conditions import Types
+from cli.freeze import frozen_line
 from cli.pages import blueprint as pages
 from cli.pages import progress
 from cli.pages.history import show_conditions, show_events, show_operations
@@ -19,6 +20,7 @@ from cli.stop import stop_line
 from cli.terminal import wrapped
 from cli.times import moment
 from controlplane.events.schemas import EventPage, EventView
+from controlplane.freezes.schemas import Freezes, FreezeView
 from controlplane.operations.schemas import OperationPage, OperationView
 from controlplane.reconciler.schemas import ConditionTypeView, PhaseTable
 from controlplane.schedule.schemas import NextLook
@@ -38,6 +40,7 @@ class TenantDescription(BaseModel):
     condition_types: list[ConditionTypeView]
     tenant: TenantView
     stops: list[StopView]
+    freezes: list[FreezeView]
     next_look: NextLook
     todo: list[TodoView]
     blueprint: Blueprint
@@ -53,6 +56,7 @@ def read(api: Api, name: str) -> TenantDescription:
         condition_types=api.get("/phases", PhaseTable).conditions,
         tenant=tenant,
         stops=list(api.pages("/stops", StopPage, tenant=name)),
+        freezes=api.get("/platform/freezes", Freezes).items,
         next_look=api.get(f"{path}/next-look", NextLook),
         todo=list(api.pages("/todo", TodoPage, tenant=name)),
         blueprint=blueprint_of(api, tenant),
@@ -101,6 +105,7 @@ def _head(description: TenantDescription) -> dict[str, str]:
         "Name": tenant.name,
         "Paused": _by(tenant.paused) if tenant.paused else "",
         "Mail stops": "; ".join(map(stop_line, description.stops)),
+        "Frozen": "; ".join(map(frozen_line, description.freezes)),
         "Labels": ", ".join(labels),
         "Plan": f"{spec.plan}, region {spec.region}",
         "Generation": f"{tenant.generation} (observed {tenant.observed_generation})",

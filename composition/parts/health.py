@@ -10,6 +10,7 @@ from composition.parts.settings import Part
 from composition.supervisor import down_reason
 from controlplane.clock import now
 from controlplane.database import API, OPERATOR, Database
+from controlplane.freezes.repository import frozen
 from controlplane.health.endpoints import Probe, ProbeFailed, shared
 from controlplane.health.heartbeats import Heartbeat, read
 from controlplane.queue.probing import problems
@@ -44,12 +45,13 @@ def probes(database: Database, progress: Progress | None = None) -> Mapping[str,
 
     queue_problems = shared(partial(problems, database))
     late = shared(partial(_late_passes, database))
+    freezes = shared(partial(_freezes, database))
 
     async def probe_reconciler() -> str:
         detail = await _probe_part(Part.RECONCILER, heartbeats)
         if lateness := await late():
             raise ProbeFailed(lateness)
-        return detail
+        return "; ".join([detail, *await freezes()])
 
     parts: dict[str, Probe] = {part: partial(_probe_part, part, heartbeats) for part in Part}
     return {**parts, Part.RECONCILER: probe_reconciler, "queue": probe_queue}
@@ -78,6 +80,12 @@ async def _late_passes(database: Database) -> str:
         for each in due
         if each.seconds > LATE_SECONDS
     )
+
+
+async def _freezes(database: Database) -> list[str]:
+    """Return what an operator has frozen: nothing fails, but not everything is done."""
+    async with database.begin(OPERATOR) as connection:
+        return [f"{one.what} frozen: {one.reason}" for one in await frozen(connection)]
 
 
 async def _probe_queue(

@@ -8,6 +8,13 @@ where tenant_id = :tenant_id
 update oltp.schedule
 set due_at = least(due_at, :now), priority = least(priority, :priority), requests = requests + 1
 
+-- name: make_due_for_reason
+update oltp.schedule
+set due_at = least(due_at, :now), priority = least(priority, :priority), requests = requests + 1
+where tenant_id in (
+    select tenant_id from oltp.conditions
+    where reason = :reason and (status <> 'True' or acts is not null))
+
 -- name: add
 insert into oltp.schedule (tenant_id, due_at, priority) values (:tenant_id, :now, :priority)
 

@@ -75,6 +75,14 @@ async def request_pass_of_all(connection: AsyncConnection, *, now: datetime) -> 
     await connection.execute(SQL.make_all_due, {"now": now, "priority": int(Priority.RESYNC)})
 
 
+async def request_pass_for_reason(
+    connection: AsyncConnection, reason: str, *, now: datetime
+) -> None:
+    """Make the tenants due now that wait for one reason, after those that a user requested."""
+    values = {"now": now, "priority": int(Priority.RETRY), "reason": reason}
+    await connection.execute(SQL.make_due_for_reason, values)
+
+
 async def next_look(connection: AsyncConnection, tenant_id: UUID) -> NextLook | None:
     """Return when a tenant is looked at next; None when it was deleted."""
     return await fetch_one(connection, SQL.next_look, _next_look, tenant_id=tenant_id)

@@ -6,7 +6,28 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
+
+
+class Frozen(StrEnum):
+    """What a person can freeze."""
+
+    PURCHASES = "purchases"
+    """No server is ordered."""
+    DESTRUCTION = "destruction"
+    """No server and no address is ended."""
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """Why nothing of a kind is done, for all tenants."""
+
+    what: Frozen
+    reason: str
+    actor: str
+    """Who froze it."""
+    since: datetime
 
 
 @dataclass(frozen=True)
@@ -95,6 +116,15 @@ class Journal(Protocol):
 
     def adopted(self, group: str) -> list[str]:
         """List the outcomes of the settled intents of a group."""
+
+    def freeze(self, what: Frozen, *, reason: str, actor: str) -> None:
+        """Let nothing of a kind begin from now on; one that is under way ends."""
+
+    def unfreeze(self, what: Frozen) -> None:
+        """Let it go on; idempotent."""
+
+    def frozen(self, what: Frozen) -> Freeze | None:
+        """Return why nothing of a kind may begin now, None where it may."""
 
     def raise_fence(self, name: str, token: int) -> None:
         """Refuse changes for `name` under a lower token from now on.

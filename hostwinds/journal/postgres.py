@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from hostwinds.faults import JOURNAL_UNAVAILABLE, SUPERSEDED
-from hostwinds.journal.port import Hold, Intent, Permit, assigned, is_ordered
+from hostwinds.journal.port import Freeze, Frozen, Hold, Intent, Permit, assigned, is_ordered
 from kit.database import AdvisoryLock, connection_options, storable
 from kit.faults import Fault, first_line
 from kit.queries import Queries
@@ -143,6 +143,22 @@ class PostgresJournal:
         with self._transaction() as connection:
             rows = connection.execute(SQL.adopted, {"prefix": f"{group}/"}).fetchall()
         return [str(outcome) for (outcome,) in rows]
+
+    def freeze(self, what: Frozen, *, reason: str, actor: str) -> None:
+        """Let nothing of a kind begin from now on."""
+        with self._transaction() as connection:
+            connection.execute(SQL.freeze, {"what": what, "reason": reason, "actor": actor})
+
+    def unfreeze(self, what: Frozen) -> None:
+        """Let it go on."""
+        with self._transaction() as connection:
+            connection.execute(SQL.unfreeze, {"what": what})
+
+    def frozen(self, what: Frozen) -> Freeze | None:
+        """Return why nothing of a kind may begin now."""
+        with self._transaction() as connection:
+            row = connection.execute(SQL.frozen, {"what": what}).fetchone()
+        return None if row is None else Freeze(what, *row)
 
     def raise_fence(self, name: str, token: int) -> None:
         """Refuse changes for `name` under a lower token, once no one holds the fence."""

@@ -1,6 +1,7 @@
 -- name: has_schema
--- The newest part of it.
+-- The newest part of it; the table of freezes may have been made by the control plane.
 select to_regclass('purchase.journal') is not null
+    and to_regclass('purchase.freezes') is not null
 
 -- name: lock_schema
 select pg_advisory_xact_lock(%(lock)s)
@@ -29,6 +30,12 @@ create table if not exists purchase.fences (
     name text primary key,
     token bigint not null
 );
+create table if not exists purchase.freezes (
+    what text primary key check (what in ('purchases', 'destruction')),
+    reason text not null,
+    actor text not null,
+    since timestamptz not null default clock_timestamp()
+);
 create table if not exists purchase.limiter (
     single boolean primary key default true check (single),
     next_slot timestamptz not null default 'epoch',
@@ -42,6 +49,7 @@ grant select, insert, update on purchase.intents, purchase.fences to {role};
 grant select, insert, update on purchase.journal to {role};
 revoke delete on purchase.intents, purchase.fences from {role};
 grant select, update on purchase.limiter to {role};
+grant select, insert, update, delete on purchase.freezes to {role};
 
 -- name: be_durable
 -- An intent is on the disk before its order, whatever the default of the server is.
@@ -117,6 +125,16 @@ where starts_with(key, %(prefix)s) and outcome is not null and closed_at is null
 -- name: allow_waiting
 select set_config('idle_in_transaction_session_timeout', %(idle)s, true),
     set_config('statement_timeout', %(wait)s, true)
+
+-- name: freeze
+insert into purchase.freezes (what, reason, actor) values (%(what)s, %(reason)s, %(actor)s)
+on conflict (what) do update set reason = excluded.reason, actor = excluded.actor
+
+-- name: unfreeze
+delete from purchase.freezes where what = %(what)s
+
+-- name: frozen
+select reason, actor, since from purchase.freezes where what = %(what)s
 
 -- name: lock_fence
 select pg_advisory_xact_lock(%(lock)s, hashtext(%(name)s))

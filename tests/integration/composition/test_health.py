@@ -73,6 +73,15 @@ async def test_part_of_which_nothing_was_written_for_an_hour_is_reported(
         await probes(database)[Part.RECONCILER]()
 
 
+async def test_what_is_frozen_is_said_and_fails_nothing(upgraded: str, database: Database) -> None:
+    write_heartbeat(upgraded, Part.RECONCILER, silent=1, idle=1)
+    with psycopg.connect(upgraded) as admin:
+        admin.execute(
+            "insert into purchase.freezes (what, reason, actor) values ('purchases', 'bill', 'me')"
+        )
+    assert await probes(database)[Part.RECONCILER]() == "1 process; purchases frozen: bill"
+
+
 async def test_pass_that_is_due_for_long_without_a_worker_is_reported(
     upgraded: str, database: Database
 ) -> None:

@@ -12,6 +12,8 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import create_engine, make_url
 
 from controlplane import migrations
+from hostwinds.journal.port import Frozen
+from hostwinds.journal.postgres import PostgresJournal, ensure_schema
 from kit.database import Role
 from tests.support.installation import INSTALLATION, PASSWORDS, login
 
@@ -262,3 +264,25 @@ def test_hosts_are_looked_at_after_an_upgrade_and_tries_of_mail_are_kept(
         admin.execute(f"set role {login(Role.API)}")
         with pytest.raises(InsufficientPrivilege):
             admin.execute("select from oltp.round_trips")
+
+
+def test_journal_and_control_plane_share_the_table_of_freezes_whoever_made_it(
+    shared_database: str, database: str
+) -> None:
+    del shared_database  # has made the roles
+    with psycopg.connect(database) as admin:
+        ensure_schema(admin)
+    PostgresJournal(database).freeze(Frozen.PURCHASES, reason="the bill", actor="me")
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database, autocommit=True) as admin:
+        admin.execute(f"set role {login(Role.API)}")
+        rows = admin.execute("select what, reason from purchase.freezes").fetchall()
+        assert rows == [("purchases", "the bill")]
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute("delete from purchase.freezes")
+        with pytest.raises(InsufficientPrivilege):
+            admin.execute("select * from purchase.intents")
+        admin.execute(f"set role {login(Role.OPERATOR)}")
+        admin.execute("delete from purchase.freezes")
+    assert PostgresJournal(database).frozen(Frozen.PURCHASES) is None

@@ -18,7 +18,10 @@ PARAMETER = re.compile(r"%\((\w+)\)[sb]")
 PLACE = re.compile(r"(?<![%'])%b\b")
 IN_SQLITE = checkout() / "lab"
 """The stand-in for Mailu's admin, as the real one."""
-ENGINE_TABLE = "create temporary table pulumi_state (key text primary key, data json)"
+ENGINE_TABLE = (
+    "create temporary table pulumi_state "
+    "(key text primary key, data json, updated_at timestamptz not null default now())"
+)
 
 
 def prepared(query: str) -> str:

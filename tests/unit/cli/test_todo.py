@@ -17,7 +17,10 @@ ELSEWHERE = OTHER | {"tenant": "bob"}
 
 
 def api_with(*items: dict[str, Any]) -> RecordingApi:
-    return RecordingApi(lambda *_: {"items": items, "next": None})
+    """An API with something to do, and nothing that is frozen."""
+    return RecordingApi(
+        lambda _, path, __: {"items": items if path == "/todo" else [], "next": None}
+    )
 
 
 def test_what_is_to_be_done_for_several_subjects_is_shown_once(configured, capsys) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from blueprint.mail_address import ADDRESS
 from blueprint.tenant import Tenant
 from controlplane import faults
+from controlplane.freezes.schemas import FreezeRequest
 from controlplane.holds.schemas import EndRequest, HoldRequest
 from controlplane.images.schemas import PinRequest
 from controlplane.keys.schemas import KeyRequest
@@ -66,6 +67,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     StopRequest: STOP,
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     TokenRequest: {"name": "Thunderbird (office)"},
+    FreezeRequest: {"what": "purchases", "reason": "the bill is being checked"},
     Intervention: {"reason": "the provider is being migrated"},
     WarmUpRequest: {
         "kind": "address",
