@@ -151,8 +151,8 @@ class Guest:
         network.expose(self._ident)
         for path in leftovers.mounts(self._directory):
             leftovers.unmount(path)
-        if self._directory.exists():
-            shutil.rmtree(self._directory)
+        # Containers have so many files that `shutil` takes several times as long.
+        run("rm", "-rf", "--one-file-system", str(self._directory))
         shutil.rmtree(leftovers.NSPAWN / "propagate" / self._machine, ignore_errors=True)
 
     @property
