@@ -151,7 +151,7 @@ class Guest:
         network.expose(self._ident)
         for path in leftovers.mounts(self._directory):
             leftovers.unmount(path)
-        # Containers have so many files that `shutil` takes several times as long.
+        # Containers have many files, for which `shutil` takes twice the processor time.
         run("rm", "-rf", "--one-file-system", str(self._directory))
         shutil.rmtree(leftovers.NSPAWN / "propagate" / self._machine, ignore_errors=True)
 
