@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from controlplane.ansible import faults
 from controlplane.ansible.first_contact import FirstContact, SshServer
 from kit.faults import Fault
+from tests.support.closed_port import closed_port
 from tests.support.faults import assert_shows
-from tests.support.waiting import wait_for
+from tests.support.waiting import SECONDS, wait_for
 
 PASSWORD = "from-the-provider"
 
@@ -215,8 +216,6 @@ def test_password_that_is_not_in_force_yet_is_tried_again(host: Host, ssh_port: 
 
 
 def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
     now = [0.0]
 
     def pause(seconds: float) -> None:
@@ -225,7 +224,7 @@ def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:
     contact = FirstContact(deadline=timedelta(seconds=3), clock=lambda: now[0], pause=pause)
     lines: list[str] = []
 
-    with pytest.raises(Fault) as caught:
+    with closed_port() as port, pytest.raises(Fault) as caught:
         contact.install_key(
             SshServer("mx1", "127.0.0.1", port),
             public_key="k",
@@ -242,24 +241,23 @@ def test_host_that_never_boots_is_unreachable_at_the_deadline() -> None:
 def test_host_that_boots_late_is_waited_for(host: Host) -> None:
     private, public = make_key()
     ssh_ports: list[SshPort] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    with closed_port() as port:
 
-    def pause(_: float) -> None:
-        if not ssh_ports:
-            ssh_ports.append(SshPort(host, port))
+        def pause(_: float) -> None:
+            if not ssh_ports:
+                ssh_ports.append(SshPort(host, port))
 
-    contact = FirstContact(deadline=timedelta(seconds=10), pause=pause)
-    try:
-        line = contact.install_key(
-            SshServer("mx1", "127.0.0.1", port),
-            public_key=public,
-            private_key=private,
-            password=PASSWORD,
-            progress=lambda _: None,
-        )
-    finally:
-        for ssh_port in ssh_ports:
-            ssh_port.close()
+        contact = FirstContact(deadline=timedelta(seconds=SECONDS), pause=pause)
+        try:
+            line = contact.install_key(
+                SshServer("mx1", "127.0.0.1", port),
+                public_key=public,
+                private_key=private,
+                password=PASSWORD,
+                progress=lambda _: None,
+            )
+        finally:
+            for ssh_port in ssh_ports:
+                ssh_port.close()
 
     assert line.startswith("mx1 ssh-ed25519 ")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -34,6 +33,7 @@ from sandbox.recorded_verifier import RecordedVerifier
 from tests.integration.playbooks.test_first_contact import PASSWORD, Host, SshPort
 from tests.integration.verification.mail_server import HELO, MailServer
 from tests.integration.verification.name_server import IP, NameServer, presented, reverse
+from tests.support.closed_port import closed_port
 from tests.support.faults import any_values, assert_shows
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.waiting import SECONDS
@@ -71,10 +71,10 @@ class ConfigureOnly(AnsibleConfigurator):
 
 
 @pytest.fixture
-def port() -> int:
+def port() -> Iterator[int]:
     """A port at which nothing listens yet."""
-    with socket.create_server((IP, 0)) as taken:
-        return int(taken.getsockname()[1])
+    with closed_port(IP) as port:
+        yield port
 
 
 @pytest.fixture
@@ -293,13 +293,14 @@ class MailPorts(RecordedVerifier):
 
 
 PORT_FAULTS: list[tuple[Code, str, Callable[[MailPorts], object]]] = [
+    # First: later, when mail was accepted once, it counts only when it persists.
+    (verification.INBOUND_REFUSED, DOMAIN, lambda on: on.inbound.replies.clear()),
     (verification.WRONG_NAME, ADDRESS, lambda on: setattr(on.submission, "greeting", "x.example")),
     (verification.TLS_FAILED, ADDRESS, lambda on: setattr(on.submission, "encrypts", False)),
     (verification.WRONG_AUTH, ADDRESS, lambda on: setattr(on.submission, "auth_in_clear", True)),
     (verification.WRONG_AUTH, ADDRESS, lambda on: setattr(on.submission, "offers_auth", False)),
     (verification.OPEN_RELAY, ADDRESS, lambda on: on.inbound.replies.update(RELAYED)),
     (verification.UNCLEAR, ADDRESS, lambda on: on.inbound.replies.update(UNDECIDED)),
-    (verification.INBOUND_REFUSED, DOMAIN, lambda on: on.inbound.replies.clear()),
 ]
 
 
