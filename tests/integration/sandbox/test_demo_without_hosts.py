@@ -19,7 +19,7 @@ def test_demo_without_hosts_ends_at_dns_with_the_reason(servers_dir: Path) -> No
     assert "Real hosts cannot run on this machine" in output
     assert "condition met: DnsReady" in output
     assert "HostsUnavailable" in output
-    assert "$48.97" in output
+    assert "$63.94" in output
     assert "Traceback" not in output
     assert Postgres(directory / "postgres").pid() is None
     assert Valkey(directory / "valkey").pid() is None
