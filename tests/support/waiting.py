@@ -13,7 +13,7 @@ from kit.waiting import wait_until
 T = TypeVar("T")
 SECONDS = 240.0
 """Only a test that fails waits so long: a loaded machine may need many."""
-PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.2
+PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.02, 0.05
 """Pauses grow: a probe takes more processor time than what it waits for."""
 NOT_YET = (httpx2.HTTPError, OSError, ValueError)
 """Errors of a probe while its result is not available yet."""

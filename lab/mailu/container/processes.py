@@ -22,9 +22,12 @@ def run(commands: Sequence[Command], environ: Mapping[str, str]) -> None:
     """
     processes: dict[int, str] = {}
     signal.signal(signal.SIGTERM, _ender(processes))
+    # A request to end comes before or after the start of all: else it would miss one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     for command in commands:
-        pid = os.posix_spawnp(command[0], list(command), dict(environ))
+        pid = os.posix_spawnp(command[0], list(command), dict(environ), setsigmask=())
         processes[pid] = " ".join(command)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     while True:
         pid, status = os.wait()
         if pid in processes:

@@ -262,9 +262,17 @@ async def test_aged_job_is_found_by_people(queue: Queue) -> None:
 
     settings = Settings(concurrency=1, at_risk=1, poll=0.01, ageing=0.1)
     async with queue.working(handler, settings):
-        await reached(aged, lambda priorities: 50 in priorities)
-        found = await operations.waiting(queue.connection, ACME)
-        assert await operations.cancel(queue.connection, found, "withdrawn") == set(found)
+        await reached(aged, lambda priorities: bool(priorities & {50, 1}))
+        waiting = set(await operations.waiting(queue.connection, ACME))
+
+        async def cancelled() -> bool:
+            """Cancel what is there; a job that is aged at this moment is in other hands."""
+            waiting.difference_update(
+                await operations.cancel(queue.connection, list(waiting), "withdrawn")
+            )
+            return not waiting
+
+        await reached(cancelled, bool)
         go_on.set()
 
 
