@@ -78,7 +78,7 @@ OPTIONS = {
     "-f": BY_NAME,
     "--filename": BY_NAME,
     "-l": "use `penguin get tenants -l KEY=VALUE`",
-    "--selector": "use `penguin get tenants -l KEY=VALUE`",
+    "--selector": "use `penguin get tenants --selector KEY=VALUE`",
     "--show-labels": FORMAT,
     "-w": "use `penguin get KIND -w` or `penguin describe KIND/NAME -w`",
     "--watch": "use `penguin get KIND -w` or `penguin describe KIND/NAME -w`",

@@ -28,7 +28,7 @@ from tests.support.command_line import run
         ("get tenants -n acme", "--tenant NAME"),
         ("get tenants --namespace=acme", "--tenant NAME"),
         ("get hosts -A", "--tenant NAME"),
-        ("get tenants --selector team=mail", "-l KEY=VALUE"),
+        ("describe tenant/acme --selector team=mail", "--selector KEY=VALUE"),
         ("get tenants --sort-by=.name", "`jq`"),
         ("get tenants -o wide", "-o table"),
         ("get tenants -o name", "jq"),
