@@ -19,8 +19,6 @@ from kit.faults import Fault, first_line
 
 DEADLINE_SECONDS = 25.0
 """For all images; the command line waits for thirty."""
-TIMEOUT_SECONDS = 10.0
-"""For one step of one request."""
 INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -119,8 +117,7 @@ class _Reading:
         remaining = self._end - time.monotonic()
         if remaining <= 0:
             raise UNREACHABLE(registry=self._registry, reason="no answer in time")
-        timeout = min(TIMEOUT_SECONDS, remaining)
-        return self._client.request(method, url, timeout=timeout, **content)
+        return self._client.request(method, url, timeout=remaining, **content)
 
     def _require_ok(self, answer: httpx2.Response) -> None:
         """Raise the fault that an answer means.

@@ -59,7 +59,8 @@ MZ
 def pinned(lab: RunningLab, version: str) -> dict[str, str]:
     """Return what hosts pull of a version, as the registry in force names it."""
     images = images_of(version)
-    registries = Registries(ImageSettings(registry=lab.registry, ca_file=lab.registry_ca))
+    settings = ImageSettings(registry=lab.registry, ca_file=lab.registry_ca)
+    registries = Registries(settings, deadline=SECONDS)
     digests = asyncio.run(registries.digests(images))
     return {service: f"{image.name}@{digests[service]}" for service, image in images.items()}
 
