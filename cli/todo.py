@@ -22,6 +22,7 @@ CauseOption = Annotated[
     str | None,
     typer.Option("--reason", help="only for this reason, or code: dns.not_delegated"),
 ]
+NOTHING = "nothing: the reconciler continues by itself with what is not ready"
 
 
 @app.command()
@@ -39,13 +40,17 @@ def todo(
     if output is Format.TABLE:
         for freeze in api.get("/platform/freezes", Freezes).items:
             print(wrapped(frozen_line(freeze), first="frozen: "), flush=True)
-        show(items)
+        nothing = f"nothing with the reason {reason}" if reason else NOTHING
+        show(items, nothing)
     else:
         print_document(list(items), output)
 
 
-def show(items: Iterable[TodoView]) -> None:
-    """Print each thing to do, with what it is for; the same one for several subjects once."""
+def show(items: Iterable[TodoView], nothing: str = NOTHING) -> None:
+    """Print each thing to do, with what it is for; the same one for several subjects once.
+
+    `nothing` is printed where there is none.
+    """
     is_empty = True
     for _, group in groupby(items, key=lambda item: (item.tenant, item.reason, item.remedy)):
         is_empty, together = False, list(group)
@@ -57,4 +62,4 @@ def show(items: Iterable[TodoView]) -> None:
         print(wrapped(first.message, first="    "))
         print(wrapped(first.remedy, first="    do: "), flush=True)
     if is_empty:
-        print("nothing: what is not ready is worked on without anybody")
+        print(nothing)
