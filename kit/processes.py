@@ -8,8 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from kit.waiting import wait_until
+
 PROC = Path("/proc")
-POLL_SECONDS = 0.02
 
 
 def identity(pid: int, proc: Path = PROC) -> str | None:
@@ -34,12 +35,7 @@ def is_running(stored: str, proc: Path = PROC) -> bool:
 
 def has_ended(stored: str, *, within: float) -> bool:
     """Wait for the process of a stored identity to end, so many seconds; return whether it has."""
-    latest = time.monotonic() + within
-    while is_running(stored):
-        if time.monotonic() >= latest:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True
+    return wait_until(lambda: not is_running(stored), seconds=within)
 
 
 def machine(proc: Path = PROC) -> str:
