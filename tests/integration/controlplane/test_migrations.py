@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -32,17 +33,26 @@ def upgraded_to(dsn: str, revision: str) -> None:
     engine.dispose()
 
 
+def insert_tenant(
+    admin: psycopg.Connection[Any],
+    id_: str = TENANT,
+    name: str = "acme",
+    document: str = "{}",
+) -> None:
+    admin.execute(
+        "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
+        "values (%s, %s, 1, %s, now(), now())",
+        [id_, name, document],
+    )
+
+
 def test_what_drains_is_carried_over_and_domains_can_drain(
     shared_database: str, database: str
 ) -> None:
     del shared_database  # has made the roles
     upgraded_to(database, "0002")
     with psycopg.connect(database) as admin:
-        admin.execute(
-            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
-            "values (%s, 'acme', 1, '{\"spec\": {\"domains\": []}}', now(), now())",
-            [TENANT],
-        )
+        insert_tenant(admin, document='{"spec": {"domains": []}}')
         admin.execute("insert into oltp.draining values (%s, 'mx1-2', '{}')", [TENANT])
         admin.execute(
             "insert into oltp.domains values ('old.example', %s, 'old.example', 'old.example')",
@@ -99,11 +109,7 @@ def test_hosts_that_were_configured_before_have_no_mailu(
     del shared_database  # has made the roles
     upgraded_to(database, "0009")
     with psycopg.connect(database) as admin:
-        admin.execute(
-            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
-            "values (%s, 'acme', 1, '{}', now(), now())",
-            [TENANT],
-        )
+        insert_tenant(admin)
         for name, key in (("mx1", "mx1 ssh-ed25519 AAAA"), ("mx2", None)):
             admin.execute(
                 "insert into oltp.hosts (tenant_id, name, host_key) values (%s, %s, %s)",
@@ -149,11 +155,7 @@ def test_mailboxes_are_asked_about_by_their_tenant_only_after_an_upgrade(
     )
     with psycopg.connect(database, autocommit=True) as admin:
         for id_, name in ((TENANT, "acme"), (other, "bolt")):
-            admin.execute(
-                "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
-                "values (%s, %s, 1, '{}', now(), now())",
-                [id_, name],
-            )
+            insert_tenant(admin, id_, name)
         admin.execute(f"set role {login(Role.API)}")
         admin.execute(f"set app.current_tenant_id = '{TENANT}'")
         admin.execute(question, [TENANT])
@@ -174,11 +176,7 @@ def test_what_hosts_hold_is_learned_after_an_upgrade(shared_database: str, datab
     del shared_database  # has made the roles
     upgraded_to(database, "0009")
     with psycopg.connect(database) as admin:
-        admin.execute(
-            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
-            "values (%s, 'acme', 1, '{}', now(), now())",
-            [TENANT],
-        )
+        insert_tenant(admin)
         admin.execute(
             "insert into oltp.identities (tenant_id, host, digest, at, findings) "
             "values (%s, 'mx1', 'what was declared', now(), '[]')",
@@ -212,11 +210,7 @@ def test_conditions_of_before_ask_for_nothing_yet(shared_database: str, database
     del shared_database  # has made the roles
     upgraded_to(database, "0012")
     with psycopg.connect(database) as admin:
-        admin.execute(
-            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
-            "values (%s, 'acme', 1, '{}', now(), now())",
-            [TENANT],
-        )
+        insert_tenant(admin)
         admin.execute(
             "insert into oltp.conditions "
             "values (%s, 'tenant', 'Ready', 'False', 'R', 'm', 1, now())",
@@ -240,11 +234,7 @@ def test_hosts_are_looked_at_after_an_upgrade_and_tries_of_mail_are_kept(
     del shared_database  # has made the roles
     upgraded_to(database, "0015")
     with psycopg.connect(database) as admin:
-        admin.execute(
-            "insert into oltp.tenants (id, name, generation, document, created_at, updated_at) "
-            "values (%s, 'acme', 1, '{}', now(), now())",
-            [TENANT],
-        )
+        insert_tenant(admin)
         admin.execute(
             "insert into oltp.identities (tenant_id, host, digest, at, findings) "
             "values (%s, 'mx1', 'd', now(), '[]')",
