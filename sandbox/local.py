@@ -32,7 +32,7 @@ from lab import control
 from lab.asking import ask
 from lab.check import missing as missing_for_hosts
 from lab.faults import FAILED
-from lab.registry import order, stand_in
+from lab.registry import stand_in
 from lab.running import PLATFORM_ZONE, RunningLab, required, running
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tools.pulumi import engine
@@ -170,13 +170,9 @@ def start_control_plane(extra: Mapping[str, str] | None = None) -> None:
     process.returncode = 0  # it keeps running after this command
 
 
-def pin_images() -> bool:
-    """Let hosts have Mailu, where the lab serves images; return whether it does."""
-    lab = required(lab_dir())
-    if lab.registry is None or not order.state_of(lab)["served"]:
-        return False
+def pin_images() -> None:
+    """Let hosts have Mailu by the images that the lab serves."""
     penguin("platform", "images", "pin", stand_in.VERSIONS[-1], "--yes")
-    return True
 
 
 def stop_control_plane() -> None:
