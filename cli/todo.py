@@ -1,4 +1,4 @@
-"""`penguin todo`: what somebody has to do before tenants can go on, and since when."""
+"""`penguin todo`: actions that tenants wait for, and since when."""
 
 from __future__ import annotations
 

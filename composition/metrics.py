@@ -1,4 +1,4 @@
-"""Serves the metrics of a part, while it works, to whoever can connect."""
+"""Serves the metrics of a part while it works, without authentication."""
 
 from __future__ import annotations
 

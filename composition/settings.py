@@ -105,7 +105,7 @@ class HttpsSettings(BaseModel):
 
 
 class MetricsSettings(BaseModel):
-    """`/metrics` of the sender, without a key: nobody else should reach it."""
+    """`/metrics` of the sender, without a key: let only the monitoring system reach it."""
 
     host: str = "127.0.0.1"
     port: Count | None = Field(default=None, ge=0, le=65535)
@@ -113,7 +113,7 @@ class MetricsSettings(BaseModel):
 
 
 class ReconcilerMetricsSettings(BaseModel):
-    """`/metrics` of the reconciler, without a key: nobody else should reach it."""
+    """`/metrics` of the reconciler, without a key: let only the monitoring system reach it."""
 
     host: str = "127.0.0.1"
     port: Count | None = Field(default=None, ge=0, le=65535)

@@ -61,7 +61,7 @@ unbound are real, their configurations are our own, and `admin` is an imitation.
 
 
 def show(environment: Mapping[str, str]) -> str | None:
-    """Let somebody write to a mailbox, read that in a mail client, and answer.
+    """Write to a mailbox from outside, read that in a mail client, and answer.
 
     Returns the Message-ID of the answer, None where mail clients would not trust the host.
     """

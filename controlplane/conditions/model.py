@@ -54,15 +54,15 @@ PROVISIONED = "Provisioned"
 
 @dataclass(frozen=True)
 class Ask:
-    """What somebody has to do before a condition changes."""
+    """An action that a condition requires before it can change."""
 
     acts: Actor
-    """Never nobody."""
+    """Who has to act: a user, an operator or a provider."""
     remedy: str
 
 
 def ask_of(acts: Actor, remedy: str) -> Ask | None:
-    """Return what is asked for; None where nobody has to act."""
+    """Return the required action; None where none is needed."""
     return None if acts is Actor.NOBODY else Ask(acts, storable(remedy))
 
 
@@ -95,7 +95,7 @@ class Verdict:
     waits: bool = False
     """A person or a provider has to act first; blocks only its own subject."""
     ask: Ask | None = None
-    """What has to be done, where this verdict is the cause and not a consequence of another."""
+    """The required action, where this verdict is the cause and not a consequence of another."""
 
 
 def ok(reason: str, message: str = "", *, ask: Ask | None = None) -> Verdict:

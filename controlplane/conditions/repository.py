@@ -52,7 +52,7 @@ async def delete_others(
 
 
 async def count_asked(connection: AsyncConnection) -> dict[tuple[str, str], int]:
-    """Return how often somebody is asked to act, by reason and who has to."""
+    """Count the required actions, by reason and who has to act."""
     rows = await connection.execute(SQL.count_asked)
     return {(row["reason"], row["acts"]): row["count"] for row in rows.mappings()}
 

@@ -8,7 +8,6 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint
-from blueprint.tenant import MailboxServer
 from controlplane.faults import DESTROYS_MAIL
 from controlplane.hosts import held_mail
 from controlplane.hosts.held_mail import HeldMail
@@ -38,9 +37,7 @@ async def agree(
 
 def _destroyed(held: Collection[HeldMail], blueprint: Blueprint) -> list[HeldMail]:
     """Return the mailboxes that a blueprint does not keep; foreign ones stay with their host."""
-    hosts = {
-        host.primary.helo: host.name for host in blueprint.hosts if host.mail is MailboxServer.MAILU
-    }
+    hosts = {host.primary.helo: host.name for host in blueprint.hosts if host.has_mailu}
     domains = {domain.name: hosts.get(domain.mail_host) for domain in blueprint.domains}
     declared = {(domains[box.domain], box.address) for box in blueprint.mailboxes}
     return [

@@ -119,7 +119,7 @@ async def select(
 ) -> list[TenantRow]:
     """Return tenants in order of name that meet all requirements.
 
-    With `reason` they have a condition of it that is not True, or asks somebody to act.
+    With `reason` they have a condition of it that is not True, or requires an action.
     """
     if not requirements and reason is None:
         return await page(connection, after=after, limit=limit)

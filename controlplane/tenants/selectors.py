@@ -42,10 +42,11 @@ class Requirement:
 
 
 def read(text: str) -> Iterator[Requirement]:
-    """Yield the requirements of a text of the right form, which all must be met."""
+    """Yield the requirements of a text, which all must be met; ValueError for another form."""
     for part in re.findall(r"(?:[^,(]|\([^)]*\))+", text):
         match = PARTS.fullmatch(part.strip())
-        assert match is not None  # noqa: S101 - of the right form
+        if match is None:
+            raise ValueError(part)
         operator, values = match["operator"], None
         if operator is not None:
             values = frozenset(value.strip() for value in match["values"].strip("()").split(","))

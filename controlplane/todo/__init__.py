@@ -1,1 +1,1 @@
-"""What somebody has to do before the reconciler can go on, over all tenants."""
+"""Actions that the reconciler waits for, over all tenants."""

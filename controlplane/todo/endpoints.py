@@ -1,4 +1,4 @@
-"""`/api/v1/todo`: what somebody has to do, over all tenants that the key may see."""
+"""`/api/v1/todo`: actions that are required, over all tenants that the key may see."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def list_todo(
     limit: Limit = 20,
 ) -> TodoPage:
     """List every address to buy, zone to delegate, record to set by hand, purchase to settle,
-    server that has ended, and whatever else waits for somebody, each with what to do.
+    server that has ended, and every other required action, each with its remedy.
 
     What follows from another entry is not listed, and neither is what is tried again by itself.
     """

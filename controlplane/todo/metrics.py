@@ -1,4 +1,4 @@
-"""Metrics of what is due, and of what waits for somebody, over all tenants."""
+"""Metrics of what is due, and of required actions, over all tenants."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what somebody has to do from the conditions that say so."""
+"""Reads the required actions from conditions."""
 
 from __future__ import annotations
 

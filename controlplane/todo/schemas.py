@@ -1,4 +1,4 @@
-"""API schemas of what somebody has to do."""
+"""API schemas of required actions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXAMPLE: dict[str, Any] = {
 
 
 class TodoView(BaseModel):
-    """One thing that somebody has to do."""
+    """One required action."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [EXAMPLE]}, use_attribute_docstrings=True
@@ -44,7 +44,7 @@ class TodoView(BaseModel):
 
 
 class TodoPage(Page[TodoView]):
-    """Some things to do, by tenant in the order of their creation."""
+    """Required actions, by tenant in the order of their creation."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""Conditions say what somebody has to do."""
+"""Conditions have the action that they require."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody has to do: listed while it is to be done, each once, with what to do."""
+"""Required actions are listed while they are required, each once, with the remedy."""
 
 from __future__ import annotations
 
