@@ -101,6 +101,11 @@ class Host(Document):
     webmail: bool = False
 
     @property
+    def has_mailu(self) -> bool:
+        """Whether people log in to their mailboxes on it."""
+        return self.mail is MailboxServer.MAILU
+
+    @property
     def primary(self) -> Address:
         """The address that the VPS comes with."""
         return self.addresses[0]

@@ -27,6 +27,11 @@ SYSTEM_MAILBOX = "penguinmails"
 the mail of the addresses that every domain must have."""
 
 
+def system_mailbox(domain: str) -> str:
+    """Return the address of our mailbox in a domain."""
+    return f"{SYSTEM_MAILBOX}@{domain}"
+
+
 def server_name(installation: str, tenant: str, host: str, incarnation: int) -> str:
     """Return the provider's label of a host: `k3f9a-acme-mx1-3f9a2c71be`, later with `-2`.
 

@@ -13,7 +13,7 @@ from blueprint.client_services import services
 from blueprint.document import Dkim, Domain, Host, HostName, PublicKeys, Record, RecordType, Rule
 from blueprint.mail_address import domain_of
 from blueprint.platform import Platform
-from blueprint.tenant import Dns, DomainName, MailboxServer
+from blueprint.tenant import Dns, DomainName
 
 COMMENT_LIMIT = 100
 MX_PRIORITY = 10
@@ -255,7 +255,7 @@ def _for_clients(domain: Domain, zone: _Zone, hosts: tuple[Host, ...]) -> Iterat
     No mail waits for it. A manual zone has none: its owner sets records once, and only what mail
     needs.
     """
-    if any(host.mail is MailboxServer.MAILU and domain.is_on(host) for host in hosts):
+    if any(host.has_mailu and domain.is_on(host) for host in hosts):
         for service in services(domain.mail_host):
             key, name = f"{domain.name}/{service.label}", f"{service.label}.{domain.name}"
             yield zone.record(key, name, RecordType.SRV, service.content, rule=Rule.OPTIONAL)

@@ -200,7 +200,7 @@ def _quotas(blueprint: Blueprint) -> Iterator[Located]:
         domains = {domain.name for domain in blueprint.domains if domain.is_on(host)}
         total = sum(box.quota_bytes for box in blueprint.mailboxes if box.domain in domains)
         limit = host.disk_gb * GB * MAIL_PERCENT // 100
-        if host.mail is MailboxServer.MAILU and total > limit:
+        if host.has_mailu and total > limit:
             values = {"sum": -(-total // GB), "disk": host.disk_gb, "limit": limit // GB}
             yield _located(QUOTAS_TOO_LARGE, "spec", "hosts", index, host=host.name, **values)
 

@@ -12,7 +12,6 @@ from uuid_utils.compat import uuid7
 
 from blueprint.document import Blueprint, Host
 from blueprint.mail_address import domain_of
-from blueprint.tenant import MailboxServer
 from controlplane.events.repository import emit
 from controlplane.faults import MAILBOX_BUSY, MAILBOX_ELSEWHERE, MAILBOX_UNANSWERED, NOT_FOUND
 from controlplane.identity.access import Access
@@ -40,7 +39,7 @@ def host_of(blueprint: Blueprint, address: str) -> Host:
         raise NOT_FOUND(kind="mailbox", name=address, plural="mailboxes")
     [domain] = [each for each in blueprint.domains if each.name == domain_of(address)]
     [host] = filter(domain.is_on, blueprint.hosts)
-    if host.mail is not MailboxServer.MAILU:
+    if not host.has_mailu:
         raise MAILBOX_ELSEWHERE(address=address, host=host.name)
     return host
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from blueprint.mail_address import domain_of
-from blueprint.naming import SYSTEM_MAILBOX
+from blueprint.naming import SYSTEM_MAILBOX, system_mailbox
 from controlplane.mailu.faults import CONTESTED, NAME, OUTSIDE
 from controlplane.mailu.names import catch_all, require_address, require_domain
 from controlplane.mailu.wanted import (
@@ -159,7 +159,7 @@ class _Own:
         tenant = self._tenant
         for domain in self._domains:
             yield WantedDomain(tenant, domain.name, domain.public_key, domain.selector)
-            yield WantedUser(tenant, f"{SYSTEM_MAILBOX}@{domain.name}", SYSTEM_QUOTA)
+            yield WantedUser(tenant, system_mailbox(domain.name), SYSTEM_QUOTA)
         for box in self._boxes:
             yield WantedUser(tenant, box.address, box.quota_bytes, box.forward, box.keep)
         yield from self._aliases()
@@ -181,7 +181,7 @@ class _Own:
                 yield alias(catch_all(domain.name), str(domain.catch_all), wildcard=True)
             required = {f"{local}@{domain.name}" for local in REQUIRED}
             for address in sorted(required - used):
-                yield alias(address, f"{SYSTEM_MAILBOX}@{domain.name}")
+                yield alias(address, system_mailbox(domain.name))
 
     def _may_have(self, address: str) -> bool:
         """Whether an address is in an own domain, and one that Mailu can have."""

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from blueprint.naming import SYSTEM_MAILBOX
+from blueprint.naming import system_mailbox
 from controlplane.mailu.access import Mailbox, make_token, revoke_token, tokens
 from controlplane.mailu.api import Api
 from controlplane.mailu.faults import NO_MAILBOX
@@ -38,7 +38,7 @@ def ensure_tokens(api: Api, own: OwnTokens, progress: Callable[[str], None]) -> 
     A mailbox that is not there, or not ours, is left out: what the host lacks says so.
     """
     for domain, kept in own.kept.items():
-        box = Mailbox(own.tenant, own_mailbox(domain))
+        box = Mailbox(own.tenant, system_mailbox(domain))
         try:
             ours = [each.name for each in tokens(api, box) if each.name.startswith(PREFIX)]
         except Fault as fault:
@@ -51,8 +51,3 @@ def ensure_tokens(api: Api, own: OwnTokens, progress: Callable[[str], None]) -> 
             name = PREFIX + secrets.token_hex(NAME_BYTES)
             own.keep(domain, name, make_token(api, box, name))
             progress(f"made token of {box.address}")
-
-
-def own_mailbox(domain: str) -> str:
-    """Return the address of our mailbox in a domain."""
-    return f"{SYSTEM_MAILBOX}@{domain}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from blueprint.document import Blueprint, Domain, Host
-from blueprint.tenant import MailboxServer
 from controlplane.images.catalogue import ALL
 from controlplane.images.faults import NOT_PINNED
 from controlplane.reconciler import purposes
@@ -53,7 +52,7 @@ def lack_of_images(snapshot: Snapshot, host: Host) -> Fault | None:
 def _has_mailu(snapshot: Snapshot, host: Host) -> bool:
     """Return whether a host has Mailu or gets it; one that never had it retires without."""
     made = snapshot.secrets.find(purposes.mailu_token(host.name)) is not None
-    return host.mail is MailboxServer.MAILU and (made or not host.is_retired)
+    return host.has_mailu and (made or not host.is_retired)
 
 
 def _domains(blueprint: Blueprint, host: Host) -> list[Domain]:

@@ -15,7 +15,6 @@ from functools import partial
 
 from blueprint.document import Host
 from blueprint.mail_address import domain_of
-from blueprint.tenant import MailboxServer
 from controlplane.conditions.model import Ask, Verdict, ask_of, bad, ok, unknown
 from controlplane.hosts import held_mail
 from controlplane.hosts import identities as rows
@@ -82,7 +81,7 @@ class Identity(Phase[Observed]):
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read what the last operations have left; nothing of a tenant without Mailu."""
-        if not any(host.mail is MailboxServer.MAILU for host in snapshot.blueprint.hosts):
+        if not any(host.has_mailu for host in snapshot.blueprint.hosts):
             return Observed({}, session.clock())
         async with session.read() as connection:
             found = await rows.load(connection, snapshot.tenant.id)
@@ -306,11 +305,7 @@ def _way(host: Host, snapshot: Snapshot) -> tuple[ObservedHost, Login, str]:
 def _hosts(snapshot: Snapshot) -> list[Host]:
     """Return the hosts with Mailu that exist, also those that are kept until they are drained."""
     existing = {host.name for host in snapshot.cloud.hosts if host.primary_ip is not None}
-    return [
-        host
-        for host in snapshot.blueprint.hosts
-        if host.mail is MailboxServer.MAILU and host.name in existing
-    ]
+    return [host for host in snapshot.blueprint.hosts if host.has_mailu and host.name in existing]
 
 
 def _is_due(host: Host, mail: TenantMail, observed: Observed, snapshot: Snapshot) -> bool:
@@ -329,7 +324,7 @@ def _verdict_on_all(host: Host, observed: Observed, snapshot: Snapshot) -> Verdi
 
     Where Mailu was not reached, nothing is known: mail may flow as before.
     """
-    if host.mail is not MailboxServer.MAILU or host.is_retired:
+    if not host.has_mailu or host.is_retired:
         return ok("NoMailu", "people do not log in on its host")
     row, confirmed = observed.rows.get(host.name), _confirmed(observed.held, host.name)
     if row is None or row.digest != _digest(mail_of(snapshot.blueprint, host), confirmed):

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from blueprint.document import Address, Dkim, Domain, Host, PublicKeys
 from blueprint.naming import MANUAL_SELECTORS, RESERVED_SELECTORS
-from blueprint.tenant import Dns, DomainSpec, MailboxServer
+from blueprint.tenant import Dns, DomainSpec
 from controlplane.authority.certificates import Issued, create_ca, issue, needs_renewal
 from controlplane.authority.credentials import create_credential
 from controlplane.conditions.model import TENANT, bad, ok
@@ -179,7 +179,7 @@ def _missing_of_mailu(snapshot: Snapshot) -> list[Missing]:
 
 def _mailu_hosts(snapshot: Snapshot) -> list[Host]:
     hosts = snapshot.blueprint.hosts
-    return [host for host in hosts if host.mail is MailboxServer.MAILU and not host.is_retired]
+    return [host for host in hosts if host.has_mailu and not host.is_retired]
 
 
 def _mailu_domains(snapshot: Snapshot) -> list[Domain]:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from blueprint.document import Domain, Host
-from blueprint.naming import SYSTEM_MAILBOX
-from blueprint.tenant import MailboxServer
+from blueprint.naming import system_mailbox
 from controlplane.conditions.failures import Failures, FailureThreshold
 from controlplane.conditions.model import TENANT, Verdict, ask_of, bad, ok, unknown
 from controlplane.hosts import round_trips as rows
@@ -69,7 +68,7 @@ class Roundtrip(Phase[Observed]):
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read what the last tries have shown; nothing of a tenant without Mailu."""
-        if not any(host.mail is MailboxServer.MAILU for host in snapshot.blueprint.hosts):
+        if not any(host.has_mailu for host in snapshot.blueprint.hosts):
             return Observed({}, session.clock())
         async with session.read() as connection:
             return Observed(await rows.load(connection, snapshot.tenant.id), session.clock())
@@ -139,10 +138,7 @@ def _hosts(snapshot: Snapshot) -> dict[str, Host]:
         domain.name: host
         for domain in snapshot.blueprint.domains
         for host in snapshot.blueprint.hosts
-        if domain.receives
-        and domain.is_on(host)
-        and host.mail is MailboxServer.MAILU
-        and not host.is_retired
+        if domain.receives and domain.is_on(host) and host.has_mailu and not host.is_retired
     }
 
 
@@ -178,7 +174,7 @@ def _mailbox(name: str, host: Host, snapshot: Snapshot) -> OwnMailbox:
     shows_public_one = host.primary.helo in public_names(snapshot)
     return OwnMailbox(
         domain=name,
-        address=f"{SYSTEM_MAILBOX}@{name}",
+        address=system_mailbox(name),
         token=snapshot.secrets.open(mailbox_token(name)),
         ip=_ips(snapshot)[host.name],
         name=host.primary.helo,
@@ -192,10 +188,7 @@ def _outcome(findings: Sequence[Finding]) -> tuple[bool | None, Noted | None]:
     for outcome in (False, None, True):
         for finding in findings:
             if finding.ok is outcome and finding.code is not None:
-                code, said = finding.code, sentence(finding)
-                return outcome, Noted(
-                    finding.subject, code.name, said, True, code.acts, finding.remedy
-                )
+                return outcome, _noted(finding, finding.code)
     return True, None
 
 

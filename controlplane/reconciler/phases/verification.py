@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from blueprint.document import Domain, Host
-from blueprint.tenant import MailboxServer
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Status, Verdict, aggregate, unknown
 from controlplane.operations import repository as operation_rows
@@ -70,7 +69,7 @@ class Verification(Phase[Looked]):
             unchanged_for=session.clock() - changed_at if changed_at is not None else timedelta.max,
             public_names=public_names(snapshot),
         )
-        people = {_primary(host) for host in snapshot.blueprint.hosts if _has_mailu(host)}
+        people = {_primary(host) for host in snapshot.blueprint.hosts if host.has_mailu}
         passing = [each for each in findings if _may_pass(each, each.subject in people)]
         looked = await look(passing, self.row, snapshot, session)
         return replace(looked, findings=findings)
@@ -104,7 +103,7 @@ class Verification(Phase[Looked]):
         verdict = verdict_of(own, VERIFIED) if own else unknown("NotSeen", "it was not asked for")
         if not snapshot.conditions.is_true(part, self.row.condition):
             return verdict
-        of_mailu = _has_mailu(host) and part == _primary(host)
+        of_mailu = host.has_mailu and part == _primary(host)
         others = [finding for finding in own if not _may_pass(finding, of_mailu)]
         if len(others) == len(own) or any(finding.ok is False for finding in others):
             return held(verdict, VERIFIED, own, None, self._threshold)
@@ -142,10 +141,6 @@ def _may_pass(finding: Finding, of_mailu: bool) -> bool:
     No trouble of Mailu, such as a restart, withdraws what its address sends; an open relay does.
     """
     return finding.check in PASSING or (of_mailu and finding.check == BANNER)
-
-
-def _has_mailu(host: Host) -> bool:
-    return host.mail is MailboxServer.MAILU
 
 
 def _primary(host: Host) -> str:

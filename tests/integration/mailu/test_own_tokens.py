@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from blueprint.naming import system_mailbox
 from controlplane.mailu.access import Mailbox, make_token, tokens
-from controlplane.mailu.own_tokens import OwnTokens, ensure_tokens, own_mailbox
+from controlplane.mailu.own_tokens import OwnTokens, ensure_tokens
 from tests.support.mailu_tenants import ACME
 
 from .conftest import Host, Killed
 from .test_access import logs_in
 
 DOMAIN = "acme.example"
-BOX = Mailbox("acme", own_mailbox(DOMAIN))
+BOX = Mailbox("acme", system_mailbox(DOMAIN))
 
 
 class Kept:
@@ -85,7 +86,7 @@ def test_token_that_a_person_made_stays(running: Host) -> None:
 
 def test_mailbox_that_is_not_ours_is_left_alone(host: Host) -> None:
     host.made("/domain", name=DOMAIN, comment="pm:acme")
-    address = own_mailbox(DOMAIN)
+    address = system_mailbox(DOMAIN)
     host.made("/user", email=address, raw_password="secret", comment="a person's")
     kept = Kept()
     assert kept.ensure(host) == []
