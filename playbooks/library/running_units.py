@@ -6,8 +6,9 @@ A handler would be lost when a run is killed between writing a file and the hand
 sees no change. This module compares times instead: a unit that is not active, or that became
 active before one of its files changed, is restarted. One call handles all units.
 
-A unit that is masked is one whose configuration was not complete until now: `base` masks the
-daemons of packages before it installs them.
+A unit of `units` that is masked is one whose configuration was not complete until now: `base` masks
+the daemons of packages before it installs them. Units of `masked` must not run: masking alone does
+not stop them.
 """
 
 from __future__ import annotations
@@ -121,9 +122,14 @@ def failure_text(names: list[str]) -> str:
     return f"not running: {', '.join(names)}\n{log.stdout.strip()}"
 
 
-def act(*, unmask: list[str], enable: list[str], stop: list[str], restart: list[str]) -> None:
+def act(
+    *, unmask: list[str], enable: list[str], end: list[str], stop: list[str], restart: list[str]
+) -> None:
     """Run one systemctl command per verb."""
     _checked_systemctl("daemon-reload")
+    if end:
+        _checked_systemctl("stop", "--quiet", *end)
+        _systemctl("reset-failed", *end)  # one that was masked while it was active has failed
     if restart:
         _systemctl("reset-failed", *restart)  # else what failed too often is not started again
     verbs = (
@@ -137,11 +143,14 @@ def act(*, unmask: list[str], enable: list[str], stop: list[str], restart: list[
             _checked_systemctl(*verb, "--quiet", *names)
 
 
-def run(units: list[dict[str, Any]], only: str | None, check: bool) -> dict[str, Any]:
+def run(
+    units: list[dict[str, Any]], masked: list[str], only: str | None, check: bool
+) -> dict[str, Any]:
     """Observe, decide, act once per verb, and observe again."""
     by_name = {name: completed(unit) for unit in units for name in unit["names"]}
     names = list(by_name)
-    seen = observe(names)
+    seen = observe([*names, *masked])
+    end = [name for name in masked if seen[name].get("ActiveState") != "inactive"]
     restart = [
         name
         for name in names
@@ -155,18 +164,18 @@ def run(units: list[dict[str, Any]], only: str | None, check: bool) -> dict[str,
     ]
     unmask = [name for name in names if seen[name].get("UnitFileState") == "masked"]
     stop = surplus_units(only, set(names)) if only else []
-    if (unmask or restart or enable or stop) and not check:
+    if (unmask or restart or enable or end or stop) and not check:
         try:
-            act(unmask=unmask, enable=enable, stop=stop, restart=restart)
+            act(unmask=unmask, enable=enable, end=end, stop=stop, restart=restart)
         except SystemctlFailed as failure:
             after = observe(names)
             inactive = [name for name in restart if active_since(after[name]) == 0.0]
             return {"failed": True, "msg": failure_text(inactive) if inactive else str(failure)}
     return {
-        "changed": bool(unmask or restart or enable or stop),
+        "changed": bool(unmask or restart or enable or end or stop),
         "restarted": restart,
         "enabled": enable,
-        "stopped": stop,
+        "stopped": end + stop,
     }
 
 
@@ -181,7 +190,8 @@ def main() -> None:
     """Read the arguments and print the result."""
     arguments = json.loads(ARGUMENTS)
     check = arguments["_ansible_check_mode"]
-    print(json.dumps(run(arguments["units"], arguments.get("only"), check)))
+    masked = arguments.get("masked", [])
+    print(json.dumps(run(arguments["units"], masked, arguments.get("only"), check)))
 
 
 if __name__ == "__main__":

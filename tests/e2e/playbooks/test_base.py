@@ -203,3 +203,4 @@ def test_upgrades_are_on_where_the_setting_says_so(mail_host) -> None:
     mail_host.configure()
     assert mail_host.configure() == 0
     assert mail_host.shell(f"systemctl is-enabled {timers}").split() == ["masked", "masked"]
+    assert mail_host.shell(f"systemctl is-active {timers}").split() == ["inactive", "inactive"]

@@ -329,7 +329,7 @@ async def test_api_that_hangs_delays_neither_mail_nor_passes(
     pid = control_plane.pid("api")
     with suspended(pid):
         await work.one_mail_and_one_pass()
-    assert control_plane.health("api").status_code == 200
+    wait_for(lambda: control_plane.health("api").status_code == 200)
 
 
 async def test_request_that_keeps_the_api_busy_delays_neither_mail_nor_passes(

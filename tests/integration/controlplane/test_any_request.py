@@ -21,6 +21,7 @@ OPTIONS = (
     "--checks=all",
     "--exclude-checks=positive_data_acceptance",  # stricter in tests/support/schemathesis_checks.py
     "--max-response-time=300",
+    "--wait-for-schema=300",  # a loaded machine takes longer than 10 s for it
     "--generation-deterministic",
     "--suppress-health-check=all",
     "--warnings=off",

@@ -214,9 +214,13 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "refuses"
 
 
-@pytest.mark.parametrize("verb", ["daemon-reload", "unmask", "enable", "disable", "restart"])
+VERBS = ["daemon-reload", "stop", "unmask", "enable", "disable", "restart"]
+
+
+@pytest.mark.parametrize("verb", VERBS)
 def test_refusal_of_systemd_is_shown(running_units: ModuleType, systemd: Path, verb: str) -> None:
-    wanted = {"unmask": ["d.service"], "enable": ["a.service"], "stop": ["b.service"]}
+    wanted = {"unmask": ["d.service"], "enable": ["a.service"]}
+    wanted |= {"end": ["e.timer"], "stop": ["b.service"]}
     running_units.act(**wanted, restart=["c.service"])
     systemd.write_text(verb)
     with pytest.raises(running_units.SystemctlFailed, match="masked"):
@@ -243,11 +247,34 @@ esac"""
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     units = [{"names": ["postfix.service"], "enabled": True}]
 
-    assert running_units.run(units, None, check=True)["changed"]
+    assert running_units.run(units, [], None, check=True)["changed"]
     assert (tmp_path / "state").read_text() == "masked\n"
-    assert running_units.run(units, None, check=False)["changed"]
+    assert running_units.run(units, [], None, check=False)["changed"]
     assert (tmp_path / "active").read_text() == "active\n"
-    assert not running_units.run(units, None, check=False)["changed"]
+    assert not running_units.run(units, [], None, check=False)["changed"]
+
+
+@pytest.mark.parametrize("state", ["active", "failed"])
+def test_masked_unit_that_must_not_run_is_ended(
+    running_units: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    """The systemctl of one timer: one that was masked while it was active fails when it elapses."""
+    script = f"""
+cd {tmp_path}
+case $1 in
+  show) echo "UnitFileState=masked"; echo "ActiveState=$(cat state)" ;;
+  stop) ! grep -qx active state || echo inactive > state ;;
+  reset-failed) ! grep -qx failed state || echo inactive > state ;;
+esac"""
+    (tmp_path / "systemctl").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "systemctl").chmod(0o755)
+    (tmp_path / "state").write_text(f"{state}\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    assert running_units.run([], ["a.timer"], None, check=True)["changed"]
+    assert (tmp_path / "state").read_text() == f"{state}\n"
+    assert running_units.run([], ["a.timer"], None, check=False)["stopped"] == ["a.timer"]
+    assert not running_units.run([], ["a.timer"], None, check=False)["changed"]
 
 
 def test_unit_that_failed_too_often_is_started_again(
@@ -262,6 +289,6 @@ esac"""
     (tmp_path / "systemctl").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
 
-    running_units.act(unmask=[], enable=["a.service"], stop=[], restart=[])
+    running_units.act(unmask=[], enable=["a.service"], end=[], stop=[], restart=[])
     assert not (tmp_path / "forgotten").exists(), "failures of units that are not restarted stay"
-    running_units.act(unmask=[], enable=[], stop=[], restart=["docker.service"])
+    running_units.act(unmask=[], enable=[], end=[], stop=[], restart=["docker.service"])
