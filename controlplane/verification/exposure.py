@@ -111,17 +111,19 @@ class PortScan:
     ) -> list[Finding]:
         """Return whether exactly the listed ports of an address answer; nothing where none does.
 
-        A look counts that is younger than a day, and than the last change of the host, which was
-        `settled_for` ago. What is found turns nothing off: mail flows.
+        A host that is down is tried in each pass, by these few ports alone. A look counts that is
+        younger than a day, and than the last change of the host, which was `settled_for` ago. What
+        is found turns nothing off: mail flows.
         """
         expected, now = self.expected(host, address), self.clock()
         seen = self._seen.get(ip)
         lasts = min(AGAIN, settled_for).total_seconds()
         if seen is not None and seen.expected == expected and now - seen.at < lasts:
             return [replace(seen.finding, subject=f"address/{address.name}")]
-        answering = await self._answering(ip, expected | self.watched.keys())
+        answering = await self._answering(ip, expected)
         if not answering:
             return []
+        answering |= await self._answering(ip, self.watched.keys() - expected)
         finding = self._judge(address, ip, expected, answering)
         self._seen[ip] = Seen(now, expected, finding)
         return [finding]

@@ -133,8 +133,8 @@ class OnServers:
         self._echo.closed = {IPS[address]}
 
     def open_port(self, address: str) -> None:
-        self._scan.watched = {self._submission.port: "an internal service"}
-        self._scan.expected = lambda _, __: frozenset({self._inbound.port})
+        assert address == "mx1-1", "the echo MX has its IP"
+        self._scan.watched = {self._echo.port: "an internal service"}
 
     def stop_host(self) -> None:
         self._shell.dead.add("mx1")
