@@ -133,7 +133,9 @@ class InternetVerifier:
         settled_for: timedelta,
     ) -> Iterator[Awaitable[list[Finding]]]:
         """Return the looks at the ports of each address."""
-        for host in blueprint.hosts if self._scan is not None else ():
+        if self._scan is None:
+            return
+        for host in blueprint.hosts:
             for address in host.addresses if host.name in configured else ():
                 if ip := ips.get(address.name):
                     yield self._scan.look(host, address, ip, settled_for=settled_for)
