@@ -14,9 +14,10 @@ from blueprint.render import INBOUND, PEOPLE
 from controlplane.reconciler.ports import Finding
 from controlplane.verification.exposure import INTERNAL, PortScan, expected_at, listed
 from controlplane.verification.faults import EXPOSED, SHUT
+from tests.support.faults import assert_shows
 from tests.support.tenants import rendered, tenant
 
-from .conftest import assert_shown
+from .conftest import assert_shown, shown_by
 from .name_server import IP
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -74,15 +75,15 @@ async def test_exactly_the_listed_ports_are_right(host: Host) -> None:
 async def test_port_that_nobody_should_reach_is_named_with_what_listens_there(host: Host) -> None:
     host.listen(host.internal.port)
     [found] = await host.look()
-    assert (found.code, found.asks) == (EXPOSED, True)
-    assert f"{host.internal.port} (a queue)" in found.message
+    assert found.asks
+    assert_shows(shown_by(found), EXPOSED, ip=IP, ports=f"{host.internal.port} (a queue)")
 
 
 async def test_listed_port_that_does_not_answer_is_named(host: Host) -> None:
     host.scan.expected = lambda _, __: frozenset({host.listed.port, host.internal.port})
     [found] = await host.look()
-    assert (found.code, found.asks) == (SHUT, True)
-    assert str(host.internal.port) in found.message
+    assert found.asks
+    assert_shows(shown_by(found), SHUT, ip=IP, ports=str(host.internal.port), seconds=2.0)
 
 
 async def test_nothing_is_said_of_an_address_that_does_not_answer_at_all(host: Host) -> None:
