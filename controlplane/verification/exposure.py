@@ -5,8 +5,9 @@ that nothing else answers.
 
 A port that a firewall drops takes the whole time limit. With 10,000 tenants, 30,000 addresses and
 35 ports each, a look a day at every address opens a million connections, twelve in a second. If all
-are dropped and 64 are tried at the same time, that takes 33,000 of the 86,400 seconds. A look in
-each pass would take 144 times as long.
+are dropped and 256 are tried at the same time, that takes 8,000 of the 86,400 seconds; passes wait
+for as long as that when a process has started, since it remembers nothing. A look in each pass
+would take 144 times as long.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from controlplane.verification.faults import EXPOSED, SHUT
 
 CHECK = "ports"
 AGAIN = timedelta(days=1)
+AGAIN_WRONG = timedelta(hours=1)
+"""After which what was wrong is looked at again: somebody may have closed it by hand."""
 SECONDS = 2.0
 """For one port: a lost first packet is repeated after one second (RFC 6298)."""
-CONCURRENT = 64
+CONCURRENT = 256
 """Ports that are tried at the same time, for all tenants of the process."""
 INTERNAL: Mapping[int, str] = {
     53: "a resolver",
@@ -91,10 +94,18 @@ class Seen:
     expected: frozenset[int]
     finding: Finding
 
+    def counts(self, now: float, settled_for: timedelta) -> bool:
+        """Return whether it says how the address is: nothing has changed, and it is not old."""
+        again = AGAIN if self.finding.code is None else AGAIN_WRONG
+        return now - self.at < min(again, settled_for).total_seconds()
+
 
 @dataclass
 class PortScan:
-    """Looks at each address once a day, and after each change; remembers what that has shown."""
+    """Looks at each address once a day, and after each change; remembers what that has shown.
+
+    Where something was wrong, it looks each hour.
+    """
 
     source: str | None = None
     """Source address of connections."""
@@ -111,14 +122,13 @@ class PortScan:
     ) -> list[Finding]:
         """Return whether exactly the listed ports of an address answer; nothing where none does.
 
-        A host that is down is tried in each pass, by these few ports alone. A look counts that is
-        younger than a day, and than the last change of the host, which was `settled_for` ago. What
-        is found turns nothing off: mail flows.
+        A host that is down is tried in each pass, by these few ports alone. A look counts for a day
+        or, when something was wrong, an hour, and until the next change of the host; the last one
+        was `settled_for` ago. What is found turns nothing off: mail flows.
         """
         expected, now = self.expected(host, address), self.clock()
         seen = self._seen.get(ip)
-        lasts = min(AGAIN, settled_for).total_seconds()
-        if seen is not None and seen.expected == expected and now - seen.at < lasts:
+        if seen is not None and seen.expected == expected and seen.counts(now, settled_for):
             return [replace(seen.finding, subject=f"address/{address.name}")]
         answering = await self._answering(ip, expected)
         if not answering:

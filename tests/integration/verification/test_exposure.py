@@ -102,6 +102,16 @@ async def test_look_is_repeated_daily_and_after_a_change_of_the_host(host: Host)
     assert [found.code for found in await host.look(HOUR / 2)] == [EXPOSED], "it has changed since"
 
 
+async def test_what_was_wrong_is_looked_at_again_after_an_hour(host: Host) -> None:
+    wrong = host.listen(host.internal.port)
+    assert [found.code for found in await host.look()] == [EXPOSED]
+    wrong.close()
+    host.now = HOUR.total_seconds() - 1
+    assert [found.code for found in await host.look()] == [EXPOSED], "as it was seen"
+    host.now = HOUR.total_seconds()
+    assert [found.code for found in await host.look()] == [None]
+
+
 async def test_look_of_yesterday_does_not_count(host: Host) -> None:
     await host.look()
     host.listen(host.internal.port)
