@@ -51,9 +51,10 @@ class RecordedVerifier:
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
         public_names: Collection[str] = (),
+        settled_for: timedelta = timedelta.max,
     ) -> Sequence[Finding]:
         """Report each address as not reachable."""
-        del state, authority, logins, unchanged_for, public_names
+        del state, authority, logins, unchanged_for, public_names, settled_for
         fault = UNCLEAR(port="every port", reason="hosts cannot be reached from this machine")
         return [
             Finding.of(f"address/{address.name}", "smtp.banner", fault, checked=False)

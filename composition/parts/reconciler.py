@@ -36,6 +36,7 @@ from controlplane.reconciler.ports import Servers
 from controlplane.reconciler.sweep import Sweep
 from controlplane.verification import InternetVerifier
 from controlplane.verification.challenges import ChallengeNames
+from controlplane.verification.exposure import PortScan
 from controlplane.verification.links import PublicLinks
 from controlplane.verification.roundtrip import MailRoundTrips
 from kit.paths import checkout, state_dir
@@ -54,6 +55,7 @@ def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyP
                 echo_mx=settings.verification.echo_mx or None,
                 shell=OpenSsh(),
                 roots=settings.certificates.roots,
+                scan=PortScan(settings.verification.source or None),
             ),
             configurator=AnsibleConfigurator(
                 ConfiguratorSettings(

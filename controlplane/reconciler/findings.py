@@ -52,7 +52,7 @@ async def look(
 def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> Verdict:
     """Aggregate findings of one subject: the first wrong one decides, then the first unknown.
 
-    Where all are right, the message has their remarks.
+    Where all are right, the message has their remarks; one may name who has to act all the same.
     """
     findings = list(own)
     for finding in findings:
@@ -62,7 +62,8 @@ def verdict_of(own: Iterable[Finding], reason: str, *, waits: bool = False) -> V
         if finding.ok is None:
             return unknown(_reason(finding), sentence(finding), ask=_ask(finding))
     remarks = dict.fromkeys(sentence(finding) for finding in findings if finding.code is not None)
-    return ok(reason, ". ".join(remarks))
+    asking = next((finding for finding in findings if finding.asks), None)
+    return ok(reason, ". ".join(remarks), ask=_ask(asking) if asking else None)
 
 
 def held(

@@ -347,7 +347,7 @@ class Finding:
     check: str
     """`dns.authoritative`, `dns.recursive`, `dns.manual`, `dns.servers`, `fcrdns`, `smtp.banner`,
     `smtp.tls`, `smtp.auth`, `smtp.relay`, `smtp.inbound`, `smtp.certificate`, `smtp.outbound`,
-    `mail.in`, `mail.out`, `links.name` or `links.https`."""
+    `ports`, `mail.in`, `mail.out`, `links.name` or `links.https`."""
     ok: bool | None
     """None: could not be checked."""
     message: str
@@ -360,6 +360,8 @@ class Finding:
     """Our key or host is not there, so mail fails from now on."""
     outdated: bool = False
     """The host does not run the current configuration: it is configured again."""
+    asks: bool = False
+    """Of a right one: somebody has to act all the same."""
 
     @classmethod
     def of(cls, subject: str, check: str, fault: Fault, *, checked: bool = True) -> Finding:
@@ -389,14 +391,18 @@ class Verifier(Protocol):
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
         public_names: Collection[str] = (),
+        settled_for: timedelta = timedelta.max,
     ) -> Sequence[Finding]:
         """Banner, TLS and a relay attempt at each port, and from each address mail that leaves.
+
+        At each address of a host that was configured exactly the ports of the host's list answer.
 
         `authority` is the tenant's own certificate authority (PEM), the only one trusted. `logins`
         has the hosts that were configured, by name: they are asked whether mail leaves.
         `unchanged_for` is the time since addresses or firewalls may have changed at the provider:
         what was seen before does not count. `public_names` are HELO names that show the certificate
-        of a public authority at port 25.
+        of a public authority at port 25. `settled_for` is the time since a host, or its provider's
+        firewall, may have changed.
         """
 
 

@@ -372,6 +372,26 @@ UNCLEAR = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+EXPOSED = FAULTS.code(
+    "ports.exposed",
+    message="{ip}: ports answer that are not in the host's list: {ports}",
+    remedy="close them on the host (what Docker publishes, its nftables) and in the provider's "
+    "firewall",
+    cause="What only parts of the host should reach can be reached from outside: Docker's API "
+    "gives the host away, and Mailu's application its keys. Mail flows as before.",
+    example={"ip": "198.51.100.7", "ports": "2375 (Docker's API), 8080 (Mailu's application)"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+SHUT = FAULTS.code(
+    "ports.shut",
+    message="{ip}: ports of the host's list do not answer within {seconds:g} s: {ports}",
+    remedy="look whether their services run, and whether the provider's firewall lets them in",
+    cause="A port that the host's list has is closed or filtered for the control plane.",
+    example={"ip": "198.51.100.7", "ports": "443, 993", "seconds": 2},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 SEEN_BY_ITSELF = FAULTS.code(
     "smtp.seen_by_itself",
     message="{port}: is right as the host itself sees it",

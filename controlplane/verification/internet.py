@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ from blueprint.document import Blueprint, Domain
 from blueprint.mail_address import domain_of
 from blueprint.senders import addresses_of
 from controlplane.reconciler.ports import CloudState, Finding, Login
+from controlplane.verification.exposure import PortScan
 from controlplane.verification.faults import NO_BANNER
 from controlplane.verification.hosts import Echo, Hosts, Shell
 from controlplane.verification.names import Names
@@ -35,7 +36,8 @@ class InternetVerifier:
     `resolver` is `host[:port]`, None the machine's own; `source` is the local address of
     connections to hosts. `query_timeout` is in seconds, for each of two tries. `echo_mx` is the
     name of the server by which hosts try whether mail leaves, `shell` how they are asked. `roots`
-    has the public authorities (PEM) that are trusted, None: those of the system.
+    has the public authorities (PEM) that are trusted, None: those of the system. `scan` looks which
+    ports answer, None: nobody does.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class InternetVerifier:
         echo_port: int = MAIL,
         shell: Shell | None = None,
         roots: Path | None = None,
+        scan: PortScan | None = None,
     ) -> None:
         self._roots = roots
         self._resolver = resolver
@@ -62,6 +65,7 @@ class InternetVerifier:
         self._echo_mx = echo_mx
         self._echo_port = echo_port
         self._shell = shell
+        self._scan = scan
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
         """Every record at the authoritative and at the recursive server; FCrDNS per address."""
@@ -85,12 +89,14 @@ class InternetVerifier:
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
         public_names: Collection[str] = (),
+        settled_for: timedelta = timedelta.max,
     ) -> Sequence[Finding]:
         """Banner and TLS of each submission port, and a relay attempt that must be refused.
 
         On port 25 of a primary address mail to everybody who may send from its domains must be
         accepted, and to their postmaster and abuse desk: receivers want From addresses that can be
-        answered. From each address mail has to leave.
+        answered. From each address mail has to leave. At each address of a host that was configured
+        exactly the listed ports answer.
         """
         trust = ssl.create_default_context(cadata=authority)
         public = ssl.create_default_context(cafile=self._roots) if public_names else None
@@ -112,8 +118,27 @@ class InternetVerifier:
             else target
             for target in self._targets(blueprint, _ips(state), trust)
         ]
-        results = await asyncio.gather(hosts.outbound(), *(verify(target) for target in targets))
-        return [finding for findings in (*results[1:], results[0]) for finding in findings]
+        results = await asyncio.gather(
+            *(verify(target) for target in targets),
+            hosts.outbound(),
+            *self._looks(blueprint, _ips(state), logins, settled_for),
+        )
+        return [finding for findings in results for finding in findings]
+
+    def _looks(
+        self,
+        blueprint: Blueprint,
+        ips: Mapping[str, str],
+        configured: Collection[str],
+        settled_for: timedelta,
+    ) -> Iterator[Awaitable[list[Finding]]]:
+        """Return the looks at the ports of each address."""
+        if self._scan is None:
+            return
+        for host in blueprint.hosts:
+            for address in host.addresses if host.name in configured else ():
+                if ip := ips.get(address.name):
+                    yield self._scan.look(host, address, ip, settled_for=settled_for)
 
     def _echo(self) -> Echo | None:
         if self._echo_mx is None:

@@ -44,6 +44,8 @@ class MemoryInternet:
         """Names that the last look expected a public certificate of."""
         self.unchanged_for = timedelta.max
         """Since when the last look at hosts knew of no change at the provider."""
+        self.settled_for = timedelta.max
+        """Since when it knew of no change of a host."""
         self._at = points or Points()
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
@@ -78,10 +80,15 @@ class MemoryInternet:
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
         public_names: Collection[str] = (),
+        settled_for: timedelta = timedelta.max,
     ) -> Sequence[Finding]:
-        """Check port 587 of addresses for bulk, port 25 of primary ones, and each way out."""
+        """Check port 587 of addresses for bulk, port 25 of primary ones, and each way out.
+
+        Which ports answer is looked at each time.
+        """
         del authority, logins
         self.unchanged_for, self.public_names = unchanged_for, public_names
+        self.settled_for = settled_for
         await asyncio.to_thread(self._at, "verification")
         assigned = {
             address.name for host in state.hosts for address in host.addresses if address.ip
@@ -109,6 +116,8 @@ class MemoryInternet:
                     findings += self._check(f"address/{address.name}", (CERTIFICATE,))
                 if address.name in assigned:
                     findings += self._outbound(address.name, dead=host.name in self.dead)
+                if address.name in assigned and host.name not in self.dead:
+                    findings.append(self._ports(address.name))
         return findings
 
     def _outbound(self, address: str, *, dead: bool) -> list[Finding]:
@@ -116,6 +125,14 @@ class MemoryInternet:
         if dead:
             return [Finding.of(subject, check, OUTBOUND_UNREAD.shown(), checked=False)]
         return self._check(subject, (check,))
+
+    def _ports(self, address: str) -> Finding:
+        """Return a remark where a test wants one: what answers besides turns nothing off."""
+        subject, check = f"address/{address}", "ports"
+        code = self.wrong.get((subject, check))
+        if code is None:
+            return Finding(subject, check, True, "right")
+        return replace(Finding.remark(subject, check, code.shown()), asks=True)
 
     def _check(self, subject: str, checks: Iterable[str]) -> list[Finding]:
         """Return findings up to and including the first failed check."""

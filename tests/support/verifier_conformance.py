@@ -11,6 +11,7 @@ from typing import Protocol
 from blueprint.document import Blueprint
 from controlplane.reconciler.ports import CloudState, Finding, Login, Verifier
 from controlplane.verification.faults import (
+    EXPOSED,
     INBOUND_REFUSED,
     MISSING,
     NO_BANNER,
@@ -65,6 +66,9 @@ class Surroundings(Protocol):
     def close_outbound(self, address: str) -> None:
         """Close outbound port 25 for an address."""
 
+    def open_port(self, address: str) -> None:
+        """Open a port of an address that its host's list does not have."""
+
     def stop_host(self) -> None:
         """Make the host unreachable."""
 
@@ -89,8 +93,8 @@ async def check_all_is_right_and_every_subject_is_checked(around: Surroundings) 
     assert _checks(await _ports(around)) == {
         OURS: {"smtp.inbound"},
         MANUAL: {"smtp.inbound"},
-        PRIMARY: {"smtp.banner", "smtp.relay", "smtp.outbound"},
-        BULK: {"smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay", "smtp.outbound"},
+        PRIMARY: {"smtp.banner", "smtp.relay", "smtp.outbound", "ports"},
+        BULK: {"smtp.banner", "smtp.tls", "smtp.auth", "smtp.relay", "smtp.outbound", "ports"},
     }
 
 
@@ -120,7 +124,8 @@ async def check_broken_tls_is_reported_of_its_address_only(around: Surroundings)
     around.break_tls("mx1-2")
     assert await _wrong_ports(around) == {(BULK, "smtp.tls", False, TLS_FAILED)}
     checks = _checks(await _ports(around))
-    assert checks[BULK] == {"smtp.banner", "smtp.tls", "smtp.outbound"}, "later checks are skipped"
+    remaining = {"smtp.banner", "smtp.tls", "smtp.outbound", "ports"}
+    assert checks[BULK] == remaining, "later checks are skipped"
 
 
 async def check_an_open_relay_is_reported(around: Surroundings) -> None:
@@ -155,6 +160,17 @@ async def check_outbound_port_25_that_is_closed_is_reported_of_its_address_only(
     assert await _wrong_ports(around) == {(BULK, "smtp.outbound", False, OUTBOUND_CLOSED)}
 
 
+async def check_a_port_that_nobody_should_reach_is_a_remark_of_its_address(
+    around: Surroundings,
+) -> None:
+    around.open_port("mx1-1")
+    findings = await _ports(around)
+    assert _wrong(findings) == set()
+    [remark] = [finding for finding in findings if finding.code is not None]
+    assert (remark.subject, remark.check, remark.code) == (PRIMARY, "ports", EXPOSED)
+    assert remark.asks
+
+
 async def check_an_address_without_an_ip_is_not_checked(around: Surroundings) -> None:
     [host] = around.state.hosts
     primary, bulk = host.addresses
@@ -177,6 +193,7 @@ CHECKS: list[Callable[[Surroundings], Awaitable[None]]] = [
     check_mail_that_is_refused_is_reported_of_its_domain_only,
     check_a_host_that_does_not_answer_is_wrong_at_each_address,
     check_outbound_port_25_that_is_closed_is_reported_of_its_address_only,
+    check_a_port_that_nobody_should_reach_is_a_remark_of_its_address,
     check_an_address_without_an_ip_is_not_checked,
 ]
 

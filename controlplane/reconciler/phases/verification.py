@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from blueprint.document import Domain, Host
 from controlplane.conditions.failures import FailureThreshold
@@ -57,6 +57,8 @@ class Verification(Phase[Looked]):
         secrets = snapshot.secrets
         async with session.read() as connection:
             changed_at = await operation_rows.last_end(connection, snapshot.tenant.id, "cloud")
+            run_at = await operation_rows.last_end(connection, snapshot.tenant.id, "configuration")
+        settled_at = max((at for at in (changed_at, run_at) if at is not None), default=None)
         findings = await self._verifier.verify_hosts(
             snapshot.blueprint,
             snapshot.cloud,
@@ -66,8 +68,9 @@ class Verification(Phase[Looked]):
                 for name, host in snapshot.hosts.items()
                 if host.host_key is not None
             },
-            unchanged_for=session.clock() - changed_at if changed_at is not None else timedelta.max,
+            unchanged_for=_since(changed_at, session),
             public_names=public_names(snapshot),
+            settled_for=_since(settled_at, session),
         )
         people = {_primary(host) for host in snapshot.blueprint.hosts if host.has_mailu}
         passing = [each for each in findings if _may_pass(each, each.subject in people)]
@@ -133,6 +136,10 @@ class Verification(Phase[Looked]):
         row = snapshot.hosts.get(step.subject.partition("/")[2])
         if row is not None:
             await session.save_host(replace(row, applied_digest=None), snapshot.hosts)
+
+
+def _since(at: datetime | None, session: Session) -> timedelta:
+    return session.clock() - at if at is not None else timedelta.max
 
 
 def _may_pass(finding: Finding, of_mailu: bool) -> bool:

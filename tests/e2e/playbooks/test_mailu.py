@@ -14,6 +14,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from controlplane.images.catalogue import images_of
 from controlplane.images.registry import Registries
 from controlplane.images.settings import ImageSettings
 from controlplane.reconciler.ports import MailServer, MailServerSecrets
+from controlplane.verification.exposure import PortScan
 from kit.paths import cache_dir
 from lab.registry import order
 from lab.running import RunningLab
@@ -292,6 +294,16 @@ def test_returned_mail_is_not_judged_and_reaches_the_inbound_instance(mailu: Mai
 
     code, text = mailu.send(token, person["email"])
     assert code // 100 == 5, text
+
+
+async def test_exactly_the_listed_ports_answer_from_outside(complete: MailuHost) -> None:
+    [host] = complete.host.blueprint.hosts
+    people = host.firewall.model_copy(update={"inbound": tuple(f"{port}/tcp" for port in PORTS)})
+    host = host.model_copy(update={"firewall": people})
+    scan = PortScan(complete.host.lab.sender_address)
+    for address, observed in zip(host.addresses, complete.host.observed.addresses, strict=True):
+        found = await scan.look(host, address, observed.ip or "", settled_for=timedelta.max)
+        assert [(each.code, each.ok) for each in found] == [(None, True)], found
 
 
 def test_inbound_instance_is_reached_by_containers_only(mailu: MailuHost) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 
@@ -187,3 +189,35 @@ async def test_failures_of_a_domain_end_with_it(stepped: SteppedReconciler) -> N
     assert (await stepped.apply()).status_code == 200
     await stepped.step()
     assert await failures(stepped) == []
+
+
+async def asked(stepped: SteppedReconciler) -> list[tuple[str, str]]:
+    """Return what somebody has to do: subject, and who acts."""
+    query = "select subject, acts from oltp.conditions where acts is not null"
+    async with stepped.database.begin(CONTROLLER) as connection:
+        return [(row.subject, row.acts) for row in await connection.execute(text(query))]
+
+
+async def test_port_that_nobody_should_reach_asks_an_operator_and_turns_nothing_off(
+    verified: SteppedReconciler,
+) -> None:
+    verified.internet.wrong[ADDRESS, "ports"] = faults.EXPOSED
+    await look(verified)
+    shown = await verified.shown_condition("Verified", ADDRESS)
+    assert shown["status"] == "True"
+    assert await asked(verified) == [(ADDRESS, "operator")]
+    assert faults.EXPOSED.shown().message in shown["message"]
+    assert await verified.condition("Ready") == ("True", "Ready")
+    assert await verified.published() == {"acme.example": True}
+
+    verified.internet.wrong.clear()
+    await look(verified)
+    assert await asked(verified) == []
+
+
+async def test_ports_are_looked_at_as_they_are_since_a_host_was_configured(
+    verified: SteppedReconciler,
+) -> None:
+    assert verified.internet.settled_for == timedelta(0)
+    await look(verified)
+    assert verified.internet.settled_for == timedelta(minutes=11)

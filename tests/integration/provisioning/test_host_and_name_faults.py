@@ -272,6 +272,7 @@ class MailPorts(RecordedVerifier):
         logins: Mapping[str, Login],
         unchanged_for: timedelta,
         public_names: Collection[str] = (),
+        settled_for: timedelta = timedelta.max,
     ) -> Sequence[Finding]:
         ports = InternetVerifier(submission_port=self.submission.port, mail_port=self.inbound.port)
         return await ports.verify_hosts(
@@ -281,6 +282,7 @@ class MailPorts(RecordedVerifier):
             logins=logins,
             unchanged_for=unchanged_for,
             public_names=public_names,
+            settled_for=settled_for,
         )
 
     def repair(self) -> None:

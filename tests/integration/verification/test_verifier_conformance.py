@@ -18,7 +18,9 @@ from controlplane.reconciler.ports import (
     Verifier,
 )
 from controlplane.verification import InternetVerifier
+from controlplane.verification.exposure import PortScan
 from controlplane.verification.faults import (
+    EXPOSED,
     INBOUND_REFUSED,
     MISSING,
     OPEN_RELAY,
@@ -78,6 +80,10 @@ class OnServers:
         self.logins: Mapping[str, Login] = {"mx1": Login("key of the host", "key of the tenant")}
         self._names, self._submission, self._inbound = names, submission, inbound
         self._echo, self._shell = echo, LocalShell(self.state, echo, directory)
+        own = {"mx1-1": inbound.port, "mx1-2": submission.port}
+        self._scan = PortScan(
+            watched={}, expected=lambda _, address: frozenset({own[address.name]})
+        )
         self.verifier = self._verifier(submission.port, inbound.port)
         names.serve(self.blueprint, IPS)
         names.set_record(echo.mx, "A", "127.0.0.1")
@@ -98,6 +104,7 @@ class OnServers:
             echo_mx=self._echo.mx,
             echo_port=self._echo.port,
             shell=self._shell,
+            scan=self._scan,
         )
 
     def lose_record(self, domain: str) -> None:
@@ -125,8 +132,13 @@ class OnServers:
     def close_outbound(self, address: str) -> None:
         self._echo.closed = {IPS[address]}
 
+    def open_port(self, address: str) -> None:
+        assert address == "mx1-1", "the echo MX has its IP"
+        self._scan.watched = {self._echo.port: "an internal service"}
+
     def stop_host(self) -> None:
         self._shell.dead.add("mx1")
+        self._scan.expected = lambda _, __: frozenset({1})
         self.verifier = self._verifier(1, 1)
 
 
@@ -171,6 +183,9 @@ class InMemory:
 
     def close_outbound(self, address: str) -> None:
         self._internet.wrong[f"address/{address}", "smtp.outbound"] = OUTBOUND_CLOSED
+
+    def open_port(self, address: str) -> None:
+        self._internet.wrong[f"address/{address}", "ports"] = EXPOSED
 
     def stop_host(self) -> None:
         self._internet.dead = {"mx1"}
