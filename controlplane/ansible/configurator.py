@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +11,15 @@ from typing import Any
 
 from blueprint.document import Blueprint
 from controlplane.ansible.host_variables import host_variables, secret_variables
-from controlplane.ansible.playbooks import digest_of
+from controlplane.ansible.playbooks import digest_of, digests_of
 from controlplane.ansible.run import Connection, Playbook, run_playbook
-from controlplane.reconciler.ports import HostSecrets, MailServer, ObservedHost, Progress
+from controlplane.reconciler.ports import (
+    HostSecrets,
+    MailServer,
+    ObservedHost,
+    Progress,
+    SubmissionUser,
+)
 
 
 @dataclass(frozen=True)
@@ -62,10 +68,16 @@ class AnsibleConfigurator:
         # Read before any run: files that change later are applied, and again after a restart.
         self._digest = digest_of(settings.playbooks, self._role_variables())
 
-    @property
-    def digest(self) -> str:
-        """Digest of the playbooks and of the operator's settings for them."""
-        return self._digest
+    def digests(
+        self,
+        blueprint: Blueprint,
+        host: ObservedHost,
+        users: Collection[SubmissionUser],
+        *,
+        mail_server: MailServer | None = None,
+    ) -> tuple[str, str]:
+        """Return the digests of a host's variables, and of playbooks and settings."""
+        return digests_of(host_variables(blueprint, host, users, mailu=mail_server), self._digest)
 
     def first_contact(
         self,
@@ -104,7 +116,7 @@ class AnsibleConfigurator:
         mail_server: MailServer | None = None,
     ) -> int:
         """Run the playbooks on one host; return the number of changed tasks."""
-        own = host_variables(blueprint, host, secrets, mailu=mail_server)
+        own = host_variables(blueprint, host, secrets.users, mailu=mail_server)
         variables = {"host": own, **self._role_variables()}
         return run_playbook(
             Playbook(

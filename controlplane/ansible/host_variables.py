@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, replace
 from typing import Any
 
 from blueprint import records
 from blueprint.document import Blueprint
 from blueprint.document import Host as BlueprintHost
 from blueprint.mail_address import unicode_domain
-from controlplane.reconciler.ports import HostSecrets, MailServer, ObservedAddress, ObservedHost
+from controlplane.reconciler.ports import (
+    HostSecrets,
+    MailServer,
+    ObservedAddress,
+    ObservedHost,
+    SubmissionUser,
+)
 from sender.tokens import RETURN_PATH_FORM
+
+NO_MAILBOXES: dict[str, Any] = {"mailboxes": [], "aliases": [], "catch_alls": []}
+"""Of a host with Mailu, which has them by its API."""
 
 
 def host_variables(
     blueprint: Blueprint,
     observed: ObservedHost,
-    secrets: HostSecrets,
+    users: Collection[SubmissionUser],
     *,
     mailu: MailServer | None = None,
 ) -> dict[str, Any]:
     """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
 
+    It has what roles read and nothing else, since each difference configures the host again.
     `mailu` is None for a host without Mailu.
-    Addresses that do not exist yet are omitted, so that they do not block the others.
-    Raises ValueError when the host or its primary address is unknown, or when a name
-    has no certificate.
+    Addresses that do not exist yet are omitted, so that they do not block the others. Names are the
+    planned ones, for which there are certificates: an interrupted run leaves none in the state.
+    Raises ValueError when the host or its primary address is unknown.
     """
     planned = _planned(blueprint, observed)
-    existing = [address for address in observed.addresses if address.ip is not None]
+    names = {address.name: address.helo for address in planned.addresses}
+    existing = [
+        replace(address, helo=names.get(address.name, address.helo))
+        for address in observed.addresses
+        if address.ip is not None
+    ]
     primary = _primary(planned, existing, observed)
     bulk = {address.name for address in planned.addresses if address.sends_bulk}
-    inbound = _inbound(blueprint, planned)
+    inbound = _inbound(blueprint, planned) | ({} if mailu is None else NO_MAILBOXES)
     egress = [address for address in existing if address.name in bulk]
-    for name in {primary.helo, *(address.helo for address in egress)}:
-        _require_certificate(name, secrets)
     return {
-        "tenant": blueprint.tenant,
-        "name": observed.name,
-        "digest": blueprint.digest,
         "retired": planned.is_retired,
         "ram_mb": planned.ram_mb,
         "disk_gb": planned.disk_gb,
@@ -50,8 +60,7 @@ def host_variables(
         "primary": _address(primary),
         "addresses": [_address(address) for address in existing],
         "instances": [
-            _instance(address, secrets, inbound if address is primary else None)
-            for address in egress
+            _instance(address, users, inbound if address is primary else None) for address in egress
         ],
         "inbound": inbound,
     }
@@ -63,8 +72,8 @@ def secret_variables(secrets: HostSecrets) -> dict[str, Any]:
     return {
         **({} if server is None else {"secret_mailu": asdict(server)}),
         "secret_users": [
-            {"username": user.username, "password_hash": user.password_hash}
-            for user in secrets.users
+            {"username": username, "password_hash": password_hash}
+            for username, password_hash in secrets.password_hashes.items()
         ],
         "secret_certificates": _certificates(secrets.tls_certificates),
         "secret_public_certificates": _certificates(secrets.public_certificates),
@@ -92,11 +101,6 @@ def _primary(
         if address.name == planned.primary.name:
             return address
     raise ValueError(f"the primary address of {observed.name} is not assigned yet")
-
-
-def _require_certificate(helo: str, secrets: HostSecrets) -> None:
-    if helo not in secrets.tls_certificates:
-        raise ValueError(f"no submission certificate has been issued for {helo}")
 
 
 def _root_key(blueprint: Blueprint) -> str:
@@ -135,7 +139,9 @@ def _inbound(blueprint: Blueprint, planned: BlueprintHost) -> dict[str, Any]:
 
 
 def _instance(
-    address: ObservedAddress, secrets: HostSecrets, inbound: dict[str, Any] | None
+    address: ObservedAddress,
+    users: Collection[SubmissionUser],
+    inbound: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """One egress instance; `inbound` where port 25 of the same address is the inbound instance."""
     name = f"postfix-egress-{address.name}"
@@ -147,7 +153,7 @@ def _instance(
         "helo": address.helo,
         "users": [
             {"username": user.username, "senders": list(user.senders)}
-            for user in secrets.users
+            for user in users
             if user.address == address.name
         ],
         "local_domains": (

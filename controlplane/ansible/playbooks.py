@@ -1,4 +1,4 @@
-"""The digest of what configures every host: when it differs, hosts are configured again."""
+"""Digests of what the playbooks read: when one differs, hosts are configured again."""
 
 from __future__ import annotations
 
@@ -8,18 +8,29 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from controlplane.ansible import host_variables
-
 WITHOUT_EFFECT = {".md", ".pyc"}
 
 
 def digest_of(playbooks: Path, variables: Mapping[str, Any]) -> str:
-    """Return the digest of playbooks, of variables of their roles, and of how `host` is made."""
+    """Return the digest of playbooks and of variables of their roles."""
     digest = hashlib.sha256(json.dumps(variables, sort_keys=True).encode())
-    host = "host", Path(host_variables.__file__).read_bytes()
-    for name, content in (*_files(playbooks), host):
+    for name, content in _files(playbooks):
         digest.update(f"\n{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
+
+
+def digests_of(host: Mapping[str, Any], playbooks: str) -> tuple[str, str]:
+    """Return the digests of a host's variables and of what else configures it.
+
+    `playbooks` is the digest of playbooks and settings. What is installed of Mailu counts with it,
+    as it does not follow from the blueprint.
+    """
+    own = {name: value for name, value in host.items() if name != "mailu"}
+    return _hashed(own), _hashed([playbooks, host["mailu"]])
+
+
+def _hashed(content: object) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _files(directory: Path) -> Iterator[tuple[str, bytes]]:

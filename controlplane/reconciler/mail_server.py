@@ -41,6 +41,18 @@ def secrets_of(snapshot: Snapshot, host: Host) -> MailServerSecrets | None:
     )
 
 
+def keys_of_people(snapshot: Snapshot, host: Host) -> dict[str, str]:
+    """Return the public halves of the keys that a host's Mailu signs with, by domain."""
+    keys = snapshot.blueprint.keys
+    if keys is None or not _has_mailu(snapshot, host):
+        return {}
+    return {
+        domain.name: keys.people[domain.name].public_key
+        for domain in _domains(snapshot.blueprint, host)
+        if domain.name in keys.people
+    }
+
+
 def lack_of_images(snapshot: Snapshot, host: Host) -> Fault | None:
     """Return why a host cannot get Mailu yet."""
     lacking = ", ".join(sorted(ALL - snapshot.images.keys()))

@@ -185,11 +185,10 @@ class Servers(Protocol):
 
 @dataclass(frozen=True)
 class SubmissionUser:
-    """One credential for one (address, tenant); `password_hash` is SHA512-CRYPT."""
+    """Who may submit mail at an address; the password is in `HostSecrets`."""
 
     address: str
     username: str
-    password_hash: str = field(repr=False)
     senders: tuple[str, ...]
     """Return path domains the credential may use, e.g. `b.acme.example`."""
 
@@ -228,6 +227,8 @@ class HostSecrets:
     tls_certificates: Mapping[str, tuple[str, str]] = field(repr=False)
     """HELO name to (certificate chain PEM, private key PEM), issued by the control plane's CA."""
     users: tuple[SubmissionUser, ...]
+    password_hashes: Mapping[str, str] = field(repr=False)
+    """By user name: the hash (SHA512-CRYPT) of a password for submission."""
     public_certificates: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     """The same by a public authority, where there is one; shown at port 25 of the name."""
     mail_server: MailServerSecrets | None = field(default=None, repr=False)
@@ -236,9 +237,19 @@ class HostSecrets:
 class Configurator(Protocol):
     """Configures a host by its blueprint. All calls block; run them in a thread."""
 
-    @property
-    def digest(self) -> str:
-        """Digest of what configures every host: another one is a reason to run it again."""
+    def digests(
+        self,
+        blueprint: Blueprint,
+        host: ObservedHost,
+        users: Collection[SubmissionUser],
+        *,
+        mail_server: MailServer | None = None,
+    ) -> tuple[str, str]:
+        """Return the digests of what the playbooks read for a host, without secrets.
+
+        The first is of what follows from the blueprint, the second of playbooks, settings and
+        `mail_server`. Another one is a reason to run the playbooks again.
+        """
 
     def first_contact(
         self,

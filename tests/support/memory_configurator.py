@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from blueprint.document import Blueprint
 from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, UNREACHABLE
 from controlplane.ansible.host_variables import host_variables, secret_variables
-from controlplane.reconciler.ports import HostSecrets, MailServer, ObservedHost, Progress
+from controlplane.ansible.playbooks import digests_of
+from controlplane.reconciler.ports import (
+    HostSecrets,
+    MailServer,
+    ObservedHost,
+    Progress,
+    SubmissionUser,
+)
 from kit.faults import Fault
 from tests.support.points import Points
 
@@ -34,7 +42,8 @@ class MemoryConfigurator:
         """Host names in the order of `configure` calls that succeeded."""
         self.given: dict[str, list[dict[str, Any]]] = {}
         """By host: variables and secrets of the last of these calls."""
-        self.digest = "playbooks"
+        self.playbooks = "playbooks"
+        """Digest of playbooks and settings."""
         self._keys: dict[str, set[str]] = defaultdict(set)
         """Public and private keys that a server accepts, by its label."""
         self._applied: dict[str, str] = {}
@@ -54,6 +63,17 @@ class MemoryConfigurator:
     def remove_keys(self, host: ObservedHost) -> None:
         """Remove all accepted keys of a host."""
         self._keys.pop(host.server_name, None)
+
+    def digests(
+        self,
+        blueprint: Blueprint,
+        host: ObservedHost,
+        users: Collection[SubmissionUser],
+        *,
+        mail_server: MailServer | None = None,
+    ) -> tuple[str, str]:
+        """Return the digests as the real one does."""
+        return digests_of(host_variables(blueprint, host, users, mailu=mail_server), self.playbooks)
 
     def first_contact(
         self,
@@ -92,8 +112,7 @@ class MemoryConfigurator:
             raise HOST_KEY_CHANGED(where=f"host/{host.name}")
         if secrets.ssh_private_key not in self._keys[host.server_name]:
             raise SSH_REFUSED(reason="key", where=f"host/{host.name}")
-        variables = host_variables(blueprint, host, secrets, mailu=mail_server)
-        del variables["digest"]
+        variables = host_variables(blueprint, host, secrets.users, mailu=mail_server)
         given = [variables, secret_variables(secrets)]
         text = json.dumps(given, sort_keys=True)
         self.runs.append(host.name)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from blueprint.document import Host
 from controlplane.certificates.repository import IssuedCertificate, key_context
@@ -14,7 +14,12 @@ from controlplane.conditions.model import Verdict, ask_of, bad, ok, unknown
 from controlplane.faults import HOST_MAIL_STAYS
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler import purposes
-from controlplane.reconciler.mail_server import lack_of_images, mail_server_of, secrets_of
+from controlplane.reconciler.mail_server import (
+    keys_of_people,
+    lack_of_images,
+    mail_server_of,
+    secrets_of,
+)
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import (
     Configurator,
@@ -135,22 +140,23 @@ class Configuration(Phase[Digests]):
         return mail_server_of(snapshot, host, messages_a_day=self._messages_a_day)
 
     def _digest(self, snapshot: Snapshot, host: Host, observed_host: ObservedHost) -> str:
-        """Return the digest of a host's configuration, without opening a secret.
+        """Return the digest of what the playbooks read for a host, without opening a secret.
 
-        Its parts are the blueprint with what exists of it, how hosts are configured, with which
-        images, and the certificates.
+        Its parts are what follows from the blueprint, how hosts are configured, with which images,
+        and the certificates.
         """
-        server = self._mail_server(snapshot, host)
-        configuration = self._configurator.digest
-        if server is not None:
-            configuration = _hashed([configuration, asdict(server)])
+        own, configuration = self._configurator.digests(
+            snapshot.blueprint,
+            observed_host,
+            _users(snapshot, host),
+            mail_server=self._mail_server(snapshot, host),
+        )
         certificates = [
             snapshot.secrets.public(purposes.certificate(address.helo))["certificate"]
             for address in host.addresses
         ]
         certificates += [c.chain_pem for c in _public_certificates(snapshot, host).values()]
-        ips = [[address.name, address.ip] for address in observed_host.addresses]
-        content = [snapshot.blueprint.digest, observed_host.service_id, ips]
+        content = [own, observed_host.service_id, keys_of_people(snapshot, host)]
         return f"{_hashed(content)}.{configuration}.{_hashed(certificates)}"
 
     async def _first_contact(
@@ -195,7 +201,7 @@ def _verdict(digest: str | None, row: HostRow | None, lack: Fault | None) -> Ver
 
 def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
     store = snapshot.secrets
-    senders = tuple(domain.return_path for domain in snapshot.blueprint.domains)
+    users = _users(snapshot, host)
     return HostSecrets(
         ssh_private_key=store.open(purposes.SSH),
         tls_certificates={
@@ -205,22 +211,27 @@ def _secrets(snapshot: Snapshot, host: Host) -> HostSecrets:
             )
             for address in host.addresses
         },
-        users=tuple(
-            SubmissionUser(
-                address=address.name,
-                username=store.public(purposes.submission(address.name))["username"],
-                password_hash=store.open(purposes.submission_hash(address.name)),
-                senders=senders,
-            )
-            for address in host.addresses
-            if address.sends_bulk
-        ),
+        users=users,
+        password_hashes={
+            user.username: store.open(purposes.submission_hash(user.address)) for user in users
+        },
         public_certificates={
             name: (issued.chain_pem, store.vault.open(issued.sealed_key, context=context).decode())
             for name, issued in _public_certificates(snapshot, host).items()
             for context in (key_context(name),)
         },
         mail_server=secrets_of(snapshot, host),
+    )
+
+
+def _users(snapshot: Snapshot, host: Host) -> tuple[SubmissionUser, ...]:
+    """Return who may submit mail at the addresses of a host."""
+    senders = tuple(domain.return_path for domain in snapshot.blueprint.domains)
+    return tuple(
+        SubmissionUser(address.name, secret.public["username"], senders)
+        for address in host.addresses
+        if address.sends_bulk
+        and (secret := snapshot.secrets.find(purposes.submission(address.name))) is not None
     )
 
 

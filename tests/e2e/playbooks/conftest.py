@@ -260,11 +260,13 @@ def contacted(lab: RunningLab, customer: Customer, server: Server) -> MailHost:
                 SubmissionUser(
                     address=name,
                     username=credential.username,
-                    password_hash=credential.password_hash,
                     senders=("b.play.example",),
                 )
                 for name, credential in credentials.items()
             ),
+            password_hashes={
+                credential.username: credential.password_hash for credential in credentials.values()
+            },
         ),
         credentials=credentials,
         ca=ca.certificate,

@@ -142,7 +142,7 @@ class DockerHost:
         return str(self.host.observed.primary_ip)
 
     def configure(self, **overrides: Any) -> int:
-        host = host_variables(self.host.blueprint, self.host.observed, self.host.secrets)
+        host = host_variables(self.host.blueprint, self.host.observed, self.host.secrets.users)
         configurator = self.host.configurator(
             f"deb [trusted=yes] {self.host.lab.packages} ./\n{OTHER_VERSIONS}",
             host={**host, "docker": True},

@@ -97,7 +97,7 @@ class TestConfiguring:
     def test_run_shows_no_secret_in_any_line_or_event(self, mail_host, runs) -> None:
         text = "\n".join([*mail_host.lines, *runs.events])
         hidden = [c.password for c in mail_host.credentials.values()]
-        hidden += [user.password_hash for user in mail_host.secrets.users]
+        hidden += mail_host.secrets.password_hashes.values()
         hidden += ["PRIVATE KEY"]
 
         assert "Write submission users and keys" in text

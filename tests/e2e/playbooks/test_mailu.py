@@ -104,7 +104,7 @@ class MailuHost:
         variables = host_variables(
             self.host.blueprint,
             self.host.observed,
-            self.host.secrets,
+            self.host.secrets.users,
             mailu=server or self.server,
         )
         inbound = variables["inbound"]

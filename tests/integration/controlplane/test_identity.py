@@ -96,7 +96,7 @@ async def test_a_host_gets_the_mailboxes_of_the_document(
     assert await stepped.condition("IdentityReady", DOMAIN) == ("False", reason)
     assert await stepped.condition("IdentityReady", HOST) == ("True", "Reconciled")
     await lay_key(stepped, admin)
-    stepped.configurator.digest = "other playbooks"
+    stepped.configurator.playbooks = "other playbooks"
     await look(stepped)
     assert await stepped.condition("IdentityReady", DOMAIN) == ("True", "Reconciled")
     assert ("identify", "succeeded", None) in await stepped.operations()

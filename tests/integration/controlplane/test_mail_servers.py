@@ -98,7 +98,7 @@ async def test_secrets_of_a_host_are_made_once(
     await stepped.apply(hosts=[host()])
     await stepped.step()
     before = stepped.configurator.given["mx1"][1]["secret_mailu"]
-    stepped.configurator.digest = "other playbooks"
+    stepped.configurator.playbooks = "other playbooks"
     stepped.clock.advance(minutes=11)
     await stepped.step()
     assert stepped.configurator.runs == ["mx1", "mx1"]
@@ -118,6 +118,22 @@ async def test_other_images_configure_hosts_with_mailu_once_more(
     assert sorted(stepped.configurator.runs) == ["mx1", "mx1", "mx2"]
     assert stepped.configurator.given["mx1"][0]["mailu"]["images"] == newer
     assert newer != pinned
+
+
+async def test_mailbox_of_mailu_runs_no_playbook(
+    stepped: SteppedReconciler, pinned: dict[str, str]
+) -> None:
+    await stepped.apply(hosts=[host()])
+    await stepped.until_quiet()
+    assert stepped.configurator.given["mx1"][0]["inbound"]["mailboxes"] == []
+    people = [
+        {"address": f"sales@{ZONE}"},
+        {"address": f"info@{ZONE}", "aliases": [f"help@{ZONE}"]},
+    ]
+    await stepped.apply(hosts=[host()], mailboxes=people)
+    await stepped.until_quiet()
+    assert stepped.configurator.runs == ["mx1"]
+    assert await stepped.condition("Ready") == ("True", "Ready")
 
 
 async def test_images_that_a_host_has_refused_are_not_tried_again_and_others_are(

@@ -139,7 +139,7 @@ async def test_a_stop_waits_for_no_playbook_and_for_no_document(
 ) -> None:
     await running(stepped, admin)
     stepped.configurator.dead.add("mx1")
-    stepped.configurator.digest = "other playbooks"
+    stepped.configurator.playbooks = "other playbooks"
     await look(stepped)
     assert (await stepped.condition("HostsConfigured", HOST))[0] == "False"
     await change(stepped, "stop", "tenant", "acme")

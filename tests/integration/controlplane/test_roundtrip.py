@@ -108,7 +108,7 @@ async def test_mail_is_tried_daily_and_after_each_change_of_the_host(
     assert tried(mail) == []
     await look(stepped, hours=1)
     assert tried(mail) == [ACME]
-    stepped.configurator.digest = "other playbooks"
+    stepped.configurator.playbooks = "other playbooks"
     await look(stepped, minutes=11)
     assert tried(mail) == [ACME]
     await look(stepped, minutes=11)

@@ -55,10 +55,13 @@ def secrets_of(blueprint: Blueprint, private_key: str) -> HostSecrets:
         ssh_private_key=private_key,
         tls_certificates={address.helo: ("CERTIFICATE", "KEY") for address in addresses},
         users=tuple(
-            SubmissionUser(address.name, f"{address.name}.acme", "$6$salt$x", ("b.acme.example",))
+            SubmissionUser(address.name, f"{address.name}.acme", ("b.acme.example",))
             for address in addresses
             if address.sends_bulk
         ),
+        password_hashes={
+            f"{address.name}.acme": "$6$salt$x" for address in addresses if address.sends_bulk
+        },
     )
 
 

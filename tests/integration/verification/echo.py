@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -82,9 +82,8 @@ class LocalShell:
         self.commands: list[str] = []
         self.seen: list[tuple[str, str]] = []
         """Host and address of each tunnel."""
-        self.configs = {
+        self.configs: dict[str, dict[str, Any]] = {
             host.name: {
-                "digest": state.digest,
                 "mx": echo.mx,
                 "port": echo.port,
                 "addresses": [

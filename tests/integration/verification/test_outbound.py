@@ -292,13 +292,13 @@ async def test_echo_mx_that_stopped_to_report_is_not_taken_for_a_proxy(two: Two)
     assert await two.outbound() == {ONE: UNREPORTED, TWO: UNREPORTED}
 
 
-@pytest.mark.parametrize("change", ["digest", "age", "future", "garbage", "results"])
+@pytest.mark.parametrize("change", ["configuration", "age", "future", "garbage", "results"])
 async def test_kept_report_does_not_outlive_a_change_or_its_time(two: Two, change: str) -> None:
     await two.outbound()
     kept = two.shell.directory / "mx1.kept"
     report = json.loads(kept.read_text())
-    if change == "digest":
-        two.shell.configs["mx1"]["digest"] = "sha256:of another firewall profile"
+    if change == "configuration":
+        two.shell.configs["mx1"]["more"] = "of a later version"
     elif change == "garbage":
         kept.write_text("[")
     elif change == "results":

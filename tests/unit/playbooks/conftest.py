@@ -142,22 +142,16 @@ def observe() -> Callable[..., ObservedHost]:
 def make_secrets() -> Callable[[Blueprint], HostSecrets]:
     def make(blueprint: Blueprint) -> HostSecrets:
         addresses = blueprint.hosts[0].addresses
+        bulk = [address.name for address in addresses if address.sends_bulk]
+        senders = ("b.acme.example", "b.other.example")
         return HostSecrets(
             ssh_private_key="PRIVATE-SSH",
             tls_certificates={
                 address.helo: (f"CERTIFICATE-{address.name}", f"PRIVATE-{address.name}")
                 for address in addresses
             },
-            users=tuple(
-                SubmissionUser(
-                    address=address.name,
-                    username=f"{address.name}.acme",
-                    password_hash=f"$6$salt${address.name}",
-                    senders=("b.acme.example", "b.other.example"),
-                )
-                for address in addresses
-                if address.sends_bulk
-            ),
+            users=tuple(SubmissionUser(name, f"{name}.acme", senders) for name in bulk),
+            password_hashes={f"{name}.acme": f"$6$salt${name}" for name in bulk},
         )
 
     return make
@@ -180,7 +174,7 @@ def render(
         **extra: Any,
     ) -> str:
         secrets = make_secrets(blueprint)
-        host = host_variables(blueprint, observe(blueprint), secrets, mailu=mailu)
+        host = host_variables(blueprint, observe(blueprint), secrets.users, mailu=mailu)
         environment = jinja2.Environment(  # noqa: S701 - configuration files, not HTML
             loader=jinja2.FileSystemLoader(
                 [playbooks / "roles" / role / "templates", playbooks / "templates"]

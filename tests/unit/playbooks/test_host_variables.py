@@ -26,7 +26,7 @@ Secrets = Callable[[Blueprint], HostSecrets]
 def test_address_that_sends_bulk_has_an_instance_with_its_logins(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
-    host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))
+    host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint).users)
 
     assert [(i["address"], i["ip"], i["helo"]) for i in host["instances"]] == [
         ("mx1-2", "198.18.1.11", "out2.mx1.acme.example"),
@@ -46,11 +46,22 @@ def test_pending_address_is_left_out_and_nothing_else(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
     host = host_variables(
-        blueprint, observe(blueprint, waiting=("mx1-3",)), make_secrets(blueprint)
+        blueprint, observe(blueprint, waiting=("mx1-3",)), make_secrets(blueprint).users
     )
 
     assert [instance["address"] for instance in host["instances"]] == ["mx1-2"]
     assert [address["name"] for address in host["addresses"]] == ["mx1-1", "mx1-2"]
+
+
+def test_host_has_its_planned_names_before_its_reverse_names_are_set(
+    blueprint: Blueprint, observe: Observe, make_secrets: Secrets
+) -> None:
+    observed, users = observe(blueprint), make_secrets(blueprint).users
+    unnamed = tuple(replace(address, helo="") for address in observed.addresses)
+
+    assert host_variables(blueprint, replace(observed, addresses=unnamed), users) == host_variables(
+        blueprint, observed, users
+    )
 
 
 def test_lone_address_sends_and_passes_its_domains_to_the_inbound_instance(
@@ -58,7 +69,7 @@ def test_lone_address_sends_and_passes_its_domains_to_the_inbound_instance(
 ) -> None:
     blueprint = make_blueprint(1)
 
-    (instance,) = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))[
+    (instance,) = host_variables(blueprint, observe(blueprint), make_secrets(blueprint).users)[
         "instances"
     ]
 
@@ -69,7 +80,9 @@ def test_lone_address_sends_and_passes_its_domains_to_the_inbound_instance(
 def test_mail_is_accepted_only_for_domains_of_this_host(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
-    inbound = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))["inbound"]
+    inbound = host_variables(blueprint, observe(blueprint), make_secrets(blueprint).users)[
+        "inbound"
+    ]
 
     assert inbound["domains"] == ["acme.example"]
     assert inbound["return_paths"] == ["b.acme.example"]
@@ -81,7 +94,7 @@ def test_returned_mail_is_accepted_at_the_target_of_an_alias_too(
 ) -> None:
     domains = "{name: acme.example, dns: manual}, {name: other.example}"
     aliased = rendered(TEXT % ("{name: mx1}", domains))
-    inbound = host_variables(aliased, observe(aliased), make_secrets(aliased))["inbound"]
+    inbound = host_variables(aliased, observe(aliased), make_secrets(aliased).users)["inbound"]
 
     assert inbound["domains"] == ["other.example"], "mail of the other goes to its owner's MX"
     assert inbound["return_paths"] == [
@@ -98,7 +111,9 @@ def test_bounces_to_a_domain_that_drains_come_in_and_nothing_else(
     old = DomainSpec(name="old.example", dns=dns, catch_all="sales@old.example")
     text = TEXT % ("{name: mx1}", "{name: acme.example}")
     blueprint = rendered(text, draining_domains=[old])
-    inbound = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))["inbound"]
+    inbound = host_variables(blueprint, observe(blueprint), make_secrets(blueprint).users)[
+        "inbound"
+    ]
 
     target = "b.old.example.customers.penguinmails.example"
     assert inbound["domains"] == ["acme.example"]
@@ -111,7 +126,7 @@ def test_bounces_to_a_domain_that_drains_come_in_and_nothing_else(
 def test_size_is_the_one_that_was_ordered(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
-    host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint))
+    host = host_variables(blueprint, observe(blueprint), make_secrets(blueprint).users)
     assert (host["ram_mb"], host["disk_gb"]) == (4096, 50)
 
 
@@ -119,7 +134,7 @@ def test_host_variables_have_no_secret(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
     secrets = make_secrets(blueprint)
-    shown = json.dumps(host_variables(blueprint, observe(blueprint), secrets))
+    shown = json.dumps(host_variables(blueprint, observe(blueprint), secrets.users))
     hidden = json.dumps(secret_variables(secrets))
 
     assert "$6$" not in shown
@@ -131,13 +146,12 @@ def test_host_variables_have_no_secret(
 def test_missing_value_is_named(
     blueprint: Blueprint, observe: Observe, make_secrets: Secrets
 ) -> None:
-    secrets = make_secrets(blueprint)
+    users = make_secrets(blueprint).users
     observed = observe(blueprint)
     cases = {
-        "has no host mx9": (blueprint, replace(observed, name="mx9"), secrets),
-        "primary address of mx1": (blueprint, observe(blueprint, waiting=("mx1-1",)), secrets),
-        "no submission certificate": (blueprint, observed, replace(secrets, tls_certificates={})),
-        "without keys": (blueprint.model_copy(update={"keys": None}), observed, secrets),
+        "has no host mx9": (blueprint, replace(observed, name="mx9"), users),
+        "primary address of mx1": (blueprint, observe(blueprint, waiting=("mx1-1",)), users),
+        "without keys": (blueprint.model_copy(update={"keys": None}), observed, users),
     }
     for message, arguments in cases.items():
         with pytest.raises(ValueError, match=message):
@@ -157,7 +171,7 @@ def test_host_with_mailu_has_docker_and_its_secrets_in_the_other_file(
     own = MailServerSecrets("API-TOKEN", "SECRET-KEY", {"acme.example": "PRIVATE-DKIM"})
     secrets = replace(make_secrets(blueprint), mail_server=own)
     server = MailServer("acme.example", {"front": "ghcr.io/mailu/nginx@sha256:5f"})
-    host = host_variables(blueprint, observe(blueprint), secrets, mailu=server)
+    host = host_variables(blueprint, observe(blueprint), secrets.users, mailu=server)
 
     assert host["docker"]
     assert host["mailu"] == {

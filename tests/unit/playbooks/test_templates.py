@@ -305,7 +305,7 @@ def test_host_tries_every_address_by_the_echo_mx(render: Render, blueprint: Blue
     echo = "echo.penguin.example"
     tried = json.loads(render(blueprint, "outbound", "outbound.json.j2", outbound_echo_mx=echo))
 
-    assert (tried["mx"], tried["port"], tried["digest"]) == (echo, 25, blueprint.digest)
+    assert (tried["mx"], tried["port"]) == (echo, 25)
     assert tried["account"] == "postfix"  # no other may open connections to port 25
     assert [(address["ip"], address["helo"]) for address in tried["addresses"]] == [
         ("198.18.1.10", "mx1.acme.example"),
