@@ -37,6 +37,7 @@ from controlplane.tenants.endpoints import router as tenants
 from controlplane.tenants.forgetting import router as forgetting
 from controlplane.tenants.looking import router as looking
 from controlplane.tenants.pause import router as pause
+from controlplane.tenants.refreshing import router as refreshing
 from controlplane.tenants.releasing import router as releasing
 from controlplane.todo.endpoints import router as todo
 from controlplane.warmup.endpoints import router as warmup
@@ -84,6 +85,7 @@ def create_app(
         pause,
         forgetting,
         releasing,
+        refreshing,
         looking,
         stops,
         warmup,

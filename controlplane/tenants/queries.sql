@@ -1,6 +1,7 @@
 -- part: tenants
 select id, name, generation, observed_generation, document, applied_document, deleting,
-    paused_at, paused_by, pause_reason, forgotten_zones, public_keys, sending_since, created_at, updated_at
+    paused_at, paused_by, pause_reason, forgotten_zones, public_keys, sending_since, refresh_asked_at,
+    created_at, updated_at
 from oltp.tenants
 
 -- name: find
@@ -77,6 +78,13 @@ select paused_at is not null from oltp.tenants where id = :id
 -- name: set_pause
 update oltp.tenants set paused_at = :since, paused_by = :actor, pause_reason = :reason
 where id = :id
+
+-- name: ask_refresh
+update oltp.tenants set refresh_asked_at = :now where id = :id
+
+-- name: end_refresh
+-- Another one may have been asked for meanwhile.
+update oltp.tenants set refresh_asked_at = null where id = :id and refresh_asked_at = :asked_at
 
 -- name: set_forgotten_zones
 update oltp.tenants set forgotten_zones = :zones where id = :id

@@ -55,6 +55,8 @@ class TenantRow:
     public_keys: PublicKeys | None
     sending_since: date | None
     """First UTC day of the warm-up."""
+    refresh_asked_at: datetime | None
+    """When a comparison with the providers was asked for that has not succeeded yet."""
     created_at: datetime
     updated_at: datetime
 
@@ -158,6 +160,7 @@ async def insert(
         forgotten_zones=(),
         public_keys=None,
         sending_since=None,
+        refresh_asked_at=None,
         created_at=now,
         updated_at=now,
     )
@@ -190,6 +193,17 @@ async def set_pause(connection: AsyncConnection, row: TenantRow, pause: Pause | 
     """Pause a tenant, or with None resume it; the generation stays."""
     columns = dict.fromkeys(("since", "actor", "reason")) if pause is None else vars(pause)
     await connection.execute(SQL.set_pause, {"id": row.id, **columns})
+
+
+async def ask_refresh(connection: AsyncConnection, row: TenantRow, now: datetime) -> None:
+    """Ask for a comparison of the state with the providers; the generation stays."""
+    await connection.execute(SQL.ask_refresh, {"id": row.id, "now": now})
+
+
+async def end_refresh(connection: AsyncConnection, row: TenantRow) -> None:
+    """Record that the comparison that `row` asks for has succeeded."""
+    values = {"id": row.id, "asked_at": row.refresh_asked_at}
+    await connection.execute(SQL.end_refresh, values)
 
 
 async def set_forgotten_zones(

@@ -53,8 +53,9 @@ from kit.faults import Actor, Fault
 from sender.directory import hold_back
 
 log = structlog.get_logger()
-REFRESH = "refresh"
-"""The operation that compares the state with the providers before it updates."""
+CREATE, REFRESH = "create", "refresh"
+"""The operations of a tenant that has nothing yet, and of one whose state is compared with the
+providers before it is updated."""
 REWRITE_INTERVAL = timedelta(minutes=30)
 """Least time between an operation and one that only writes records again."""
 LOST = (MAIN_ADDRESS_MOVED.reason, SERVER_GONE.reason)
@@ -230,11 +231,12 @@ class Cloud(Phase[Observed]):
         """Return one operation for all; if all is settled, only a step that stores new hosts."""
         retired = {host.name for host in snapshot.blueprint.hosts if host.is_retired}
         again = any(one.is_forgotten for name, one in observed.gone.items() if name not in retired)
-        if observed.moved or observed.closed or observed.rewrite or again:
+        asked = snapshot.tenant.refresh_asked_at is not None and snapshot.cloud.digest is not None
+        if observed.moved or observed.closed or observed.rewrite or again or asked:
             return [Step(operation=REFRESH)]
         if observed.settled:
             return [Step()] if _new_hosts(snapshot) else []
-        return [Step(operation="update" if snapshot.cloud.digest else "create")]
+        return [Step(operation="update" if snapshot.cloud.digest else CREATE)]
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
@@ -260,6 +262,9 @@ class Cloud(Phase[Observed]):
                 replaced=_replaced(snapshot),
             )
             await forget_ended(ended, snapshot, session)
+            if step.operation in (CREATE, REFRESH):  # what was created now is as recorded
+                async with session.begin() as connection:
+                    await repository.end_refresh(connection, snapshot.tenant)
             for zone in snapshot.cloud.held:
                 log.warning(
                     "zone held", tenant=snapshot.tenant.name, zone=zone.zone, code=zone.code

@@ -56,6 +56,7 @@ def test_description_lists_every_endpoint(app: FastAPI) -> None:
         "get /api/v1/holds",
         "post /api/v1/holds",
         "post /api/v1/holds/end",
+        "post /api/v1/tenants/{name}/refresh",
         "post /api/v1/tenants/{name}/release",
         "post /api/v1/tenants/{name}/forget-zones",
         "get /api/v1/keys",

@@ -163,6 +163,7 @@ async def test_large_body_is_refused_with_and_without_its_length(operator) -> No
         ("GET", "/tenants?cursor=%00"),
         ("GET", "/tenants?reason=%00"),
         ("POST", "/tenants/%00/retry"),
+        ("POST", "/tenants/%00/refresh"),
         ("GET", "/events?tenant=%00"),
         ("DELETE", "/tenants/%00"),
         ("GET", "/tenants/%00/operations"),
