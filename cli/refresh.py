@@ -15,7 +15,7 @@ app = typer.Typer()
 
 @app.command()
 def refresh(tenant: TenantArgument, output: OutputOption = Format.TABLE) -> None:
-    """Let the next operation read servers, addresses and records anew, and repair what differs.
+    """Let the next operation read servers, addresses and records again, and repair what differs.
 
     The account is listed once a minute for all tenants, and records are looked up all the time:
     this is for what neither shows.

@@ -19,7 +19,7 @@ router = APIRouter(tags=["tenants"], route_class=GuardedRoute)
 
 @router.post("/tenants/{name}/refresh", responses=responses(NOT_FOUND, TENANT_DELETING))
 async def refresh_tenant(name: Name, request: Request, access: OperatorWriter) -> TenantView:
-    """Let the next operation read servers, addresses and records anew, and repair what differs.
+    """Let the next operation read servers, addresses and records again, and repair what differs.
 
     It is repeated until it has succeeded. That of a paused tenant begins when it is resumed, and of
     a stalled one at the latest when it is retried. What has ended is not bought again by it.
