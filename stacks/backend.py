@@ -89,6 +89,16 @@ class Engine:
     """Token of the lease, 0 without one."""
 
 
+@dataclass(frozen=True)
+class Checkpoint:
+    """The state of a stack as an engine has written it."""
+
+    resources: list[dict[str, Any]]
+    """In their order, without those that are being deleted."""
+    written: str | None
+    """When that was, by the clock of its machine; None where there is no state."""
+
+
 class Stacks:
     """The stacks of a backend. Every method may raise STATE_UNREACHABLE or STATE_POOLED."""
 
@@ -103,11 +113,16 @@ class Stacks:
         """Return whether the stack exists."""
         return self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") is not None
 
-    def resources(self, stack: str) -> list[dict[str, Any]]:
-        """Return the resources of the last checkpoint in order, without those being deleted."""
+    def checkpoint(self, stack: str) -> Checkpoint:
+        """Return the last checkpoint."""
         content = self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") or {}
         latest = (content.get("checkpoint") or {}).get("latest") or {}
-        return [row for row in latest.get("resources") or [] if not row.get("delete")]
+        rows = [row for row in latest.get("resources") or [] if not row.get("delete")]
+        return Checkpoint(rows, (latest.get("manifest") or {}).get("time"))
+
+    def resources(self, stack: str) -> list[dict[str, Any]]:
+        """Return the resources of the last checkpoint."""
+        return self.checkpoint(stack).resources
 
     def locks(self, stack: str) -> list[Lock]:
         """Return the locks on a stack."""

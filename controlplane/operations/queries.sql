@@ -18,6 +18,10 @@ set finished_at = :now, heartbeat_at = :now, outcome = :outcome, error_code = :c
     error_message = :message, remedy = :remedy
 where id = :id and finished_at is null
 
+-- name: record_state
+update oltp.operations set state = :state
+where tenant_id = :tenant_id and phase = :phase and finished_at is null
+
 -- name: abort_unfinished
 update oltp.operations
 set finished_at = :now, outcome = 'aborted', error_code = :code, error_message = :message,
@@ -43,7 +47,7 @@ order by id desc
 limit :limit
 
 -- name: find_last
-select outcome, digest from oltp.operations
+select outcome, digest, state from oltp.operations
 where tenant_id = :tenant_id and phase = :phase
 order by id desc
 limit 1

@@ -143,13 +143,24 @@ async def page(
     )
 
 
-async def last_applied_digest(
+async def record_state(
+    connection: AsyncConnection, tenant_id: UUID, phase: str, state: str | None
+) -> None:
+    """Record for the open operation of a phase when the engine wrote the state that it left."""
+    values = {"tenant_id": tenant_id, "phase": phase, "state": state}
+    await connection.execute(SQL.record_state, values)
+
+
+async def last_applied(
     connection: AsyncConnection, tenant_id: UUID, phase: str
-) -> str | None:
-    """Return the digest of a phase's newest operation; None if it did not succeed."""
+) -> tuple[str, str | None] | None:
+    """Return the digest of a phase's newest operation and when the state was written that it left;
+    None if it did not succeed."""
     newest = await connection.execute(SQL.find_last, {"tenant_id": tenant_id, "phase": phase})
     last = newest.one_or_none()
-    return str(last.digest) if last is not None and last.outcome == "succeeded" else None
+    if last is None or last.outcome != "succeeded":
+        return None
+    return str(last.digest), last.state
 
 
 async def last_end(connection: AsyncConnection, tenant_id: UUID, phase: str) -> datetime | None:

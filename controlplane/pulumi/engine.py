@@ -66,7 +66,7 @@ class PulumiEngine:
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint without starting the engine, in a few milliseconds."""
         with self._located(tenant):
-            return cloud_state(self._stacks().resources(tenant))
+            return cloud_state(self._stacks().checkpoint(tenant))
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Return what `up` would do."""
@@ -113,7 +113,7 @@ class PulumiEngine:
             stacks.prune(tenant, keep=HISTORY)
             if unended:
                 raise unended[0]
-            return cloud_state(stacks.resources(tenant))
+            return cloud_state(stacks.checkpoint(tenant))
 
     def destroy(
         self,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from controlplane.pulumi.errors import code_of
 from controlplane.reconciler.ports import CloudState, Held, ObservedAddress, ObservedHost
-from stacks.backend import INSTANCE, RECORD, STACK, name_of
+from stacks.backend import INSTANCE, RECORD, STACK, Checkpoint, name_of
 
 ADDRESS = "hostwinds:index:SecondaryAddress"
 POINTER = "hostwinds:index:ReverseDns"
@@ -15,14 +15,15 @@ POINTER = "hostwinds:index:ReverseDns"
 Resource = Mapping[str, Any]
 
 
-def cloud_state(resources: Sequence[Resource]) -> CloudState:
-    """Return the state by resources, which are right even after a crash or a partial failure.
+def cloud_state(checkpoint: Checkpoint) -> CloudState:
+    """Return the state by its resources, which are right even after a crash or a partial failure.
 
     Only the digest, the held zones, and the names of pending addresses come from the program's
     outputs.
     """
     named = {
-        (str(resource["type"]), name_of(str(resource["urn"]))): resource for resource in resources
+        (str(resource["type"]), name_of(str(resource["urn"]))): resource
+        for resource in checkpoint.resources
     }
     outputs = next((_outputs(stack) for _, stack in _of_type(named, STACK)), {})
     helos = {
@@ -46,6 +47,7 @@ def cloud_state(resources: Sequence[Resource]) -> CloudState:
             address.name for host in hosts for address in host.addresses if address.ip is None
         ),
         held=held_zones(outputs),
+        written=checkpoint.written,
     )
 
 

@@ -89,6 +89,8 @@ class CloudState:
     """Zones that were not changed; while there is one, the stack is not settled."""
     generation: int | None = None
     """That of the blueprint that was applied last; None where it is not known."""
+    written: str | None = field(default=None, compare=False)
+    """When an engine wrote it last; another time than after our operation is of a run by hand."""
 
 
 @dataclass(frozen=True)

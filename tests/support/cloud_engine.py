@@ -138,12 +138,25 @@ class InMemoryEngine:
         """Progress lines that the next run reports last."""
         self._at = points or Points()
         self._fences: dict[str, int] = {}
+        self._times = itertools.count(1)
         self._journal: dict[str, str] = {}
         """Tenants by the label of an ordered server."""
 
     def state(self, tenant: str) -> CloudState:
         """Return the last checkpoint."""
         return self.stacks.get(tenant, CloudState(digest=None))
+
+    def refresh_by_hand(self, tenant: str, *, gone: Collection[str] = ()) -> None:
+        """Bring the state to what exists, as `pulumi refresh` does; `gone` are records that other
+        people have deleted."""
+        state = self.state(tenant)
+        hosts = [self._refreshed(host) for host in state.hosts]
+        self.stacks[tenant] = replace(
+            state,
+            hosts=tuple(filter(None, hosts)),
+            records={key: id_ for key, id_ in state.records.items() if key not in gone},
+            written=str(next(self._times)),
+        )
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Compare the desired resources of a tenant with its state."""
@@ -223,6 +236,7 @@ class InMemoryEngine:
             records=records,
             pending=tuple(name for name, ip in ips.items() if ip is None),
             held=tuple(held.values()),
+            written=str(next(self._times)),
         )
         while self.lines:
             progress(self.lines.pop(0))

@@ -150,17 +150,17 @@ class Cloud(Phase[Observed]):
         return ended is None or session.clock() - ended >= REWRITE_INTERVAL
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
-        """Return whether our last operation applied this blueprint.
+        """Return whether our last operation applied this blueprint, and none wrote the state since.
 
-        The state's digest alone does not prove that: it is written even if a resource failed, and
-        the outcome of a manual run is not reported.
+        The state's digest alone does not prove that: it is written even if a resource failed, the
+        outcome of a run by hand is not reported, and a refresh by hand takes out what has gone.
         """
         state, digest = snapshot.cloud, snapshot.blueprint.digest
         async with session.read() as connection:
-            last = await operation_rows.last_applied_digest(
-                connection, snapshot.tenant.id, self.row.name
-            )
-        return state.digest == digest == last
+            last = await operation_rows.last_applied(connection, snapshot.tenant.id, self.row.name)
+        if last is None or not state.digest == digest == last[0]:
+            return False
+        return last[1] in (None, state.written)  # None: of a version that did not record it
 
     async def _look(self, snapshot: Snapshot) -> Mapping[str, Server]:
         """Return the servers of hosts that the provider shows, by host."""
@@ -261,6 +261,10 @@ class Cloud(Phase[Observed]):
                 forgotten=snapshot.tenant.forgotten_zones,
                 replaced=_replaced(snapshot),
             )
+            async with session.begin() as connection:
+                await operation_rows.record_state(
+                    connection, tenant_id, self.row.name, snapshot.cloud.written
+                )
             await forget_ended(ended, snapshot, session)
             if step.operation in (CREATE, REFRESH):  # what was created now is as recorded
                 async with session.begin() as connection:

@@ -276,3 +276,24 @@ def test_journal_and_control_plane_share_the_table_of_freezes_whoever_made_it(
         admin.execute(f"set role {login(Role.OPERATOR)}")
         admin.execute("delete from purchase.freezes")
     assert PostgresJournal(database).frozen(Frozen.PURCHASES) is None
+
+
+def test_operations_of_before_have_no_time_of_their_state(
+    shared_database: str, database: str
+) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0017")
+    with psycopg.connect(database) as admin:
+        admin.execute(
+            "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, digest, "
+            "process, host, started_at, heartbeat_at, finished_at, outcome) values "
+            "(%s, %s, 'acme', 'update', 'cloud', 1, 'x', 7, 'here', now(), now(), now(), "
+            "'succeeded')",
+            [TENANT, TENANT],
+        )
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        admin.execute(f"set role {login(Role.CONTROLLER)}")
+        rows = admin.execute("select digest, state from oltp.operations").fetchall()
+    assert rows == [("x", None)]

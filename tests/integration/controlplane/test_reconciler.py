@@ -16,6 +16,7 @@ from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.ports import CloudState
 from controlplane.verification.faults import TLS_FAILED
 from controlplane.verification.outbound.faults import OUTBOUND_UNREAD
+from hostwinds.faults import VANISHED
 from stacks.faults import CLOUDFLARE_UNAUTHORIZED
 from tests.integration.controlplane.conftest import document
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
@@ -241,6 +242,39 @@ async def test_run_by_hand_of_our_blueprint_is_no_drift_and_is_repeated(
     stepped.clock.advance(minutes=11)
     await stepped.step()
     assert stepped.cloud.ups == 2
+
+
+async def test_state_that_a_refresh_by_hand_has_changed_is_completed(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    before = stepped.cloud.state("acme")
+    stepped.cloud.refresh_by_hand("acme", gone={"acme.example/MX"})
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert stepped.cloud.state("acme") == before
+    assert await stepped.condition("Ready") == ("True", "Ready")
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert stepped.cloud.ups == 2
+
+
+async def test_server_that_a_refresh_by_hand_has_taken_out_is_not_bought_again(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    [label] = stepped.cloud.account.bought
+    stepped.cloud.account.end(label)
+    stepped.cloud.refresh_by_hand("acme")
+    stepped.clock.advance(minutes=11)
+    await stepped.step()
+    assert await stepped.condition("InfrastructureReady") == ("False", VANISHED.reason)
+    stepped.cloud.account.forgotten.add(label)
+    await stepped.until_quiet()
+    assert stepped.cloud.account.bought == [label, label]
+    assert await stepped.condition("Ready") == ("True", "Ready")
 
 
 class TestDelete:

@@ -13,7 +13,10 @@ from lab.hostwinds.server import Server
 from tests.support.faults import fault_shown
 from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
 from tests.support.pulumi_engine import pulumi_engine
+from tests.support.tenants import rendered, tenant
+from tools.pulumi.engine import Engine
 
+from .by_hand import ByHand
 from .conftest import Cloud
 from .control_plane import FILE, CommandLine, ControlPlane
 
@@ -79,6 +82,35 @@ def test_address_of_the_pool_gets_names_profile_and_configuration(
     control_plane.reconcile()
     assert penguin.last_operation()["id"] == before
     assert_ready(penguin)
+
+
+def test_tenant_continues_after_a_refresh_by_hand(
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    server: Server,
+    engine: Engine,
+    tmp_path: Path,
+) -> None:
+    """The state has the new address by then, and not the record that somebody has deleted."""
+    [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
+    before = {record["comment"] for record in cloud.cloudflare.records(zone["id"])}
+    [mx] = [r for r in cloud.cloudflare.records(zone["id"]) if r["comment"].endswith("e/MX")]
+    cloud.cloudflare.delete(zone["id"], mx["id"])
+    cloud.hostwinds.move(server.serviceid)
+    by_hand = ByHand(engine, control_plane.environment, tmp_path)
+    by_hand.configure(rendered(tenant("mx1@acme.example", domains="acme.example")))
+    by_hand.run_checked("refresh", "--yes", "--skip-preview")
+
+    control_plane.reconcile()
+
+    assert_ready(penguin)
+    assert {record["comment"] for record in cloud.cloudflare.records(zone["id"])} == before
+    assert set.union(*addresses(cloud).values()) == {server.main_ip}
+    assert cloud.nameserver.pointers[server.main_ip] == "mx1.acme.example"
+    last = penguin.last_operation()["id"]
+    control_plane.reconcile()
+    assert (penguin.last_operation()["id"], cloud.bought()) == (last, ["server"])
 
 
 def test_address_that_moved_while_its_zone_was_held_is_adopted_afterwards(
