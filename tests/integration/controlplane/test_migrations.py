@@ -282,7 +282,7 @@ def test_operations_of_before_have_no_time_of_their_state(
     shared_database: str, database: str
 ) -> None:
     del shared_database  # has made the roles
-    upgraded_to(database, "0017")
+    upgraded_to(database, "0018")
     with psycopg.connect(database) as admin:
         admin.execute(
             "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, digest, "
