@@ -16,8 +16,10 @@ from composition.parts.settings import Part
 from controlplane.database import Database
 from controlplane.health.endpoints import ProbeFailed
 from controlplane.queue import overdue
+from hostwinds.journal.port import Frozen
 from kit.database import Role
 from tests.integration.sender.conftest import engine_as
+from tests.support.freezes import REASON, freeze
 from tests.support.installation import INSTALLATION, PASSWORDS, login
 from tests.support.waiting import reached
 
@@ -111,11 +113,8 @@ def troubles(dsn: str) -> list[str]:
 
 async def test_what_is_frozen_is_said_and_fails_nothing(upgraded: str, database: Database) -> None:
     write_heartbeat(upgraded, Part.RECONCILER, silent=1, idle=1)
-    with psycopg.connect(upgraded) as admin:
-        admin.execute(
-            "insert into purchase.freezes (what, reason, actor) values ('purchases', 'bill', 'me')"
-        )
-    assert await probes(database)[Part.RECONCILER]() == "1 process; purchases frozen: bill"
+    freeze(upgraded, Frozen.PURCHASES)
+    assert await probes(database)[Part.RECONCILER]() == f"1 process; purchases frozen: {REASON}"
 
 
 async def test_pass_that_is_due_for_long_without_a_worker_is_reported(
