@@ -62,12 +62,11 @@ def get(
         events.show(connect(), of, follow=True, output=output)
     elif watch:
         watch_list(lambda: lists.documents(ref, of, query), ref.kind, output)
+    elif output is Format.TABLE:
+        print_rows(lists.table(ref, of, query), ref.kind.columns, output)
     else:
         resources = lists.documents(ref, of, query)
-        if output is Format.TABLE:
-            print_rows([lists.row_of(resource) for resource in resources], ref.kind.columns, output)
-        else:
-            print_document(resources if ref.name is None else resources[0], output)
+        print_document(resources if ref.name is None else resources[0], output)
 
 
 def selection(

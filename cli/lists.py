@@ -34,6 +34,9 @@ from sender.schemas import MessageView
 LOCAL = "penguin.lists"
 """Entry points: kinds that are read on this machine, each a function that returns documents."""
 
+WITHOUT_PARTS: Mapping[str, str] = {"parts": "false"}
+"""Asks for tenants without the conditions of their hosts, addresses, domains and mailboxes."""
+
 Row = dict[str, Any]
 
 
@@ -41,19 +44,39 @@ def documents(
     reference: Reference, tenant: str | None, selection: Mapping[str, Any] = MappingProxyType({})
 ) -> Sequence[BaseModel]:
     """Return one resource, or all of a kind, of one tenant; of tenants, those of a selection."""
+    return list(_each(reference, tenant, selection))
+
+
+def table(reference: Reference, tenant: str | None, selection: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of a table: of many resources, no more than its columns is kept."""
+    names = [column.rstrip("?") for column in reference.kind.columns]
+    shown = {**WITHOUT_PARTS, **selection} if reference.kind is TENANT else selection
+    rows = (row_of(resource) for resource in _each(reference, tenant, shown))
+    return [{name: row.get(name) for name in names} for row in rows]
+
+
+def _each(
+    reference: Reference, tenant: str | None, selection: Mapping[str, Any]
+) -> Iterable[BaseModel]:
     if reference.kind is PURCHASE:
         if tenant is not None:
             raise USAGE(mistake="purchases belong to no tenant", remedy="leave out --tenant")
         return _local(reference)
     api = connect()
     if reference.name is None:
-        return list(_all(api, reference, tenant, selection))
+        return _all(api, reference, tenant, selection)
     if reference.kind in PARTS:
         return [part(api, reference, tenant)]
     if reference.kind is MESSAGE:  # `penguin explain` shows its history
         return [api.explain(reference.name).message]
     model = TenantView if reference.kind is TENANT else OperationView
     return [api.get(path_of(reference.kind.plural, reference.name), model)]
+
+
+def tenant_names(api: Api, **selection: Any) -> Iterator[str]:
+    """Yield the names of all tenants, or of a selection."""
+    for tenant in api.pages("/tenants", TenantPage, **WITHOUT_PARTS, **selection):
+        yield tenant.name
 
 
 def part(api: Api, reference: Reference, tenant: str | None) -> Part:
@@ -138,8 +161,8 @@ def messages(api: Api, tenant: str | None = None, **query: Any) -> Iterator[Mess
     except Fault as fault:
         if fault.code.name != TENANT_MISSING.name:
             raise
-        for one in api.pages("/tenants", TenantPage):
-            yield from api.pages("/messages", MessagePage, tenant=one.name, **query)
+        for name in tenant_names(api):
+            yield from api.pages("/messages", MessagePage, tenant=name, **query)
 
 
 def _local(reference: Reference) -> list[Purchase]:

@@ -12,9 +12,10 @@ import typer
 from cli.api import Api, connect, tenant_path
 from cli.faults import USAGE
 from cli.get import SelectorOption, selection
+from cli.lists import tenant_names
 from cli.names import OptionalTenantArgument, TenantOption, tenant_of
 from cli.output import Format, OutputOption, print_document, print_result
-from controlplane.tenants.schemas import TenantPage, TenantView
+from controlplane.tenants.schemas import TenantView
 from kit.faults import Fault, line
 
 app = typer.Typer()
@@ -58,7 +59,7 @@ def _try_again(api: Api, name: str) -> TenantView:
 def _try_all(api: Api, query: Mapping[str, Any], output: Format) -> None:
     """Try a selection, one tenant after the other; one that is refused does not stop the others."""
     # First all names: what is tried again may have another reason at the next page.
-    names = [one.name for one in api.pages("/tenants", TenantPage, **query)]
+    names = list(tenant_names(api, **query))
     done: list[dict[str, Any]] = []
     failures: list[Fault] = []
     for name in names:

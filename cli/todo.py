@@ -61,5 +61,7 @@ def show(items: Iterable[TodoView], nothing: str = NOTHING) -> None:
         print(wrapped(head, indent="  "))
         print(wrapped(first.message, first="    "))
         print(wrapped(first.remedy, first="    do: "), flush=True)
+        if first.stalls:
+            print(f"    then: penguin retry {first.tenant}", flush=True)
     if is_empty:
         print(nothing)

@@ -10,13 +10,13 @@ import typer
 from cli.api import Api, connect, tenant_path
 from cli.faults import USAGE
 from cli.kinds import TENANT
+from cli.lists import tenant_names
 from cli.names import TenantOption, subject_fields, tenant_name, tenant_option
 from cli.options import whole_number
 from cli.output import Format, OutputOption, plain, print_document, print_result, print_rows
 from cli.pause import ReasonOption
 from cli.terminal import wrapped
 from cli.times import end, until
-from controlplane.tenants.schemas import TenantPage
 from controlplane.warmup.schemas import TenantWarmUp, WarmUpKind, WarmUpPage, WarmUpView
 
 app = typer.Typer(
@@ -95,7 +95,7 @@ def _list(tenant: str | None, kind: WarmUpKind | None, output: Format) -> None:
 
 
 def _all(api: Api, tenant: str | None, kind: WarmUpKind | None) -> Iterator[WarmUpView]:
-    names = [tenant] if tenant else (one.name for one in api.pages("/tenants", TenantPage))
+    names = [tenant] if tenant else tenant_names(api)
     query = {} if kind is None else {"kind": kind.value}
     for name in names:
         yield from api.pages(f"{tenant_path(name)}/warmup", WarmUpPage, **query)

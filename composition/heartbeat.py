@@ -37,6 +37,8 @@ class Progress:
         self._clock = clock
         self._began = clock()
         self._loops: dict[str, float] = {}
+        self.trouble: Callable[[], str] = str
+        """Returns a problem that a loop of this process has noticed; empty when there is none."""
         self.unwritten = ""
         """Why the last heartbeat could not be written; empty when it was."""
 
@@ -76,7 +78,7 @@ async def beat(
     instance = f"{socket.gethostname()}:{state_dir()}"
     while not stop.is_set():
         try:
-            problem = await trouble()
+            problem = await trouble() or progress.trouble()
             async with engine.begin() as connection:
                 await heartbeats.write(
                     connection,

@@ -49,8 +49,10 @@ def probes(database: Database, progress: Progress | None = None) -> Mapping[str,
 
     async def probe_reconciler() -> str:
         detail = await _probe_part(Part.RECONCILER, heartbeats)
-        if lateness := await late():
-            raise ProbeFailed(lateness)
+        own = [beat for beat in await heartbeats() if beat.part == Part.RECONCILER]
+        found = sorted({await late(), *(beat.trouble for beat in own)} - {""})
+        if found:
+            raise ProbeFailed("; ".join(found))
         return "; ".join([detail, *await freezes()])
 
     parts: dict[str, Probe] = {part: partial(_probe_part, part, heartbeats) for part in Part}

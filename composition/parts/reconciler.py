@@ -129,7 +129,9 @@ async def reconcile(
     database = Database.connect(
         settings.dsn, settings.installation, settings.passwords, pool_size=settings.pool_size
     )
-    metrics = Metrics()
+    sweep = Sweep(database, servers, now)
+    metrics = Metrics(sweep_age=sweep.age)
+    progress.trouble = sweep.trouble
     reconciler = Reconciler(
         database=database,
         vault=Vault(KeyRing.load(settings.key_file)),
@@ -145,7 +147,7 @@ async def reconcile(
     watching = {
         asyncio.create_task(overdue.watch(database, now, stop)),
         asyncio.create_task(history.watch(database, now, settings.reconciler, stop)),
-        asyncio.create_task(Sweep(database, servers, now).watch(stop)),
+        asyncio.create_task(sweep.watch(stop)),
     }
     try:
         async with served(settings.socket, metrics.text):

@@ -2,7 +2,7 @@
 select tenant_id, subject, type, status, reason, message, observed_generation, last_transition_at,
     acts, remedy, asked_at
 from oltp.conditions
-where tenant_id = any(:ids)
+where tenant_id = any(:ids) and (cast(:subject as text) is null or subject = :subject)
 order by tenant_id, subject, type
 
 -- name: save

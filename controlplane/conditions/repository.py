@@ -23,12 +23,12 @@ async def load(connection: AsyncConnection, tenant_id: UUID) -> list[Condition]:
 
 
 async def load_all(
-    connection: AsyncConnection, tenant_ids: Sequence[UUID]
+    connection: AsyncConnection, tenant_ids: Sequence[UUID], *, subject: str | None = None
 ) -> dict[UUID, list[Condition]]:
-    """Return all conditions of several tenants."""
+    """Return all conditions of several tenants, or those of one subject of each."""
     loaded: dict[UUID, list[Condition]] = {tenant_id: [] for tenant_id in tenant_ids}
     for tenant_id, condition in await fetch_all(
-        connection, SQL.load_all, _condition, ids=list(tenant_ids)
+        connection, SQL.load_all, _condition, ids=list(tenant_ids), subject=subject
     ):
         loaded[tenant_id].append(condition)
     return loaded

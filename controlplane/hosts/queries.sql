@@ -93,10 +93,16 @@ where tenant_id = :tenant_id and host = :host and address = :address
 delete from oltp.closed_mailboxes
 where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
 
--- name: load_round_trips
+-- part: round_trips
 select domain, host, configured, at, is_right, noted, unsuccessful, wrong, wrong_since
 from oltp.round_trips
 where tenant_id = :tenant_id
+
+-- name: load_round_trips
+{round_trips}
+
+-- name: find_round_trip
+{round_trips} and domain = :domain
 
 -- name: save_round_trip
 insert into oltp.round_trips
@@ -109,6 +115,6 @@ set host = excluded.host, configured = excluded.configured, at = excluded.at,
     is_right = excluded.is_right, noted = excluded.noted, unsuccessful = excluded.unsuccessful,
     wrong = excluded.wrong, wrong_since = excluded.wrong_since
 
--- name: drop_round_trips
+-- name: keep_round_trips
 delete from oltp.round_trips
-where tenant_id = :tenant_id and domain = any(cast(:domains as text[]))
+where tenant_id = :tenant_id and domain <> all(cast(:domains as text[]))

@@ -46,6 +46,13 @@ async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, RoundT
     return {row.domain: row for row in rows}
 
 
+async def find(connection: AsyncConnection, tenant_id: UUID, domain: str) -> RoundTrip | None:
+    """Return the last try of a domain's mail."""
+    values = {"tenant_id": tenant_id, "domain": domain}
+    rows = await fetch_all(connection, SQL.find_round_trip, _round_trip, **values)
+    return rows[0] if rows else None
+
+
 async def save(connection: AsyncConnection, tenant_id: UUID, row: RoundTrip) -> None:
     """Keep the last try of a domain's mail."""
     noted = row.noted and json.dumps(asdict(row.noted))
@@ -54,10 +61,10 @@ async def save(connection: AsyncConnection, tenant_id: UUID, row: RoundTrip) -> 
     )
 
 
-async def forget(connection: AsyncConnection, tenant_id: UUID, domains: Collection[str]) -> None:
-    """Forget domains: one that is declared again is tried again."""
+async def keep_only(connection: AsyncConnection, tenant_id: UUID, domains: Collection[str]) -> None:
+    """Forget all other domains of a tenant: one that is declared again is tried again."""
     await connection.execute(
-        SQL.drop_round_trips, {"tenant_id": tenant_id, "domains": list(domains)}
+        SQL.keep_round_trips, {"tenant_id": tenant_id, "domains": list(domains)}
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,6 +17,8 @@ class Metrics:
     """Of one process, since it began."""
 
     workers: int = 0
+    sweep_age: Callable[[], float] | None = None
+    """Returns how long ago the account was listed; None where it is not."""
     _busy: int = 0
     _passes: Counter[Labels] = field(default_factory=Counter)
     _operations: Counter[Labels] = field(default_factory=Counter)
@@ -46,6 +48,7 @@ class Metrics:
         labels = ("phase", "outcome")
         return exposition(
             [
+                *self._of_sweep(),
                 Metric(
                     "penguin_reconciler_workers",
                     "gauge",
@@ -76,3 +79,9 @@ class Metrics:
                 ),
             ]
         )
+
+    def _of_sweep(self) -> list[Metric]:
+        if self.sweep_age is None:
+            return []
+        about = "How long ago the provider's account was listed."
+        return [Metric.gauge("penguin_reconciler_sweep_age_seconds", about, self.sweep_age())]

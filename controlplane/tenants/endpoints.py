@@ -14,6 +14,7 @@ from blueprint.fields import Flag, Matching, Text
 from blueprint.loading import check
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
+from controlplane.conditions.model import TENANT
 from controlplane.faults import (
     DESTROYS_MAIL,
     DOMAIN_TAKEN,
@@ -52,6 +53,10 @@ Selector = Annotated[
         max_length=1000,
         examples=["team in (mail, web),!legacy"],
     ),
+]
+WithParts = Annotated[
+    Flag,
+    Query(description="with the conditions of hosts, addresses, domains and mailboxes"),
 ]
 Name = Annotated[Text, Path(description="the tenant's name", examples=["acme"])]
 DestroyMail = Annotated[
@@ -136,6 +141,7 @@ async def list_tenants(
     labels: Labels = [],  # noqa: B006 - never changed
     selector: Selector | None = None,
     reason: ReasonOrCode | None = None,
+    parts: WithParts = True,
     cursor: NameCursor = "",
     limit: Limit = 20,
 ) -> TenantPage:
@@ -153,7 +159,9 @@ async def list_tenants(
             limit=limit + 1,
         )
         shown, following = paginate(rows, limit, lambda row: row.name)
-        conditions_of = await conditions.load_all(connection, [row.id for row in shown])
+        conditions_of = await conditions.load_all(
+            connection, [row.id for row in shown], subject=None if parts else TENANT
+        )
     items = [service.view(row, conditions_of[row.id], platform) for row in shown]
     return TenantPage(items=items, next=following)
 

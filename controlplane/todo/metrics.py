@@ -1,4 +1,4 @@
-"""Metrics of what is due, and of required actions, over all tenants."""
+"""Metrics of what is due, of required actions, and of what is frozen, over all tenants."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.conditions import repository as conditions
+from controlplane.freezes.repository import frozen
+from controlplane.freezes.schemas import Frozen
 from controlplane.schedule import repository as schedule
 from kit.metrics import Metric
 
@@ -16,6 +18,7 @@ async def measure(connection: AsyncConnection, *, now: datetime) -> list[Metric]
     due = await schedule.backlog(connection, now=now)
     asked = await conditions.count_asked(connection)
     stalled = await conditions.count_stalled(connection)
+    freezes = {freeze.what for freeze in await frozen(connection)}
     return [
         Metric(
             "penguin_reconciler_due",
@@ -44,5 +47,12 @@ async def measure(connection: AsyncConnection, *, now: datetime) -> list[Metric]
             "Tenants whose failed steps are not repeated by themselves, by reason.",
             ("reason",),
             {(reason,): float(count) for reason, count in stalled.items()},
+        ),
+        Metric(
+            "penguin_reconciler_frozen",
+            "gauge",
+            "1: an operator has frozen it.",
+            ("what",),
+            {(what,): float(what in freezes) for what in Frozen},
         ),
     ]

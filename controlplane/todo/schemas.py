@@ -20,6 +20,7 @@ EXAMPLE: dict[str, Any] = {
     "remedy": "buy an address for server 1001 (k3f9a-acme-mx1-3f9a2c71be) in the provider's "
     "portal; it is adopted automatically",
     "since": "2026-11-24T12:06:00Z",
+    "stalls": False,
 }
 
 
@@ -41,6 +42,8 @@ class TodoView(BaseModel):
     remedy: str
     """What to do."""
     since: datetime
+    stalls: bool
+    """Whether its tenant is stalled by it, and needs `penguin retry` or an apply after it."""
 
 
 class TodoPage(Page[TodoView]):

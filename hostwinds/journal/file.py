@@ -119,24 +119,8 @@ class FileJournal:
         intents = self._read()["intents"].items()
         return [e["outcome"] for k, e in intents if _is_in(group, k) and e["outcome"]]
 
-    def freeze(self, what: Frozen, *, reason: str, actor: str) -> None:
-        """Let nothing of a kind begin from now on."""
-        with self._transaction() as content:
-            entry = content.setdefault("freezes", {}).setdefault(what, {})
-            entry.setdefault("since", self._clock().isoformat())
-            entry.update(reason=reason, actor=actor)
-
-    def unfreeze(self, what: Frozen) -> None:
-        """Let it go on."""
-        with self._transaction() as content:
-            content.setdefault("freezes", {}).pop(what, None)
-
     def frozen(self, what: Frozen) -> Freeze | None:
-        """Return why nothing of a kind may begin now."""
-        entry = self._read().get("freezes", {}).get(what)
-        if entry is None:
-            return None
-        return Freeze(what, entry["reason"], entry["actor"], datetime.fromisoformat(entry["since"]))
+        """Return None: no control plane writes into a file."""
 
     def raise_fence(self, name: str, token: int) -> None:
         """Refuse changes for `name` under a lower token, once no one holds the fence."""

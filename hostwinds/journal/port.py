@@ -117,14 +117,11 @@ class Journal(Protocol):
     def adopted(self, group: str) -> list[str]:
         """List the outcomes of the settled intents of a group."""
 
-    def freeze(self, what: Frozen, *, reason: str, actor: str) -> None:
-        """Let nothing of a kind begin from now on; one that is under way ends."""
-
-    def unfreeze(self, what: Frozen) -> None:
-        """Let it go on; idempotent."""
-
     def frozen(self, what: Frozen) -> Freeze | None:
-        """Return why nothing of a kind may begin now, None where it may."""
+        """Return why nothing of a kind may begin now, None where it may.
+
+        Only operators of the control plane write that (`controlplane/freezes`).
+        """
 
     def raise_fence(self, name: str, token: int) -> None:
         """Refuse changes for `name` under a lower token from now on.

@@ -144,16 +144,6 @@ class PostgresJournal:
             rows = connection.execute(SQL.adopted, {"prefix": f"{group}/"}).fetchall()
         return [str(outcome) for (outcome,) in rows]
 
-    def freeze(self, what: Frozen, *, reason: str, actor: str) -> None:
-        """Let nothing of a kind begin from now on."""
-        with self._transaction() as connection:
-            connection.execute(SQL.freeze, {"what": what, "reason": reason, "actor": actor})
-
-    def unfreeze(self, what: Frozen) -> None:
-        """Let it go on."""
-        with self._transaction() as connection:
-            connection.execute(SQL.unfreeze, {"what": what})
-
     def frozen(self, what: Frozen) -> Freeze | None:
         """Return why nothing of a kind may begin now."""
         with self._transaction() as connection:

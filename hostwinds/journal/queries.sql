@@ -49,7 +49,8 @@ grant select, insert, update on purchase.intents, purchase.fences to {role};
 grant select, insert, update on purchase.journal to {role};
 revoke delete on purchase.intents, purchase.fences from {role};
 grant select, update on purchase.limiter to {role};
-grant select, insert, update, delete on purchase.freezes to {role};
+revoke insert, update, delete on purchase.freezes from {role};
+grant select on purchase.freezes to {role};
 
 -- name: be_durable
 -- An intent is on the disk before its order, whatever the default of the server is.
@@ -125,13 +126,6 @@ where starts_with(key, %(prefix)s) and outcome is not null and closed_at is null
 -- name: allow_waiting
 select set_config('idle_in_transaction_session_timeout', %(idle)s, true),
     set_config('statement_timeout', %(wait)s, true)
-
--- name: freeze
-insert into purchase.freezes (what, reason, actor) values (%(what)s, %(reason)s, %(actor)s)
-on conflict (what) do update set reason = excluded.reason, actor = excluded.actor
-
--- name: unfreeze
-delete from purchase.freezes where what = %(what)s
 
 -- name: frozen
 select reason, actor, since from purchase.freezes where what = %(what)s

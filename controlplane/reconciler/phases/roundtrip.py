@@ -110,15 +110,13 @@ class Roundtrip(Phase[Observed]):
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
         """Try mail of one domain, and keep what that has shown."""
-        hosts = _hosts(snapshot)
-        observed = await self.observe(snapshot, session)
+        hosts, tenant_id = _hosts(snapshot), snapshot.tenant.id
         if step.subject == TENANT:
             async with session.begin() as connection:
-                gone = observed.rows.keys() - hosts.keys()
-                await rows.forget(connection, snapshot.tenant.id, gone)
+                await rows.keep_only(connection, tenant_id, hosts)
             return
         name = step.subject.partition("/")[2]
-        host, before = hosts[name], observed.rows.get(name)
+        host = hosts[name]
         findings = await asyncio.to_thread(
             self._round_trips.attempt, _mailbox(name, host, snapshot), progress=progress
         )
@@ -129,7 +127,8 @@ class Roundtrip(Phase[Observed]):
         configured = snapshot.hosts[host.name].applied_digest
         row = RoundTrip(name, host.name, configured, session.clock(), is_right, noted)
         async with session.begin() as connection:
-            await rows.save(connection, snapshot.tenant.id, _counted(row, before))
+            before = await rows.find(connection, tenant_id, name)
+            await rows.save(connection, tenant_id, _counted(row, before))
 
 
 def _hosts(snapshot: Snapshot) -> dict[str, Host]:

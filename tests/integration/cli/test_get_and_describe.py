@@ -10,7 +10,9 @@ from cli import faults
 from cli.names import reference
 from controlplane.faults import NOT_FOUND
 from hostwinds.journal.file import FileJournal
+from hostwinds.journal.port import Frozen
 from tests.support.faults import assert_shows
+from tests.support.freezes import ACTOR, REASON, freeze
 
 
 def test_get_lists_tenants_with_their_cost(plane, penguin, file, capsys):
@@ -50,13 +52,13 @@ def test_describe_shows_what_is_done_what_it_waits_for_and_the_next_look(
         "'cloud', 1, 1, 'here', 'mx1: creating', now() - interval '3 hours 1 minute', "
         "now() - interval '5 minutes 10 seconds' from oltp.tenants"
     )
-    plane.run("insert into purchase.freezes (what, reason, actor) values ('purchases', 'b', 'k')")
+    freeze(plane.dsn, Frozen.PURCHASES)
     plane.run("update oltp.schedule set priority = 1, attempts = 3, due_at = '2126-01-01'")
     assert penguin("describe", "tenant", "acme") == 0
     output = capsys.readouterr().out
     words = " ".join(output.split())
     assert "Now: cloud update for 3h: mx1: creating (last sign of it 5m ago)" in words
-    assert "Frozen: purchases of all tenants: b (by key k, since " in words
+    assert f"Frozen: purchases of all tenants: {REASON} (by key {ACTOR}, since " in words
     assert "Waits for: address/mx1-2: buy it (operator)" in words
     assert "Next look: 2126-01-01 " in words
     assert ": the last 3 passes have left something unfinished" in words

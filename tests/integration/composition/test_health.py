@@ -16,8 +16,10 @@ from composition.parts.settings import Part
 from controlplane.database import Database
 from controlplane.health.endpoints import ProbeFailed
 from controlplane.queue import overdue
+from hostwinds.journal.port import Frozen
 from kit.database import Role
 from tests.integration.sender.conftest import engine_as
+from tests.support.freezes import REASON, freeze
 from tests.support.installation import INSTALLATION, PASSWORDS, login
 from tests.support.waiting import reached
 
@@ -73,13 +75,46 @@ async def test_part_of_which_nothing_was_written_for_an_hour_is_reported(
         await probes(database)[Part.RECONCILER]()
 
 
-async def test_what_is_frozen_is_said_and_fails_nothing(upgraded: str, database: Database) -> None:
+async def test_problem_that_a_reconciler_reports_fails_its_health(
+    upgraded: str, database: Database
+) -> None:
     write_heartbeat(upgraded, Part.RECONCILER, silent=1, idle=1)
     with psycopg.connect(upgraded) as admin:
-        admin.execute(
-            "insert into purchase.freezes (what, reason, actor) values ('purchases', 'bill', 'me')"
-        )
-    assert await probes(database)[Part.RECONCILER]() == "1 process; purchases frozen: bill"
+        admin.execute("update oltp.heartbeats set trouble = 'the account was not listed'")
+    with pytest.raises(ProbeFailed, match=r"\Athe account was not listed\Z"):
+        await probes(database)[Part.RECONCILER]()
+
+
+async def test_heartbeat_has_the_problem_that_a_loop_has_noticed(upgraded: str) -> None:
+    engine, progress, stop = (
+        engine_as(upgraded, login(Role.CONTROLLER)),
+        Progress(),
+        asyncio.Event(),
+    )
+    progress.trouble = lambda: "the account was not listed"
+
+    async def is_written() -> bool:
+        return troubles(upgraded) == ["the account was not listed"]
+
+    writing = asyncio.create_task(beat(engine, Part.RECONCILER, progress, stop))
+    try:
+        await reached(is_written)
+    finally:
+        stop.set()
+        await writing
+        await engine.dispose()
+
+
+def troubles(dsn: str) -> list[str]:
+    """Return what is in the heartbeats."""
+    with psycopg.connect(dsn) as admin:
+        return [row[0] for row in admin.execute("select trouble from oltp.heartbeats").fetchall()]
+
+
+async def test_what_is_frozen_is_said_and_fails_nothing(upgraded: str, database: Database) -> None:
+    write_heartbeat(upgraded, Part.RECONCILER, silent=1, idle=1)
+    freeze(upgraded, Frozen.PURCHASES)
+    assert await probes(database)[Part.RECONCILER]() == f"1 process; purchases frozen: {REASON}"
 
 
 async def test_pass_that_is_due_for_long_without_a_worker_is_reported(

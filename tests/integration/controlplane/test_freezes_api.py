@@ -33,9 +33,11 @@ async def test_freeze_is_listed_with_who_and_why_until_it_is_ended(
     [row] = done["items"]
     assert (row["what"], row["reason"]) == ("purchases", PURCHASES["reason"])
     assert row["actor"].startswith("pm_live_")
+    again = await operator.post("/platform/freeze", json=PURCHASES | {"reason": "another"})
+    assert again.json()["items"] == [row | {"reason": "another"}]
     await operator.post("/platform/freeze", json={"what": "destruction", "reason": "other"})
     tenant = await client_of((await create(operator))["id"])
-    both = {"destruction": "other", "purchases": PURCHASES["reason"]}
+    both = {"destruction": "other", "purchases": "another"}
     assert await frozen(tenant) == both
     for _ in range(2):
         thawed = await operator.post("/platform/unfreeze", json=PURCHASES | {"reason": "paid"})
@@ -44,6 +46,7 @@ async def test_freeze_is_listed_with_who_and_why_until_it_is_ended(
     shown = [(event["reason"], event["message"]) for event in events if event["kind"] == "freeze"]
     assert shown == [
         ("Frozen", "purchases: the bill is being checked"),
+        ("Frozen", "purchases: another"),
         ("Frozen", "destruction: other"),
         ("Unfrozen", "purchases: paid"),
     ]

@@ -57,6 +57,7 @@ async def test_api_role_writing_a_row_of_another_tenant_is_refused(pools, two):
         "oltp.tenants set pause_reason = null",
         "oltp.tenants set public_keys = null",
         "oltp.tenants set observed_generation = 9",
+        "oltp.tenants set refresh_asked_at = null",
         "oltp.schedule set token = 0",
         "oltp.schedule set lease_until = null",
     ],

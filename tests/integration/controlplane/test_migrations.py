@@ -16,6 +16,7 @@ from controlplane import migrations
 from hostwinds.journal.port import Frozen
 from hostwinds.journal.postgres import PostgresJournal, ensure_schema
 from kit.database import Role
+from tests.support.freezes import REASON, freeze
 from tests.support.installation import INSTALLATION, PASSWORDS, login
 
 TENANT = "00000000-0000-7000-8000-000000000001"
@@ -262,13 +263,13 @@ def test_journal_and_control_plane_share_the_table_of_freezes_whoever_made_it(
     del shared_database  # has made the roles
     with psycopg.connect(database) as admin:
         ensure_schema(admin)
-    PostgresJournal(database).freeze(Frozen.PURCHASES, reason="the bill", actor="me")
+    freeze(database, Frozen.PURCHASES)
     for _ in range(2):
         migrations.upgrade(database, INSTALLATION, PASSWORDS)
     with psycopg.connect(database, autocommit=True) as admin:
         admin.execute(f"set role {login(Role.API)}")
         rows = admin.execute("select what, reason from purchase.freezes").fetchall()
-        assert rows == [("purchases", "the bill")]
+        assert rows == [("purchases", REASON)]
         with pytest.raises(InsufficientPrivilege):
             admin.execute("delete from purchase.freezes")
         with pytest.raises(InsufficientPrivilege):

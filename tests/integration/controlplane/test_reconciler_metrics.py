@@ -41,6 +41,15 @@ async def test_due_stalled_and_waiting_tenants_are_counted(stepped: SteppedRecon
     assert f'penguin_reconciler_todo{{reason="{reason}",acts="{acts}"}} 1' in shown
 
 
+async def test_what_is_frozen_is_shown(operator: Any) -> None:
+    assert 'penguin_reconciler_frozen{what="purchases"} 0' in await samples(operator)
+    body = {"what": "purchases", "reason": "the bill"}
+    await operator.post("/platform/freeze", json=body)
+    shown = await samples(operator)
+    assert 'penguin_reconciler_frozen{what="purchases"} 1' in shown
+    assert 'penguin_reconciler_frozen{what="destruction"} 0' in shown
+
+
 async def test_pass_that_a_worker_has_is_not_in_the_backlog(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     seen = []

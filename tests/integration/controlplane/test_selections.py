@@ -92,6 +92,19 @@ async def test_tenants_are_found_by_a_reason(operator, client_of, four, pools, c
     assert await names(await client_of(four["b2"]), reason="dns.missing") == []
 
 
+async def test_list_without_parts_has_the_conditions_of_tenants_only(
+    operator, four, pools, clock
+) -> None:
+    made = Conditions([], generation=1, clock=clock)
+    for subject in ("tenant", "host/mx1"):
+        made.set(subject, "Ready", ok("Ready"))
+    async with pools.begin(CONTROLLER) as connection:
+        await conditions.save(connection, UUID(four["a1"]), made.take_changes()[0])
+    for query, subjects in (("", ["host/mx1", "tenant"]), ("?parts=false", ["tenant"])):
+        [first, *_] = (await operator.get(f"/tenants{query}")).json()["items"]
+        assert [condition["subject"] for condition in first["conditions"]] == subjects
+
+
 async def test_stalled_tenant_is_tried_again(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     stepped.cloud.failures = [HOST_KEY_CHANGED.shown()]

@@ -25,8 +25,14 @@ async def ready(stepped: SteppedReconciler) -> SteppedReconciler:
 
 
 @pytest.fixture
-def sweep(ready: SteppedReconciler) -> Sweep:
-    return Sweep(ready.database, ready.cloud.account, ready.clock)
+def time() -> list[float]:
+    """The time of a clock that never steps."""
+    return [1000.0]
+
+
+@pytest.fixture
+def sweep(ready: SteppedReconciler, time: list[float]) -> Sweep:
+    return Sweep(ready.database, ready.cloud.account, ready.clock, lambda: time[0])
 
 
 async def shown(ready: SteppedReconciler, code: Code) -> bool:
@@ -79,3 +85,29 @@ async def test_provider_that_does_not_answer_wakes_nobody(
     ready.cloud.account.answers = True
     await sweep.look()
     assert not await ready.step(), "what was seen before is remembered"
+
+
+async def test_listing_that_does_not_succeed_is_late_until_it_does(
+    ready: SteppedReconciler, sweep: Sweep, time: list[float]
+) -> None:
+    await sweep.look()
+    ready.cloud.account.answers = False
+    time[0] += 240
+    await sweep.look()
+    assert (sweep.age(), sweep.trouble()) == (240, "")
+    time[0] += 240
+    await sweep.look()
+    assert sweep.trouble() == "the provider's account was not listed for 8 minutes"
+    ready.cloud.account.answers = True
+    await sweep.look()
+    assert (sweep.age(), sweep.trouble()) == (0, "")
+
+
+async def test_account_without_servers_of_tenants_is_never_late(
+    stepped: SteppedReconciler, time: list[float]
+) -> None:
+    sweep = Sweep(stepped.database, stepped.cloud.account, stepped.clock, lambda: time[0])
+    stepped.cloud.account.answers = False
+    time[0] += 3600
+    await sweep.look()
+    assert sweep.trouble() == ""

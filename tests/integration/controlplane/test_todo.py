@@ -6,7 +6,7 @@ from typing import Any
 
 from controlplane.reconciler.faults import SERVER_GONE
 from controlplane.verification.faults import MISSING, NOT_DELEGATED
-from hostwinds.faults import PURCHASE_AMBIGUOUS, SERVER_LOCKED
+from hostwinds.faults import PURCHASE_AMBIGUOUS, REFUSED, SERVER_LOCKED
 from stacks.faults import CLOUDFLARE_RATE_LIMITED, ZONE_NOT_FOUND
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 
@@ -69,6 +69,24 @@ async def test_failure_is_listed_since_its_first_time_and_without_its_consequenc
     assert await todo(stepped, reason="hostwinds.pending") == []
     await stepped.until_quiet()
     assert await todo(stepped) == []
+
+
+async def test_entry_says_whether_the_tenant_goes_on_by_itself_after_it(
+    stepped: SteppedReconciler,
+) -> None:
+    stepped.cloud.account.withheld = {"mx1-2"}
+    await stepped.apply()
+    await stepped.until_quiet()
+    await stepped.apply(mailboxes=[{"address": "m1@acme.example"}])
+    stepped.cloud.failures = [REFUSED.shown()]
+    await stepped.step()
+    assert {row["reason"]: row["stalls"] for row in await todo(stepped)} == {
+        REFUSED.reason: True,
+        "WaitingForProvider": False,
+    }
+    await stepped.api.post("/tenants/acme/retry")
+    await stepped.until_quiet()
+    assert [row["stalls"] for row in await todo(stepped)] == [False]
 
 
 async def test_what_is_tried_again_by_itself_is_not_listed(stepped: SteppedReconciler) -> None:

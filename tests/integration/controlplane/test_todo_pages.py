@@ -106,7 +106,7 @@ async def test_page_reads_no_more_rows_than_it_shows(
         explained = text(f"explain (analyze, format json) {SQL.page}")
         [plan] = (await connection.execute(explained, page)).scalar_one()
     reads = [node for node in nodes(plan["Plan"]) if "Relation Name" in node]
-    assert {node["Node Type"] for node in reads} <= {"Index Scan", "Index Only Scan"}, plan
+    assert "Seq Scan" not in {node["Node Type"] for node in reads}, plan
     assert all(node["Actual Rows"] * node["Actual Loops"] <= 42 for node in reads), plan
 
 

@@ -73,7 +73,11 @@ def test_all_of_a_reason_are_tried_again_and_one_that_is_refused_is_shown(
 def test_tenants_are_listed_by_a_selection(configured) -> None:
     api = RecordingApi(lambda *_: {"items": [], "next": None})
     assert api.penguin("get", "tenants", "--selector", "a in (b,c)", "--reason", "dns.missing") == 0
-    assert api.query == {"selector": "a in (b,c)", "reason": "dns.missing", "limit": "100"}
+    given = {"selector": "a in (b,c)", "reason": "dns.missing", "limit": "100"}
+    assert api.query == given | {"parts": "false"}
+    words = ("get", "tenants", "--selector", "a in (b,c)", "--reason", "dns.missing", "-o", "json")
+    assert api.penguin(*words) == 0
+    assert api.query == given
 
 
 @pytest.mark.parametrize(

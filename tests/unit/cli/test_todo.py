@@ -31,6 +31,12 @@ def test_what_is_to_be_done_for_several_subjects_is_shown_once(configured, capsy
     assert text.count("operator not bought in the provider's portal yet do: buy an address") == 2
 
 
+def test_what_comes_after_it_is_said_of_a_tenant_that_is_stalled(configured, capsys) -> None:
+    assert api_with(EXAMPLE | {"stalls": True}, ELSEWHERE).penguin("todo") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.strip() for line in lines if "then:" in line] == ["then: penguin retry acme"]
+
+
 def test_nothing_to_do_is_said(configured, capsys) -> None:
     assert api_with().penguin("todo") == 0
     assert capsys.readouterr().out.startswith("nothing: ")

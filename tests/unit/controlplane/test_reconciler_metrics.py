@@ -8,6 +8,12 @@ from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.outcome import Outcome
 
 
+def test_age_of_the_last_listing_is_shown_where_the_account_is_listed() -> None:
+    assert "sweep_age" not in Metrics().text()
+    shown = Metrics(sweep_age=lambda: 42.5).text()
+    assert "\npenguin_reconciler_sweep_age_seconds 42.5\n" in shown
+
+
 def test_process_shows_workers_passes_and_operations() -> None:
     metrics = Metrics(workers=3)
     with metrics.working():
