@@ -34,8 +34,9 @@ from controlplane.reconciler.ports import (
     Verifier,
 )
 from controlplane.reconciler.ports import Links as LinkPort
+from controlplane.reconciler.rewriting import Rewriting
 from controlplane.reconciler.table import Row
-from controlplane.verification.faults import REWRITTEN
+from controlplane.verification.faults import PTR_DIFFERENT, REWRITTEN
 from kit.faults import Fault
 
 
@@ -67,8 +68,11 @@ class Adapters:
     """Before what was right is taken for wrong."""
 
 
-REWRITTEN_RECORDS = {Dns.row.condition: frozenset(code.reason for code in REWRITTEN)}
-"""Reasons for which records are compared with Cloudflare and written again."""
+REWRITING = Rewriting(
+    Dns.row.condition,
+    records=frozenset(code.reason for code in REWRITTEN),
+    pointers={PTR_DIFFERENT.reason},
+)
 
 TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
     (Keys.row, lambda _: Keys()),
@@ -79,7 +83,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
             adapters.servers,
             firewall=adapters.firewall,
             deadline=adapters.cloud_deadline,
-            rewritten=REWRITTEN_RECORDS,
+            rewriting=REWRITING,
         ),
     ),
     (

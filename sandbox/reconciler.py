@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from composition.heartbeat import Progress
 from composition.parts.reconciler import engine, environment, reconcile
 from composition.parts.settings import Part, ReconcilerPart
-from composition.phases import REWRITTEN_RECORDS, ROWS
+from composition.phases import REWRITING, ROWS
 from composition.process import start
 from controlplane.ansible.spools import HostSpools
 from controlplane.conditions.failures import FailureThreshold
@@ -62,7 +62,7 @@ def phases(settings: ReconcilerPart, servers: Servers, *, lacks: str) -> Sequenc
             servers,
             firewall=FirewallLook(environment(settings)),
             deadline=settings.reconciler.cloud_deadline,
-            rewritten=REWRITTEN_RECORDS,
+            rewriting=REWRITING,
         ),
         Draining(cloud_engine, HostSpools(), limit=settings.reconciler.drain),
         Dns(RecordedVerifier(), FailureThreshold()),

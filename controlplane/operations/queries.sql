@@ -58,6 +58,28 @@ where tenant_id = :tenant_id and phase = :phase and finished_at is not null
 order by id desc
 limit 1
 
+-- name: last_written
+-- The end of the newest operation of a kind, or of the first one that applied a blueprint: later
+-- ones of the same blueprint have left what was there.
+select max(finished_at)
+from (
+    (
+        select finished_at from oltp.operations
+        where tenant_id = :tenant_id and phase = :phase and kind = :kind
+            and finished_at is not null
+        order by id desc
+        limit 1
+    )
+    union all
+    (
+        select finished_at from oltp.operations
+        where tenant_id = :tenant_id and phase = :phase and digest = :digest
+            and outcome = 'succeeded'
+        order by id
+        limit 1
+    )
+) as written
+
 -- name: lines_after
 select number, at, line from oltp.operation_lines
 where operation_id = :id and number > :cursor

@@ -170,6 +170,16 @@ async def last_end(connection: AsyncConnection, tenant_id: UUID, phase: str) -> 
     return ended
 
 
+async def last_written(
+    connection: AsyncConnection, tenant_id: UUID, phase: str, *, kind: str, digest: str
+) -> datetime | None:
+    """Return when a phase has last written everything: the end of its newest operation of a kind,
+    or of the first one that succeeded with a digest."""
+    values = {"tenant_id": tenant_id, "phase": phase, "kind": kind, "digest": digest}
+    written: datetime | None = await connection.scalar(SQL.last_written, values)
+    return written
+
+
 async def lines_after(
     connection: AsyncConnection, id_: UUID, cursor: int, *, limit: int = 1000
 ) -> list[LogLine]:

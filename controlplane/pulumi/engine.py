@@ -23,6 +23,7 @@ from controlplane.pulumi.purchases import Untracked, raise_fence
 from controlplane.pulumi.state import cloud_state
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
+from hostwinds.variables import LOST_POINTERS
 from kit import files
 from kit.faults import Fault, line
 from kit.leftovers import end_leftovers
@@ -86,6 +87,7 @@ class PulumiEngine:
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,
+        lost_pointers: Collection[str] = (),
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised."""
         tenant = blueprint.tenant
@@ -93,6 +95,7 @@ class PulumiEngine:
             extra = raise_fence(self._installation, tenant, fence, self._environment)
             self._take_over(tenant, progress, fence)
             extra |= _forgotten(forgotten) | _replaced(replaced)
+            extra |= {LOST_POINTERS: " ".join(lost_pointers)}
             unended = self._end_unwanted(blueprint, {**self._environment, **extra}, progress)
             kind: Kind = "refreshed up" if refreshed else "up"
             kinds, listener = self._with_stack(tenant, kind), Listener(progress)

@@ -133,14 +133,15 @@ class CloudEngine(Protocol):
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,
+        lost_pointers: Collection[str] = (),
     ) -> CloudState:
         """Apply the blueprint. A pending address is reported in the state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can change
         anything of the tenant. A generation lower than the state's is refused, unless the state's
-        is `replaced`. `refreshed` takes over first what the providers have changed. `forgotten` are
-        zones of which an operator decided that their records are gone if the token does not reach
-        them.
+        is `replaced`. `refreshed` takes over first what the providers have changed, and then the
+        reverse names of `lost_pointers` are set again. `forgotten` are zones of which an operator
+        decided that their records are gone if the token does not reach them.
         """
 
     def destroy(

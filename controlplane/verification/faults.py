@@ -258,7 +258,8 @@ REWRITTEN = (MISSING, DIFFERENT, DKIM_INVALID)
 PTR_DIFFERENT = FAULTS.code(
     "dns.ptr_different",
     message="the reverse name of {ip} should be {name} and is {actual}",
-    remedy="set the reverse name of {ip} to {name} at the provider",
+    remedy="wait: the reverse name of a new address appears within a day, and one that was changed "
+    "is set again once a day; if it persists, find out what changes it at the provider",
     cause="The address has no reverse name, the provider's or its former owner's. Large receivers "
     "refuse mail from it.",
     example={
@@ -267,7 +268,7 @@ PTR_DIFFERENT = FAULTS.code(
         "name": "mx1-1.acme.example",
     },
     retryable=True,
-    acts=Actor.OPERATOR,
+    acts=Actor.NOBODY,
 )
 PTR_NOT_CONFIRMED = FAULTS.code(
     "dns.ptr_not_confirmed",

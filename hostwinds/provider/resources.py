@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,6 +48,8 @@ class Services:
     client: Client
     buyer: Buyer
     progress: Progress
+    lost_pointers: Collection[str] = ()
+    """Addresses whose reverse names are other ones by now."""
 
 
 class Resource(ABC):
@@ -291,9 +294,11 @@ class ReverseDns(Resource):
     def read(
         self, resource_id: str, state: Properties, services: Services
     ) -> tuple[Properties, Properties] | None:
-        """Return the state; it exists as long as its instance has the address."""
+        """Return the state; it exists as long as its instance has the address, with its name."""
         if "serviceId" not in state:
             raise POINTER_IMPORT()
+        if resource_id in services.lost_pointers:
+            return None
         if resource_id not in (services.buyer.presence.addresses(int(state["serviceId"])) or ()):
             return None
         return {key: state[key] for key in self.inputs}, {}

@@ -18,6 +18,7 @@ from hostwinds.provider.protocol import engine_pb2, engine_pb2_grpc, provider_pb
 from hostwinds.provider.resources import Services
 from hostwinds.provider.server import HostwindsProvider
 from hostwinds.purchase import Buyer, Deadlines, Progress
+from hostwinds.variables import LOST_POINTERS
 
 WORKERS = 32
 """Calls at once; most of them wait for the limiter."""
@@ -55,7 +56,8 @@ class Connection:
                     pause=self._pause,
                 )
                 self._created = client, buyer
-        return Services(*self._created, self._progress(urn))
+        lost = os.environ.get(LOST_POINTERS, "").split()
+        return Services(*self._created, self._progress(urn), lost)
 
     def stop(self) -> None:
         """Interrupt all waiting calls."""

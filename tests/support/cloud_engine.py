@@ -130,6 +130,8 @@ class InMemoryEngine:
         self.stacks: dict[str, CloudState] = {}
         """The last checkpoints, by tenant."""
         self.ups = 0
+        self.pointers_set: set[str] = set()
+        """Addresses whose reverse names were set again."""
         self.failures: list[Exception] = []
         """Raised by the next runs, in this order."""
         self.ignored_destroys = 0
@@ -198,6 +200,7 @@ class InMemoryEngine:
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,
+        lost_pointers: Collection[str] = (),
     ) -> CloudState:
         """Apply a blueprint, except for held zones and pending addresses."""
         tenant = blueprint.tenant
@@ -209,6 +212,7 @@ class InMemoryEngine:
         if blueprint.generation < known != replaced:
             raise OLDER_GENERATION(stack=tenant, known=known, given=blueprint.generation)
         self.ups += 1
+        self.pointers_set |= set(lost_pointers) if refreshed else set()
         before, held = self.state(tenant), self._held(blueprint)
         if refreshed:
             hosts_now = [self._refreshed(host) for host in before.hosts]

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from types import MappingProxyType
 
 import structlog
 
@@ -17,7 +16,6 @@ from controlplane.conditions.model import (
     PROVISIONED,
     TENANT,
     Ask,
-    Status,
     Verdict,
     ask_of,
     bad,
@@ -43,6 +41,7 @@ from controlplane.reconciler.ports import (
     Server,
     Servers,
 )
+from controlplane.reconciler.rewriting import NOTHING, REFRESH, Rewriting
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.spam import report_spam
@@ -53,11 +52,8 @@ from kit.faults import Actor, Fault
 from sender.directory import hold_back
 
 log = structlog.get_logger()
-CREATE, REFRESH = "create", "refresh"
-"""The operations of a tenant that has nothing yet, and of one whose state is compared with the
-providers before it is updated."""
-REWRITE_INTERVAL = timedelta(minutes=30)
-"""Least time between an operation and one that only writes records again."""
+CREATE = "create"
+"""The operation of a tenant that has nothing yet."""
 LOST = (MAIN_ADDRESS_MOVED.reason, SERVER_GONE.reason)
 """Reasons of an address whose IP is not its own any more."""
 
@@ -75,7 +71,7 @@ class Observed:
     gone: Mapping[str, Server] = field(default_factory=dict)
     """Servers that have ended outside of this control plane, by the host's name."""
     rewrite: bool = False
-    """Whether records are to be compared with the provider, since name servers show others."""
+    """Whether records and reverse names are to be written again: name servers show others."""
 
 
 class Cloud(Phase[Observed]):
@@ -97,14 +93,14 @@ class Cloud(Phase[Observed]):
         *,
         firewall: Callable[[int, Firewall], Fault | None],
         deadline: timedelta,
-        rewritten: Mapping[str, Collection[str]] = MappingProxyType({}),
+        rewriting: Rewriting = NOTHING,
     ) -> None:
         """`firewall` returns what does not pass to a service and should; blocks.
 
-        `deadline` is for one operation of the engine. `rewritten` are the reasons, by type of
-        condition, for which records are compared with the provider and written again.
+        `deadline` is for one operation of the engine. `rewriting` says what of its work others
+        have changed.
         """
-        self._rewritten = rewritten
+        self._rewriting = rewriting
         self._engine = engine
         self._servers = servers
         self._firewall = firewall
@@ -123,31 +119,8 @@ class Cloud(Phase[Observed]):
             return Observed(settled=False, moved=moved, gone=gone)
         settled = not snapshot.cloud.pending and not snapshot.cloud.held
         closed = await self._closed(gone, snapshot)
-        return Observed(settled, moved, closed, gone, await self._must_rewrite(snapshot, session))
-
-    async def _must_rewrite(self, snapshot: Snapshot, session: Session) -> bool:
-        """Return whether the last pass has found records that others have changed or deleted.
-
-        Not soon after an operation: other servers may show for a while what was there before.
-        """
-        manual = {
-            subject(Kind.DOMAIN, domain.name)
-            for domain in snapshot.blueprint.domains
-            if domain.dns is Dns.MANUAL
-        }
-        found = [
-            seen
-            for part in snapshot.parents.keys() - manual
-            for type_, reasons in self._rewritten.items()
-            if (seen := snapshot.conditions.get(part, type_)) is not None
-            and seen.status is Status.FALSE
-            and seen.reason in reasons
-        ]
-        if not found:
-            return False
-        async with session.read() as connection:
-            ended = await operation_rows.last_end(connection, snapshot.tenant.id, self.row.name)
-        return ended is None or session.clock() - ended >= REWRITE_INTERVAL
+        rewrite = await self._rewriting.is_due(snapshot, session, self.row.name)
+        return Observed(settled, moved, closed, gone, rewrite)
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
         """Return whether our last operation applied this blueprint, and none wrote the state since.
@@ -260,6 +233,7 @@ class Cloud(Phase[Observed]):
                 refreshed=step.operation == REFRESH,
                 forgotten=snapshot.tenant.forgotten_zones,
                 replaced=_replaced(snapshot),
+                lost_pointers=self._rewriting.lost_pointers(snapshot),
             )
             async with session.begin() as connection:
                 await operation_rows.record_state(

@@ -102,6 +102,49 @@ async def test_mail_that_is_refused_withdraws_a_domain_at_the_third_refusal(
     assert await verified.published() == {"acme.example": False}
 
 
+async def test_reverse_name_that_others_have_changed_is_set_again_once_a_day(
+    verified: SteppedReconciler,
+) -> None:
+    verified.internet.wrong[ADDRESS, "fcrdns"] = faults.PTR_DIFFERENT
+    for _ in range(4):
+        await look(verified)
+    await pass_time(verified, 30)
+    await look(verified)
+    assert await verified.condition("DnsReady", ADDRESS) == ("False", "DnsPtrDifferent")
+    await look(verified)
+    assert (verified.cloud.ups, verified.cloud.pointers_set) == (1, set()), "it was just set"
+    verified.clock.advance(days=1)
+    await look(verified)
+    await look(verified)
+    [host] = verified.cloud.state("acme").hosts
+    [ip] = [address.ip for address in host.addresses if ADDRESS.endswith(address.name)]
+    assert (verified.cloud.ups, verified.cloud.pointers_set) == (2, {ip})
+    kinds = [kind for kind, *_ in await verified.operations()]
+    assert kinds[-1] == "refresh"
+
+
+async def test_record_is_written_again_while_an_address_waits_for_the_portal(
+    stepped: SteppedReconciler,
+) -> None:
+    """Each pass tries to adopt the address, so no half an hour passes without an operation."""
+    stepped.cloud.account.withheld = {"mx1-3"}
+    await stepped.apply(hosts=[{"name": "mx1", "addresses": 3, "zone": "acme.example"}])
+    await stepped.step()
+    stepped.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    for _ in range(3):
+        assert await look(stepped) == "True"
+    await pass_time(stepped, 30)
+    assert await look(stepped) == "False"
+    assert {kind for kind, *_ in await stepped.operations()} >= {"create", "update"}
+    await look(stepped)
+    kinds = [kind for kind, *_ in await stepped.operations()]
+    assert (kinds[-1], kinds.count("refresh")) == ("refresh", 1)
+    for _ in range(2):
+        await look(stepped)
+    kinds = [kind for kind, *_ in await stepped.operations()]
+    assert kinds[-3:] == ["refresh", "update", "update"]
+
+
 async def test_two_looks_are_not_enough_however_far_apart(verified: SteppedReconciler) -> None:
     verified.internet.wrong[AUTHORITATIVE] = faults.SPF_REFUSES
     assert await look(verified) == "True"

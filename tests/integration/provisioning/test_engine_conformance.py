@@ -121,6 +121,7 @@ class WithoutInventory(InMemoryEngine):
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,
+        lost_pointers: Collection[str] = (),
     ) -> CloudState:
         try:
             return super().up(

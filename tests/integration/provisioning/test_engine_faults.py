@@ -163,6 +163,20 @@ def test_refreshed_update_writes_again_what_others_have_deleted_and_changed(
     assert {id_ for id_, _ in records().values()} <= set(state.records.values())
 
 
+def test_lost_reverse_name_is_set_again(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud
+) -> None:
+    """The provider does not show it: the caller has seen it at name servers."""
+    [host] = cloud_engine.up(blueprint, print, deadline=DEADLINE).hosts
+    ip = str(host.primary_ip)
+    cloud.nameserver.pointers[ip] = "hwsrv-1.hostwindsdns.com"
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+    assert cloud.nameserver.pointers[ip] != "mx1.acme.example"
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True, lost_pointers=[ip])
+    assert cloud.nameserver.pointers[ip] == "mx1.acme.example"
+    assert cloud_engine.state("acme").hosts[0].addresses[0].helo == "mx1.acme.example"
+
+
 def test_engine_sees_neither_key_nor_journal_of_the_provider(
     cloud_engine: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
 ) -> None:

@@ -1,0 +1,6 @@
+"""Variables by which who starts the provider says what it cannot see by itself."""
+
+from __future__ import annotations
+
+LOST_POINTERS = "HOSTWINDS_LOST_POINTERS"
+"""Addresses whose reverse names are other ones, as name servers show; separated by spaces."""
