@@ -25,6 +25,8 @@ TWO_HOSTS = FILE.replace("addresses: 1", "addresses: 3").replace(
 THREE_DOMAINS = FILE.replace(
     "domains: [", "domains: [{name: missing.example}, {name: other.example}, "
 )
+TWO_DOMAINS = TWO_HOSTS.replace("domains: [", "domains: [{name: other.example}, ")
+"""Each host has mail of each domain, so that all are configured for another one."""
 MAILBOX = "  mailboxes: [{address: new@acme.example}]\n"
 
 
@@ -74,7 +76,8 @@ def test_dead_host_hides_no_fault_of_another_and_holds_back_no_mailbox(
     hosts.dead = internet.dead = {"mx2"}
     internet.wrong["address/mx1-3", "smtp.tls"] = TLS_FAILED
     configured = hosts.runs.count("mx1")
-    control_plane.file.write_text(TWO_HOSTS + MAILBOX)
+    cloud.cloudflare.create_zone("other.example")
+    control_plane.file.write_text(TWO_DOMAINS + MAILBOX)
     penguin("apply", "-f", str(control_plane.file))
     control_plane.reconcile()
 
@@ -96,7 +99,7 @@ def test_dead_host_hides_no_fault_of_another_and_holds_back_no_mailbox(
     internet.wrong = {}
     control_plane.reconcile()
     seen = conditions(penguin)
-    assert hosts.runs.count("mx1") == configured + 2, "for the mailbox, and since it broke"
+    assert hosts.runs.count("mx1") == configured + 2, "for mailbox and domain, and since it broke"
     assert seen["address/mx1-3", "Verified"] == ("True", "Verified")
     assert seen["tenant", "Ready"] == ("False", UNREACHABLE.reason)
 
