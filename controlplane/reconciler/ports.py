@@ -375,7 +375,7 @@ class Finding:
     outdated: bool = False
     """The host does not run the current configuration: it is configured again."""
     asks: bool = False
-    """Of a right one: somebody has to act all the same."""
+    """Whether a correct one still requires an action."""
 
     @classmethod
     def of(cls, subject: str, check: str, fault: Fault, *, checked: bool = True) -> Finding:

@@ -26,7 +26,7 @@ from controlplane.verification.faults import EXPOSED, SHUT
 CHECK = "ports"
 AGAIN = timedelta(days=1)
 AGAIN_WRONG = timedelta(hours=1)
-"""After which what was wrong is looked at again: somebody may have closed it by hand."""
+"""After which an address with wrong ports is scanned again: it may have been corrected by hand."""
 SECONDS = 2.0
 """For one port: a lost first packet is repeated after one second (RFC 6298)."""
 CONCURRENT = 256

@@ -37,7 +37,7 @@ class InternetVerifier:
     connections to hosts. `query_timeout` is in seconds, for each of two tries. `echo_mx` is the
     name of the server by which hosts try whether mail leaves, `shell` how they are asked. `roots`
     has the public authorities (PEM) that are trusted, None: those of the system. `scan` looks which
-    ports answer, None: nobody does.
+    ports answer; None: ports are not scanned.
     """
 
     def __init__(

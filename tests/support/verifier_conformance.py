@@ -160,7 +160,7 @@ async def check_outbound_port_25_that_is_closed_is_reported_of_its_address_only(
     assert await _wrong_ports(around) == {(BULK, "smtp.outbound", False, OUTBOUND_CLOSED)}
 
 
-async def check_a_port_that_nobody_should_reach_is_a_remark_of_its_address(
+async def check_a_port_that_is_not_in_the_list_is_a_remark_of_its_address(
     around: Surroundings,
 ) -> None:
     around.open_port("mx1-1")
@@ -193,7 +193,7 @@ CHECKS: list[Callable[[Surroundings], Awaitable[None]]] = [
     check_mail_that_is_refused_is_reported_of_its_domain_only,
     check_a_host_that_does_not_answer_is_wrong_at_each_address,
     check_outbound_port_25_that_is_closed_is_reported_of_its_address_only,
-    check_a_port_that_nobody_should_reach_is_a_remark_of_its_address,
+    check_a_port_that_is_not_in_the_list_is_a_remark_of_its_address,
     check_an_address_without_an_ip_is_not_checked,
 ]
 

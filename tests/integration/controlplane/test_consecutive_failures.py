@@ -241,7 +241,7 @@ async def asked(stepped: SteppedReconciler) -> list[tuple[str, str]]:
         return [(row.subject, row.acts) for row in await connection.execute(text(query))]
 
 
-async def test_port_that_nobody_should_reach_asks_an_operator_and_turns_nothing_off(
+async def test_port_that_is_not_in_the_list_asks_an_operator_and_turns_nothing_off(
     verified: SteppedReconciler,
 ) -> None:
     verified.internet.wrong[ADDRESS, "ports"] = faults.EXPOSED

@@ -92,7 +92,7 @@ def test_tenant_continues_after_a_refresh_by_hand(
     engine: Engine,
     tmp_path: Path,
 ) -> None:
-    """The state has the new address by then, and not the record that somebody has deleted."""
+    """The state has the new address by then, and not the record that was deleted by hand."""
     [zone] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
     before = {record["comment"] for record in cloud.cloudflare.records(zone["id"])}
     [mx] = [r for r in cloud.cloudflare.records(zone["id"]) if r["comment"].endswith("e/MX")]

@@ -72,7 +72,7 @@ async def test_exactly_the_listed_ports_are_right(host: Host) -> None:
     assert str(host.listed.port) in found.message
 
 
-async def test_port_that_nobody_should_reach_is_named_with_what_listens_there(host: Host) -> None:
+async def test_port_that_is_not_in_the_list_is_named_with_what_listens_there(host: Host) -> None:
     host.listen(host.internal.port)
     [found] = await host.look()
     assert found.asks
