@@ -19,9 +19,9 @@ from typing import NamedTuple
 ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
 """Ansible writes them here: see "Modules" in playbooks/README.md."""
 PORT = 123
-TRIES = 2
+TRIES = 5
 TIMEOUT = 2.0
-"""Seconds for each answer."""
+"""Seconds for each answer. One that took longer would prove less, so that it is asked for again."""
 CLIENT = 0x23
 """Version 4, mode 3; a server answers with mode 4."""
 SERVER_MODE = 4

@@ -85,6 +85,11 @@ def test_server_that_is_silent_proves_nothing(
     assert clock.verdict([server.ask(0.05)], 1.0) == "no time server answers: ntp: timed out"
 
 
+def test_answers_that_are_lost_are_asked_for_again(server: AskedServer) -> None:
+    server.faults.inject(SILENT, times=4)
+    assert clock.verdict([server.ask(0.5)], 1.0) is None
+
+
 def changed(index: int, value: int) -> Callable[[bytes], bytes]:
     """Return how to answer with one other byte."""
 
