@@ -45,12 +45,10 @@ def in_base64(data: bytes) -> bytes:
 
 
 def _stands_as_it_is(data: bytes) -> bool:
+    if max(map(len, data.split(b"\r\n"))) > LINE or data.translate(None, PRINTABLE):
+        return False
     framed = b"\r\n" + data
-    return (
-        not data.translate(None, PRINTABLE)
-        and not any(sign in framed for sign in CHANGED)
-        and max(map(len, data.split(b"\r\n"))) <= LINE
-    )
+    return not any(sign in framed for sign in CHANGED)
 
 
 def _quoted(data: bytes) -> bytes:
