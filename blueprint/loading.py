@@ -20,12 +20,13 @@ from blueprint.faults import (
     dotted,
     invalid,
 )
+from blueprint.mail_servers import with_mail_servers
 from blueprint.notation import MAX_BYTES, Plain
 from blueprint.platform import Platform
-from blueprint.tenant import Tenant
+from blueprint.tenant import MailboxServer, Tenant
 from kit.faults import Violation
 
-__all__ = ["MAX_BYTES", "Source", "check", "check_limits", "load", "parse"]
+__all__ = ["MAX_BYTES", "Source", "check", "check_limits", "load", "parse", "settled"]
 
 Nodes = Mapping[Path, yaml.Node]
 SOPS = "sops"
@@ -104,6 +105,19 @@ def check(tenant: Tenant, platform: Platform) -> None:
     """Check the rules across the fields of a parsed tenant; raises INVALID."""
     if located := validation.violations(tenant, platform):
         raise invalid(violation for _, violation in located)
+
+
+def settled(
+    tenant: Tenant, platform: Platform, known: Mapping[str, MailboxServer] | None = None
+) -> Tenant:
+    """Return a checked tenant with the mail server of each host; raises INVALID.
+
+    `known` are those that hosts have, by name: they stay where the document names none.
+    """
+    complete = with_mail_servers(tenant, platform, known)
+    if complete != tenant:
+        check(complete, platform)
+    return complete
 
 
 def check_limits(tenant: Tenant, current: Tenant | None) -> None:

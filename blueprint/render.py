@@ -21,6 +21,7 @@ from blueprint.document import (
     Sending,
 )
 from blueprint.mail_address import domain_of
+from blueprint.mail_servers import receiving_host, with_mail_servers
 from blueprint.platform import Platform
 from blueprint.tenant import (
     Dns,
@@ -54,12 +55,14 @@ def render(
 ) -> Blueprint:
     """Derive the blueprint of one generation.
 
-    The tenant must have passed `blueprint.validation`. Without keys (an offline render)
-    the DKIM records are left out. `incarnations` counts the replacements of each host from 1.
+    The tenant must have passed `blueprint.validation`. A host that does not name its mail server is
+    taken for a new one. Without keys (an offline render) the DKIM records are left out.
+    `incarnations` counts the replacements of each host from 1.
     `draining` are addresses that are kept until their host has sent all mail: each with its host,
     as it was when the document had it. `draining_domains` are domains of which hosts may have mail,
     likewise.
     """
+    tenant = with_mail_servers(tenant, platform)
     name, spec = tenant.metadata.name, tenant.spec
     wanted = {domain.name for domain in spec.domains}
     former = [domain for domain in draining_domains if domain.name not in wanted]
@@ -150,7 +153,7 @@ def _host(
         firewall=_firewall(host, platform),
         zone=naming.zone_of(host, domains, platform),
         egress_name=naming.egress_name(base),
-        mail=host.mail,
+        mail=host.mail or MailboxServer.NONE,
         webmail=host.webmail,
         addresses=naming.addresses_of(
             name, host, platform, draining=draining, is_retired=host not in tenant.spec.hosts
@@ -170,14 +173,9 @@ def _domain(
     receiving: Collection[DomainName],
     platform: Platform,
 ) -> Domain:
-    """Return a domain. Its mail goes to a host below its own name, else to any of the tenant's.
-
-    Of several hosts the first by name receives it, so the order of the document does not matter. It
-    goes to none that is retired: that may be broken.
-    """
+    """Return a domain. Its mail goes to no host that is retired: that may be broken."""
     hosts = tuple(host for host in hosts if not host.is_retired) or hosts
-    own = [host for host in hosts if host.primary.helo.partition(".")[2] == domain.name]
-    inbound_host = min(own or hosts, key=lambda host: host.name)
+    names = {host.name: host.primary.helo for host in hosts}
     key = keys.dkim.get(domain.name) if keys else None
     return Domain(
         name=domain.name,
@@ -185,7 +183,7 @@ def _domain(
         zone=domain.zone,
         dmarc=domain.dmarc,
         return_path=naming.return_path(domain.name),
-        mail_host=inbound_host.primary.helo,
+        mail_host=names[receiving_host(domain.name, names)],
         selector=key.selector if key else None,
         unsubscribe_host=naming.unsubscribe_host(domain.name) if platform.public_address else None,
         receives=domain.dns is Dns.CLOUDFLARE or domain.name in receiving,

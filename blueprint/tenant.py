@@ -201,9 +201,10 @@ class HostSpec(Written):
     """Public IPv4 addresses in all: the primary one that comes with the VPS, and the others."""
     zone: DomainName | None = None
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
-    mail: MailboxServer = MailboxServer.NONE
-    """What has its mailboxes: it stays from the host's first configuration on. `mailu` needs images
-    that an operator has pinned, once for all hosts."""
+    mail: MailboxServer | None = None
+    """What has its mailboxes: it stays from the host's first configuration on. By default what the
+    host has; of a new one `mailu` if the mail of a mailbox goes to it, else `none`. `mailu` needs
+    images that an operator has pinned, once for all hosts."""
     webmail: bool = False
     """Whether people read their mail in a browser, too, with `mail: mailu`. Takes memory."""
 

@@ -65,7 +65,7 @@ def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     if not located:  # What is derived is looked at only in a document that is valid otherwise.
         located = _broken((_lengths, _collisions), tenant, platform)
         blueprint = render(tenant, platform=platform, keys=None, generation=1)
-        located += [*_alias_hosts(tenant, blueprint), *_quotas(blueprint)]
+        located += [*_alias_hosts(tenant, blueprint), *_quotas(tenant, blueprint)]
     return located
 
 
@@ -127,7 +127,7 @@ def _hosts(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: AR
             yield _located(RESERVED_NAME, "spec", "hosts", index, "name", name=host.name)
         if host.zone is not None and host.zone not in managed:
             yield _located(FOREIGN_ZONE, "spec", "hosts", index, "zone", zone=host.zone)
-        if host.webmail and host.mail is not MailboxServer.MAILU:
+        if host.webmail and host.mail is MailboxServer.NONE:
             yield _located(NO_MAIL_FOR_WEBMAIL, "spec", "hosts", index, "webmail", host=host.name)
 
 
@@ -194,9 +194,15 @@ def _alias_hosts(tenant: Tenant, blueprint: Blueprint) -> Iterator[Located]:
                 yield _located(ALIAS_ELSEWHERE, *path, **values)
 
 
-def _quotas(blueprint: Blueprint) -> Iterator[Located]:
-    """Yield the hosts whose mailboxes may hold more than their disk has room for."""
-    for index, host in enumerate(blueprint.hosts):
+def _quotas(tenant: Tenant, blueprint: Blueprint) -> Iterator[Located]:
+    """Yield the hosts whose mailboxes may hold more than their disk has room for.
+
+    One that does not name its mail server may be one without quotas: that is judged where it is
+    known what it has.
+    """
+    for index, (spec, host) in enumerate(zip(tenant.spec.hosts, blueprint.hosts, strict=True)):
+        if spec.mail is None:
+            continue
         domains = {domain.name for domain in blueprint.domains if domain.is_on(host)}
         total = sum(box.quota_bytes for box in blueprint.mailboxes if box.domain in domains)
         limit = host.disk_gb * GB * MAIL_PERCENT // 100

@@ -66,9 +66,8 @@ def _compared(api: Api, source: Source) -> Difference:
     applied = api.find(tenant_path(source.name), TenantView)
     new = api.render(source.tenant)
     old = api.render(applied.document) if applied else None
-    documents = (
-        changes.of_documents(plain(applied.document), plain(source.tenant)) if applied else ()
-    )
+    wanted = source.tenant.model_copy(update={"spec": new.spec})  # with what it leaves out
+    documents = changes.of_documents(plain(applied.document), plain(wanted)) if applied else ()
     return Difference(
         tenant=source.name,
         is_new=old is None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from blueprint.cost import dollars
-from blueprint.loading import Source
+from blueprint.loading import Source, settled
 from blueprint.render import render
 from cli import settings
 from cli.api import Api, tenant_path
@@ -22,7 +22,9 @@ class DryRun(StrEnum):
 
 def on_client(source: Source) -> tuple[str, str]:
     """Render a document on this machine; return the outcome, and the line that tells it."""
-    blueprint = render(source.tenant, platform=settings.platform(), keys=None, generation=1)
+    platform = settings.platform()
+    tenant = settled(source.tenant, platform)
+    blueprint = render(tenant, platform=platform, keys=None, generation=1)
     cost = dollars(blueprint.cost.usd_cents)
     return "valid", f"tenant/{source.name} valid, {cost} a month (client dry run)"
 
@@ -34,6 +36,7 @@ def on_server(api: Api, source: Source) -> tuple[str, str]:
     if stored is None:
         outcome = "created"
     else:
-        outcome = "unchanged" if stored.document == source.tenant else "configured"
+        wanted = source.tenant.model_copy(update={"spec": blueprint.spec})
+        outcome = "unchanged" if stored.document == wanted else "configured"
     cost = dollars(blueprint.cost.usd_cents)
     return outcome, f"tenant/{source.name} {outcome}, {cost} a month (server dry run)"

@@ -9,6 +9,7 @@ import typer
 
 from blueprint import render as rendering
 from blueprint.document import Blueprint
+from blueprint.loading import settled
 from cli import files, settings
 from cli.api import connect, tenant_path
 from cli.faults import UNWRITABLE, USAGE
@@ -51,7 +52,8 @@ def _rendered(tenant: str | None, filename: str | None) -> Blueprint:
             mistake=f"{filename} has {len(sources)} tenants", remedy="name a file with a single one"
         )
     platform = settings.platform()
-    return rendering.render(sources[0].tenant, platform=platform, keys=None, generation=1)
+    document = settled(sources[0].tenant, platform)
+    return rendering.render(document, platform=platform, keys=None, generation=1)
 
 
 def _write(path: Path, text: str) -> None:

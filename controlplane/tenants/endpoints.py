@@ -119,7 +119,7 @@ async def create_tenant(
                 replay.headers["Idempotent-Replayed"] = "true"
                 _describe(replay, document.metadata.name, 1, "created")
                 return replay
-        row = await service.create(connection, document, now=now)
+        row = await service.create(connection, document, request.app.state.platform, now=now)
         shown = service.view(row, [], request.app.state.platform)
         if idempotency_key is not None:
             await idempotency.save(

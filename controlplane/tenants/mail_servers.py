@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Set
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.faults import invalid
+from blueprint.loading import settled
+from blueprint.platform import Platform
 from blueprint.tenant import MailboxServer, Tenant
 from controlplane.faults import HOST_MAIL_STAYS
 from controlplane.hosts import repository as host_rows
@@ -18,12 +20,25 @@ from controlplane.tenants.repository import TenantRow
 from kit.faults import Violation
 
 
+async def with_mail_servers(
+    connection: AsyncConnection, document: Tenant, row: TenantRow | None, platform: Platform
+) -> Tenant:
+    """Return a document in which each host has its mail server, as it is stored.
+
+    Where it names none, a host keeps the one that it has.
+    """
+    configured = await _configured(connection, row) if row is not None else {}
+    stored = row.document.spec.hosts if row is not None else ()
+    known = configured | {host.name: host.mail for host in stored if host.mail}
+    return settled(document, platform, known)
+
+
 async def check_mail_servers(
     connection: AsyncConnection, document: Tenant, row: TenantRow | None
 ) -> None:
     """Refuse Mailu without images, and another mail server on a host that was configured."""
-    pinned = await image_rows.pinned_services(connection)
     configured = await _configured(connection, row) if row is not None else {}
+    pinned = await image_rows.pinned_services(connection)
     if violations := [*_without_images(document, pinned), *_changed(document, configured)]:
         raise invalid(violations)
 
@@ -37,8 +52,8 @@ def _without_images(document: Tenant, pinned: Set[str]) -> Iterator[Violation]:
 
 def _changed(document: Tenant, configured: Mapping[str, MailboxServer]) -> Iterator[Violation]:
     for index, host in enumerate(document.spec.hosts):
-        before = configured.get(host.name, host.mail)
-        if before is not host.mail:
+        before = configured.get(host.name)
+        if before not in (None, host.mail):
             yield HOST_MAIL_STAYS.violation(
                 path=_path(index), host=host.name, before=before, wanted=host.mail
             )

@@ -19,7 +19,15 @@ EXAMPLE = {
     "spec": {
         "plan": "business",
         "region": "us-west",
-        "hosts": [{"name": "mx1", "size": "business", "addresses": 3, "zone": "acme.example"}],
+        "hosts": [
+            {
+                "name": "mx1",
+                "size": "business",
+                "addresses": 3,
+                "zone": "acme.example",
+                "mail": "none",
+            }
+        ],
         "domains": [{"name": "acme.example", "dns": "cloudflare", "dmarc": "none"}],
         "mailboxes": [{"address": "sales@acme.example", "daily_cap": 50}],
         "sending": {

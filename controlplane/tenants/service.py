@@ -32,7 +32,7 @@ from controlplane.hosts import repository as host_rows
 from controlplane.identity.access import Access
 from controlplane.schedule.repository import Priority, request_pass
 from controlplane.tenants import claims, destroying, draining, draining_domains, repository
-from controlplane.tenants.mail_servers import check_mail_servers
+from controlplane.tenants.mail_servers import check_mail_servers, with_mail_servers
 from controlplane.tenants.preconditions import Precondition
 from controlplane.tenants.rendering import render_before_a_pass
 from controlplane.tenants.repository import TenantRow
@@ -69,9 +69,11 @@ async def of_request(connection: AsyncConnection, access: Access, name: str | No
     return row
 
 
-async def create(connection: AsyncConnection, document: Tenant, *, now: datetime) -> TenantRow:
+async def create(
+    connection: AsyncConnection, document: Tenant, platform: Platform, *, now: datetime
+) -> TenantRow:
     """Store a new tenant and request its first pass."""
-    row = await _insert(connection, document, now=now)
+    row = await _insert(connection, document, platform, now=now)
     if row is None:
         raise TENANT_EXISTS(name=document.metadata.name)
     return row
@@ -95,7 +97,7 @@ async def apply(
         raise NOT_FOUND(kind="tenant", name=name, plural="tenants")
     expected.check(name, row)
     if row is None:
-        if (created := await _insert(connection, document, now=now)) is not None:
+        if (created := await _insert(connection, document, agreed.platform, now=now)) is not None:
             return created, "created"
         # Another request has created it in the meantime.
         row = await find(connection, name, for_update=True)
@@ -104,8 +106,9 @@ async def apply(
 
 
 async def _insert(
-    connection: AsyncConnection, document: Tenant, *, now: datetime
+    connection: AsyncConnection, document: Tenant, platform: Platform, *, now: datetime
 ) -> TenantRow | None:
+    document = await with_mail_servers(connection, document, None, platform)
     row = await repository.insert(connection, uuid7(), document, now=now)
     if row is not None:
         check_limits(document, None)
@@ -131,6 +134,7 @@ async def _replace(
     """
     if row.deleting:
         raise TENANT_DELETING(name=row.name)
+    document = await with_mail_servers(connection, document, row, agreed.platform)
     if row.document == document and not await _awaits_apply(connection, row):
         if not await _is_true(connection, row, READY):
             await request_pass(connection, row.id, Priority.USER, now=now)
@@ -168,6 +172,7 @@ async def end_draining_for(connection: AsyncConnection, document: Tenant, *, now
 async def preview(connection: AsyncConnection, document: Tenant, platform: Platform) -> Blueprint:
     """Render a document as the next generation; raises what a request to store it would raise."""
     row = await repository.find(connection, document.metadata.name)
+    document = await with_mail_servers(connection, document, row, platform)
     if row is not None and row.document != document and row.deleting:
         raise TENANT_DELETING(name=row.name)
     if row is None or row.document != document:

@@ -175,4 +175,4 @@ def _default(field: Any) -> str:
         return "{}"
     if isinstance(value, tuple):
         return f"[{', '.join(map(str, value))}]"
-    return "none" if value is None else str(value)
+    return "absent" if value is None else str(value)

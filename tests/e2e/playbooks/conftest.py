@@ -176,7 +176,9 @@ def _blueprint(public_key: str) -> Blueprint:
             "spec": {
                 "plan": "business",
                 "region": "us-west",
-                "hosts": [{"name": "mx1", "addresses": ADDRESSES, "zone": "play.example"}],
+                "hosts": [
+                    {"name": "mx1", "addresses": ADDRESSES, "zone": "play.example", "mail": "none"}
+                ],
                 "domains": [
                     {"name": "play.example"},
                     {"name": IDN, "catch_all": f"all@{IDN}"},

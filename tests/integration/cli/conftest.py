@@ -25,7 +25,7 @@ metadata: {name: acme}
 spec:
   plan: business
   region: us-west
-  hosts: [{name: mx1, size: business, addresses: 2, zone: acme.example}]
+  hosts: [{name: mx1, size: business, addresses: 2, zone: acme.example, mail: none}]
   domains: [{name: acme.example}, {name: acme-mail.example, dns: manual}]
   mailboxes: [{address: sales@acme.example}]
   sending: {postal_address: "Acme Inc., Springfield"}

@@ -42,6 +42,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
 
 
 def tenant(client: ModuleType, **host: Any) -> Any:
+    host = {"name": "mx1", "mail": client.MailboxServer.none, **host}
     return client.Tenant(
         apiVersion="penguinmails.dev/v1",
         kind="Tenant",
@@ -49,7 +50,7 @@ def tenant(client: ModuleType, **host: Any) -> Any:
         spec=client.TenantSpec(
             plan=client.Plan.business,
             region="us-west",
-            hosts=[client.HostSpec(name="mx1", size=client.Size.business, **host)],
+            hosts=[client.HostSpec(size=client.Size.business, **host)],
             domains=[client.DomainSpec(name="acme.example")],
             mailboxes=[client.MailboxSpec(address="sales@acme.example")],
             sending=client.SendingSpec(postal_address="Acme Inc., Springfield"),

@@ -175,6 +175,40 @@ async def test_mailu_is_refused_while_no_images_are_pinned(
     assert (await stepped.api.request(method, path, json=body)).is_success
 
 
+async def test_a_host_that_names_no_mail_server_keeps_what_it_has(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(hosts=[host(mail="none")])
+    await stepped.until_quiet()
+    unnamed = document(hosts=[{**host(), "mail": None}])
+    answer = await stepped.api.put("/tenants/acme", json=unnamed)
+    assert (answer.headers["Penguin-Outcome"], answer.json()["generation"]) == ("unchanged", 1)
+    shown = (await stepped.api.post("/blueprints", json=unnamed)).json()
+    assert shown["hosts"][0]["mail"] == "none"
+
+
+async def test_a_new_host_has_mailu_by_default_if_a_mailbox_is_there(
+    stepped: SteppedReconciler, pinned: dict[str, str]
+) -> None:
+    unnamed = [{**host(name), "mail": None} for name in ("mx1", "mx2")]
+    stored = (await stepped.apply(hosts=unnamed)).json()["document"]["spec"]["hosts"]
+    assert [each["mail"] for each in stored] == ["mailu", "none"]
+    again = (await stepped.apply(hosts=unnamed, mailboxes=[])).json()["document"]["spec"]["hosts"]
+    assert [each["mail"] for each in again] == ["mailu", "none"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/tenants"), ("PUT", "/tenants/acme"), ("POST", "/blueprints")]
+)
+async def test_the_default_is_refused_while_no_images_are_pinned(
+    stepped: SteppedReconciler, method: str, path: str
+) -> None:
+    body = document(hosts=[{**host(), "mail": None}])
+    [violation] = (await stepped.api.request(method, path, json=body)).json()["violations"]
+    assert violation["code"] == images.NOT_PINNED.name
+    assert "penguin platform images pin" in violation["remedy"]
+
+
 async def test_a_tenants_own_key_may_declare_a_host_with_mailu(
     stepped: SteppedReconciler, client_of: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,29 @@ def test_images_can_be_pinned_after_an_upgrade(shared_database: str, database: s
         assert kept == row
         with pytest.raises(InsufficientPrivilege):
             admin.execute("delete from oltp.pinned_images")
+
+
+def test_hosts_that_name_no_mail_server_keep_what_was_the_default(
+    shared_database: str, database: str
+) -> None:
+    del shared_database  # has made the roles
+    upgraded_to(database, "0019")
+    hosts = [{"name": "mx2"}, {"name": "mx1", "mail": "mailu"}, {"name": "mx3", "mail": "none"}]
+    with psycopg.connect(database) as admin:
+        insert_tenant(admin, document=json.dumps({"spec": {"plan": "business", "hosts": hosts}}))
+        admin.execute("update oltp.tenants set applied_document = document")
+        admin.execute(
+            "insert into oltp.draining values (%s, 'mx4-2', %s)", [TENANT, '{"name": "mx4"}']
+        )
+    for _ in range(2):
+        migrations.upgrade(database, INSTALLATION, PASSWORDS)
+    with psycopg.connect(database) as admin:
+        [documents] = admin.execute("select document, applied_document from oltp.tenants")
+        [(draining,)] = admin.execute("select host from oltp.draining")
+    for document in documents:
+        assert document["spec"]["plan"] == "business"
+        assert document["spec"]["hosts"] == [{**hosts[0], "mail": "none"}, *hosts[1:]]
+    assert draining == {"name": "mx4", "mail": "none"}
 
 
 def test_hosts_that_were_configured_before_have_no_mailu(

@@ -16,7 +16,7 @@ from .conftest import Cloud
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=10)
 WITHOUT = tenant("mx1@acme.example", domains="acme.example")
-WITH_MAILU = WITHOUT.replace("name: mx1,", "name: mx1, mail: mailu,")
+WITH_MAILU = WITHOUT.replace("mail: none", "mail: mailu")
 
 
 def services(cloud: Cloud) -> dict[str, str]:

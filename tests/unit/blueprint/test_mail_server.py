@@ -6,7 +6,7 @@ import pytest
 
 from blueprint.document import Blueprint, Dkim, RecordType, Rule
 from blueprint.faults import INVALID_VALUE, NO_MAIL_FOR_WEBMAIL, QUOTAS_TOO_LARGE
-from blueprint.loading import load
+from blueprint.loading import load, settled
 from blueprint.render import GB, bytes_of, render
 from blueprint.tenant import Dns, MailboxServer
 from controlplane.mailu.of_blueprint import mail_of
@@ -16,11 +16,15 @@ from tests.support.installation import PLATFORM
 from tests.support.tenants import rendered, tenant
 
 ACME = tenant("mx1@acme.example", domains="acme.example")
+UNNAMED = tenant("mx1@acme.example", "mx2@acme.example", domains="acme.example").replace(
+    "mail: none, ", ""
+)
+"""Two hosts that name no mail server."""
 
 
 def document(*mailboxes: str, mail: str = "mailu") -> str:
     """Return a document with these mailboxes, each as YAML."""
-    text = ACME.replace("name: mx1,", f"name: mx1, mail: {mail},")
+    text = ACME.replace("mail: none", f"mail: {mail}")
     return text + f"  mailboxes: [{', '.join(mailboxes)}]\n"
 
 
@@ -51,6 +55,37 @@ def test_a_mailbox_has_one_gigabyte_and_no_forward_by_default() -> None:
     assert (box.quota_bytes, box.forward, box.keep) == (GB, (), True)
     assert blueprint.hosts[0].mail is MailboxServer.MAILU
     assert rendered(ACME).hosts[0].mail is MailboxServer.NONE
+
+
+def test_a_host_that_gets_the_mail_of_a_mailbox_has_mailu_by_default() -> None:
+    boxes = "  mailboxes: [{address: ann@acme.example}]\n"
+    first, second = rendered(UNNAMED + boxes).hosts
+    assert (first.mail, second.mail) == (MailboxServer.MAILU, MailboxServer.NONE)
+    assert {host.mail for host in rendered(UNNAMED).hosts} == {MailboxServer.NONE}
+
+
+def test_a_host_that_is_known_keeps_its_mail_server_by_default() -> None:
+    [source] = load(
+        UNNAMED + "  mailboxes: [{address: ann@acme.example}]\n",
+        file="tenant.yaml",
+        platform=PLATFORM,
+    )
+    known = {"mx1": MailboxServer.NONE, "mx2": MailboxServer.MAILU}
+    hosts = settled(source.tenant, PLATFORM, known).spec.hosts
+    assert {host.name: host.mail for host in hosts} == known
+
+
+def test_quotas_count_when_it_is_known_what_the_host_has() -> None:
+    [source] = load(
+        UNNAMED + "  mailboxes: [{address: ann@acme.example, quota: 9999GB}]\n",
+        file="tenant.yaml",
+        platform=PLATFORM,
+    )
+    settled(source.tenant, PLATFORM, {"mx1": MailboxServer.NONE})
+    with pytest.raises(Fault) as caught:
+        settled(source.tenant, PLATFORM)
+    [violation] = caught.value.violations
+    assert violation.code is QUOTAS_TOO_LARGE
 
 
 def test_webmail_is_for_hosts_with_mailboxes_to_log_in_to() -> None:

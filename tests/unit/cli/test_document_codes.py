@@ -13,7 +13,7 @@ from kit.paths import checkout
 from tests.support.faults import assert_shows, printed
 
 ACME = (checkout() / "tenants" / "acme.yaml").read_text()
-HOST = "    - {name: mx1, size: business, addresses: 3, zone: acme.example, mail: mailu}\n"
+HOST = "    - {name: mx1, size: business, addresses: 3, zone: acme.example}\n"
 ELEVEN_HOSTS = "".join(HOST.replace("mx1", f"mx{n}") for n in range(11))
 LABELS = ".".join(["a" * 40] * 4)
 
