@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import op
 
-revision = "0024"
+revision = "0020"
 down_revision = "0019"
 
 COMPLETE = """
