@@ -46,7 +46,8 @@ class PulumiEngine:
     """Runs each operation in a process of its own, forked from a server with the imports loaded.
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
-    file, provider credentials. `root` contains a directory for each tenant.
+    file, provider credentials. `root` contains a directory for each tenant. `gateway` is the module
+    that serves the gateway to Cloudflare, see `kit.plugins`.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class PulumiEngine:
         installation: str,
         environment: Mapping[str, str],
         root: Path,
+        gateway: str,
         clock: Callable[[], float] = time.monotonic,
         forks: ForkServer | None = None,
     ) -> None:
         self._installation = installation
         self._environment = dict(environment)
         self._root = root
+        self._gateway = gateway
         self._clock = clock
         self._forks = forks or ForkServer()
 
@@ -241,6 +244,7 @@ class PulumiEngine:
             command=command,
             directory=directory,
             environment={**self._environment, **extra, "PULUMI_HOME": str(home)},
+            gateway=self._gateway,
             mark=uuid.uuid4().hex,
             controller=own_identity(),
         )
