@@ -20,6 +20,10 @@ Permission = Callable[[], AbstractContextManager[None]]
 """In whose block something is changed at a provider; entering it raises a fault where it may not
 be."""
 
+Turn = Callable[[float], bool]
+"""Returns when the next request to a provider may be sent, False if that takes longer than these
+seconds."""
+
 
 class Plugin(Protocol):
     """A plugin that runs in this process."""
@@ -34,7 +38,7 @@ class Plugin(Protocol):
 class Gateway(Protocol):
     """A gateway to a provider that runs in this process, and holds the provider's token.
 
-    Its module's function `start` takes the provider's variables and a `Permission`.
+    Its module's function `start` takes the provider's variables, a `Permission` and a `Turn`.
     """
 
     environment: Mapping[str, str]

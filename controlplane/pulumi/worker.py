@@ -31,6 +31,7 @@ from hostwinds.provider import serving as hostwinds
 from kit.leftovers import end_leftovers
 from kit.plugins import Gateway, Plugin, served
 from stacks.backend import Stacks
+from stacks.cloudflare_rate import Turns
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
@@ -164,7 +165,8 @@ def _plugins(job: Job, kind: Kind) -> Iterator[dict[str, str]]:
         return
     with ExitStack() as running:
         held = Fence.from_environment(job.environment).held
-        gateway: Gateway = import_module(job.gateway).start(job.environment, held)
+        turn = Turns.from_environment(job.environment).wait
+        gateway: Gateway = import_module(job.gateway).start(job.environment, held, turn)
         running.callback(gateway.end)
         environment |= gateway.environment
         ports = []

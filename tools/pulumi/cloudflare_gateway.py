@@ -1,9 +1,9 @@
 """Between the Cloudflare plugin, Pulumi's own or our stand-in, and Cloudflare's API.
 
-It serves the API on loopback, and a plugin gets that address in `CLOUDFLARE_BASE_URL`. Who runs the
-engine for the control plane serves it (`start`): then it holds the token and asks for permission
-before each change. By hand the engine starts this process as its plugin (`main`), which runs the
-real one. Every answer is judged (`cloudflare_answers`):
+It serves the API on loopback, and a plugin gets that address in `CLOUDFLARE_BASE_URL`. An operation
+of the control plane serves it (`start`): then it holds the token, keeps the account's rate, and
+asks for permission before each change. By hand the engine starts it as its plugin (`main`), and it
+runs the real one. Every answer is judged (`cloudflare_answers`):
 
 - a refusal with status 200, or a result of another kind, becomes status 502: Pulumi's plugin reads
   `result` alone, so that it would take an empty record for a reading;
@@ -39,7 +39,7 @@ from urllib.parse import urlencode, urlsplit
 
 from kit.cloudflare import BASE, Answer
 from kit.faults import Fault, first_line, line
-from kit.plugins import GATEWAY, Permission
+from kit.plugins import GATEWAY, Permission, Turn
 from kit.web import without_redirects
 from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, mistake, written
 from tools.pulumi.serving import PARENT_CHECK_SECONDS
@@ -51,6 +51,8 @@ END_CHECK_SECONDS = 0.05
 PLACEHOLDER_BYTES = 32
 TIMEOUT = 60
 """Seconds for one request; no plugin waits longer."""
+LONGEST_TURN = 10
+"""Seconds that a request waits for its turn; then the SDKs do, without keeping a call open."""
 LONGEST_WAIT = 60
 """Seconds of `retry-after` beyond which the SDKs do not obey it."""
 PASSED = ("content-type", "user-agent")
@@ -80,9 +82,14 @@ class Gateway:
     """
 
     def __init__(
-        self, upstream: str, token: str | None = None, permission: Permission = nullcontext
+        self,
+        upstream: str,
+        token: str | None = None,
+        permission: Permission = nullcontext,
+        turn: Turn = lambda _: True,
     ) -> None:
         self._upstream = upstream.rstrip("/")
+        self._turn = turn
         self._permission = permission
         self._open = without_redirects().open
         self.placeholder = secrets.token_urlsafe(PLACEHOLDER_BYTES)
@@ -95,6 +102,8 @@ class Gateway:
         if self._holds_token and not self._has_placeholder(headers):
             return _refused("this gateway serves the engine of one operation")
         try:
+            if not self._turn(LONGEST_TURN):
+                return _limited()
             with nullcontext() if method == "GET" else self._permission():
                 reply = self._ask(method, target, body, headers)
         except Fault as fault:
@@ -191,9 +200,9 @@ def serve(gateway: Gateway) -> _Server:
 class Serving:
     """A gateway with the token of an operation, in the operation's process."""
 
-    def __init__(self, environment: Mapping[str, str], permission: Permission) -> None:
+    def __init__(self, environment: Mapping[str, str], permission: Permission, turn: Turn) -> None:
         token = environment.get(TOKEN, "").strip()
-        gateway = Gateway(environment.get(ADDRESS) or BASE, token, permission)
+        gateway = Gateway(environment.get(ADDRESS) or BASE, token, permission, turn)
         self._server = serve(gateway)
         self.environment = {
             GATEWAY: _address(self._server),
@@ -282,6 +291,12 @@ def _granted(result: Mapping[str, Any]) -> Reply:
 def _refused(reason: str) -> Reply:
     """Return a refusal, which no plugin repeats."""
     return Reply(403, _errors(reason), {})
+
+
+def _limited() -> Reply:
+    """Return an answer after which the SDKs wait, and repeat the request."""
+    reason = "the requests of this installation are limited (CLOUDFLARE_RATE)"
+    return Reply(429, _errors(reason), {"retry-after": str(LONGEST_TURN)})
 
 
 def _failed(reason: str, headers: Mapping[str, str]) -> Reply:
