@@ -101,6 +101,8 @@ class Gateway:
         """Return the answer to a request of the plugin."""
         if self._holds_token and not self._has_placeholder(headers):
             return _refused("this gateway serves the engine of one operation")
+        if not target.startswith("/"):  # it would lead to another server
+            return _refused("the request has no path")
         try:
             if not self._turn(LONGEST_TURN):
                 return _limited()
@@ -210,6 +212,7 @@ class Serving:
             TOKEN: gateway.placeholder,
             "no_proxy": _without_proxy(environment),
         }
+        os.environ["no_proxy"] = self.environment["no_proxy"]  # for a plugin in this process
 
     def end(self) -> None:
         """Stop; requests under way are broken off with the process."""

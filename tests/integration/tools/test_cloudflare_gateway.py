@@ -190,6 +190,15 @@ def test_gateway_with_a_token_answers_requests_with_its_placeholder_only(
     through.close()
 
 
+def test_token_is_sent_to_cloudflare_only(behind: tuple[Emulator, Through]) -> None:
+    emulator, _ = behind
+    gateway = Gateway("http://127.0.0.1", TOKEN)
+    allowed = {"authorization": f"Bearer {gateway.placeholder}"}
+    elsewhere = emulator.url.removeprefix("http://127.0.0.1")
+    for target in (f"{elsewhere}/zones", f"@127.0.0.1{elsewhere}/zones", ".example/zones"):
+        assert gateway.answer("GET", target, b"", allowed).status == 403
+
+
 def test_token_that_is_no_header_is_not_shown(records: str) -> None:
     gateway = Gateway("http://127.0.0.1:9", "secret\ntoken")
     through = Through(gateway, gateway.placeholder)
