@@ -42,6 +42,7 @@ from kit import files
 from kit.database import Role, connection_options, role_name, without_login
 from kit.faults import Fault, first_line
 from kit.paths import state_dir
+from kit.plugins import SERVED
 from kit.processes import own_identity
 from kit.queries import Queries
 from tools.servers import Postgres, Valkey
@@ -56,7 +57,7 @@ STOP_ORDER = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
 """No request comes in while the others stop; open hand-overs are finished last."""
 ENGINE_PREFIXES = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
 """Prefixes of the variables that an operation of the engine may see."""
-ENGINE_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR")
+ENGINE_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR", SERVED)
 NOT_UPGRADED = ("authentication failed", "does not exist", "is not permitted to log in")
 """How PostgreSQL refuses a role or a database that `penguin db upgrade` creates."""
 

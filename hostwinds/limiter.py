@@ -1,10 +1,15 @@
-"""Two requests a second, for all processes that share the purchase journal."""
+"""The rate of requests to a provider, for all processes that share the purchase journal.
+
+Hostwinds' is two a second. Others name their provider, and how many requests may come at once.
+"""
 
 from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +25,9 @@ from kit.queries import Queries
 SQL = Queries(__file__, str)
 RATE = 2.0
 """Requests a second; the provider documents no limit, this is the platform's own."""
+PROVIDER = "hostwinds"
+FOREVER = 1e9
+"""Seconds that no request waits for."""
 
 
 class Limiter(Protocol):
@@ -29,32 +37,78 @@ class Limiter(Protocol):
         """Return when the next request may be sent."""
 
 
-class FileLimiter:
+@dataclass(frozen=True)
+class Pace:
+    """How fast requests of all processes together may follow each other."""
+
+    rate: float = RATE
+    """Requests a second, in the long run."""
+    burst: float = 0
+    """Seconds by which requests may be ahead of the rate, after a time with fewer ones."""
+    provider: str = PROVIDER
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two requests."""
+        return 1 / self.rate
+
+
+HOSTWINDS = Pace()
+
+
+class SharedLimiter(ABC):
+    """Gives slots to all processes that share a store."""
+
+    def __init__(self, pace: Pace, pause: Callable[[float], None]) -> None:
+        self._pace = pace
+        self._pause = pause
+
+    def wait(self) -> None:
+        """Take the next slot, then sleep until it comes."""
+        self.wait_for_slot(FOREVER)
+
+    def wait_for_slot(self, within: float) -> bool:
+        """Take the next slot and sleep until it comes; False if it comes later than `within`.
+
+        A negative number of seconds: if as much of the burst would be left.
+        """
+        ahead = self._take(within + self._pace.burst)
+        if ahead is None:
+            return False
+        self._pause(max(0.0, ahead - self._pace.burst))
+        return True
+
+    @abstractmethod
+    def _take(self, ahead: float) -> float | None:
+        """Take the next slot of the rate if it comes within `ahead` seconds; return in how many."""
+
+
+class FileLimiter(SharedLimiter):
     """Keeps the time of the next free slot in a file under a lock."""
 
     def __init__(
         self,
         path: Path,
-        rate: float = RATE,
+        pace: Pace = HOSTWINDS,
         *,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        super().__init__(pace, pause)
         self._path = path
         self._clock = clock
-        self._interval = 1 / rate
-        self._pause = pause
 
-    def wait(self) -> None:
-        """Take the next slot, then sleep until it comes."""
+    def _take(self, ahead: float) -> float | None:
         try:
             with locked(self._path):
                 now = self._clock()
                 slot = _next_slot(self._path.read_text(), now)
-                self._path.write_text(f"{slot + self._interval!r} {now!r}")
+                if slot > now + ahead:
+                    return None
+                self._path.write_text(f"{slot + self._pace.interval!r} {now!r}")
         except OSError as error:
             raise JOURNAL_UNAVAILABLE(location=self._path, reason=error.strerror) from None
-        self._pause(max(0.0, slot - now))
+        return slot - now
 
 
 def _next_slot(text: str, now: float) -> float:
@@ -70,34 +124,50 @@ def _next_slot(text: str, now: float) -> float:
     return now if written > now else max(slot, now)
 
 
-class PostgresLimiter:
+class PostgresLimiter(SharedLimiter):
     """Keeps the time of the next free slot in a row of the journal's schema."""
 
     def __init__(
-        self, dsn: str, rate: float = RATE, *, pause: Callable[[float], None] = time.sleep
+        self,
+        dsn: str,
+        pace: Pace = HOSTWINDS,
+        *,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
+        super().__init__(pace, pause)
         self._dsn = dsn
-        self._interval = 1 / rate
-        self._pause = pause
 
-    def wait(self) -> None:
-        """Take the next slot by the server's clock, then sleep until it comes."""
+    def _take(self, ahead: float) -> float | None:
+        """Time is the server's."""
+        values = {
+            "provider": self._pace.provider,
+            "interval": self._pace.interval,
+            "ahead": ahead,
+        }
         try:
             with psycopg.connect(self._dsn, autocommit=True, **CONNECTION) as connection:
                 ensure_schema(connection)
-                row = connection.execute(SQL.take_slot, {"interval": self._interval}).fetchone()
+                row = connection.execute(SQL.take_slot, values).fetchone()
         except psycopg.Error as error:
             raise unavailable(error) from None
-        self._pause(max(0.0, float(row[0]) - self._interval) if row else 0.0)
+        return float(row[0]) - self._pace.interval if row else None
 
 
 def limiter_from_environment(
     environment: Mapping[str, str] = os.environ, *, pause: Callable[[float], None] = time.sleep
 ) -> Limiter:
-    """Return the limiter beside the journal of `HOSTWINDS_JOURNAL`; raises NO_JOURNAL."""
-    location = journal_location(environment)
+    """Return Hostwinds' limiter, beside the journal of `HOSTWINDS_JOURNAL`; raises NO_JOURNAL."""
     rate = number(environment, "HOSTWINDS_RATE", RATE) or RATE
+    return shared_limiter(environment, Pace(rate), pause=pause)
+
+
+def shared_limiter(
+    environment: Mapping[str, str], pace: Pace, *, pause: Callable[[float], None] = time.sleep
+) -> SharedLimiter:
+    """Return a limiter beside the journal of `HOSTWINDS_JOURNAL`; raises NO_JOURNAL."""
+    location = journal_location(environment)
     if location.startswith(POSTGRES):
-        return PostgresLimiter(location, rate, pause=pause)
+        return PostgresLimiter(location, pace, pause=pause)
     base = Path(location)
-    return FileLimiter(base.with_name(f"{base.name}.limiter"), rate, pause=pause)
+    suffix = "limiter" if pace.provider == PROVIDER else f"{pace.provider}.limiter"
+    return FileLimiter(base.with_name(f"{base.name}.{suffix}"), pace, pause=pause)

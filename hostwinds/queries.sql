@@ -6,4 +6,10 @@ set next_slot = %(interval)s * interval '1 second' + case
         else greatest(next_slot, clock_timestamp())
     end,
     taken_at = clock_timestamp()
+where provider = %(provider)s
+    and (
+        taken_at > clock_timestamp()
+        or greatest(next_slot - clock_timestamp(), interval '0')
+            <= %(ahead)s * interval '1 second'
+    )
 returning extract(epoch from next_slot - clock_timestamp())

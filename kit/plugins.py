@@ -7,16 +7,22 @@ engine may therefore serve such plugins itself, and let the engine connect to th
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 SERVED = "PENGUIN_SERVED_PLUGINS"
-"""Variable with `name=module` of each; its function `start` returns a `Plugin`."""
+"""Variable with `name=module` of each; its function `start` takes the engine's variables, and
+returns a `Plugin`."""
+GATEWAY = "PENGUIN_GATEWAY"
+"""Variable of an engine whose plugins reach their provider by a gateway that is served already."""
 
+Permission = Callable[[], AbstractContextManager[None]]
+"""In whose block something is changed at a provider; entering it raises a fault where it may not
+be."""
 
-permission: Callable[[], AbstractContextManager[None]] = nullcontext
-"""In whose block a plugin of this process changes something; entering it raises a fault where it
-may not. Set by who runs the engine."""
+Turn = Callable[[float], bool]
+"""Returns when the next request to a provider may be sent, False if that takes longer than these
+seconds."""
 
 
 class Plugin(Protocol):
@@ -27,6 +33,19 @@ class Plugin(Protocol):
 
     def end(self) -> None:
         """Interrupt what waits, let running calls answer, and stop."""
+
+
+class Gateway(Protocol):
+    """A gateway to a provider that runs in this process, and holds the provider's token.
+
+    Its module's function `start` takes the provider's variables, a `Permission` and a `Turn`.
+    """
+
+    environment: Mapping[str, str]
+    """Variables by which plugins reach the provider, in place of the provider's own."""
+
+    def end(self) -> None:
+        """Stop."""
 
 
 def served(environment: Mapping[str, str]) -> dict[str, str]:

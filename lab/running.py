@@ -68,6 +68,7 @@ class RunningLab(BaseModel):
             "HOSTWINDS_API_KEY": self.hostwinds_key,
             "HOSTWINDS_POLL": "0.2",
             "HOSTWINDS_RATE": "50",
+            "CLOUDFLARE_RATE": "3.5",  # 4 are refused, also by the lab
             "HOSTWINDS_PORTAL_DEADLINE": "20",
             "HOSTWINDS_PROVISIONING_DEADLINE": "60",
             "CLOUDFLARE_BASE_URL": f"{self.cloudflare_url}/client/v4",

@@ -23,6 +23,7 @@ from hostwinds.journal import Fence
 from kit.cloudflare import BASE, Answer
 from kit.faults import Fault
 from kit.web import without_redirects
+from stacks.cloudflare_rate import Turns
 from stacks.faults import (
     CLOUDFLARE_ERROR,
     CLOUDFLARE_GONE,
@@ -36,6 +37,8 @@ from stacks.requests import reason
 
 TIMEOUT = 30
 """Seconds for one request."""
+LONGEST_TURN = 60
+"""Seconds that a request waits for its turn."""
 RETRY_SECONDS = 0.5
 CREDENTIALS: ContextVar[Mapping[str, str]] = ContextVar("CREDENTIALS")
 Live = Mapping[str, Any]
@@ -125,6 +128,8 @@ def _ask(
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             method=method,
         )
+        if not Turns.from_environment(environment).wait(LONGEST_TURN):
+            raise CLOUDFLARE_RATE_LIMITED()
         change = Fence.from_environment(environment).held if method != "GET" else nullcontext
         with change(), without_redirects().open(request, timeout=TIMEOUT) as response:
             status, content = response.status, response.read()

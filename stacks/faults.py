@@ -123,9 +123,10 @@ CLOUDFLARE_UNAUTHORIZED = FAULTS.code(
 )
 CLOUDFLARE_RATE_LIMITED = FAULTS.code(
     "cloudflare.rate_limited",
-    message="Cloudflare limits the requests of this token's user",
+    message="the requests of this token's user to Cloudflare are limited",
     remedy="wait; it is tried again more slowly",
-    cause="More than 1200 requests in five minutes.",
+    cause="More than 1200 in five minutes, after which Cloudflare refuses all, or more than the "
+    "share of this installation (CLOUDFLARE_RATE).",
     retryable=True,
     acts=Actor.NOBODY,
 )

@@ -40,6 +40,7 @@ from controlplane.verification.exposure import PortScan
 from controlplane.verification.links import PublicLinks
 from controlplane.verification.roundtrip import MailRoundTrips
 from kit.paths import checkout, state_dir
+from tools.pulumi.engine import GATEWAY
 from vault import KeyRing, Vault
 
 
@@ -107,6 +108,7 @@ def engine(settings: ReconcilerPart) -> PulumiEngine:
         installation=settings.installation,
         environment=environment(settings),
         root=state_dir() / "pulumi" / "operations",
+        gateway=GATEWAY,
     )
 
 

@@ -30,7 +30,7 @@ from kit.leftovers import end_leftovers
 from kit.processes import own_identity
 from stacks.backend import Stacks
 from stacks.faults import STATE_UNREACHABLE
-from stacks.variables import FORGOTTEN_ZONES, REPLACED_GENERATION
+from stacks.variables import BACKGROUND, FORGOTTEN_ZONES, REPLACED_GENERATION
 
 PROJECT_FILE = "name: penguin\nruntime: python\n"
 """The worker serves the program, so the engine starts no language host of this runtime."""
@@ -46,7 +46,8 @@ class PulumiEngine:
     """Runs each operation in a process of its own, forked from a server with the imports loaded.
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
-    file, provider credentials. `root` contains a directory for each tenant.
+    file, provider credentials. `root` contains a directory for each tenant. `gateway` is the module
+    that serves the gateway to Cloudflare, see `kit.plugins`.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class PulumiEngine:
         installation: str,
         environment: Mapping[str, str],
         root: Path,
+        gateway: str,
         clock: Callable[[], float] = time.monotonic,
         forks: ForkServer | None = None,
     ) -> None:
         self._installation = installation
         self._environment = dict(environment)
         self._root = root
+        self._gateway = gateway
         self._clock = clock
         self._forks = forks or ForkServer()
 
@@ -84,6 +87,7 @@ class PulumiEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        background: bool = False,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,
@@ -94,7 +98,7 @@ class PulumiEngine:
         with self._located(tenant):
             extra = raise_fence(self._installation, tenant, fence, self._environment)
             self._take_over(tenant, progress, fence)
-            extra |= _forgotten(forgotten) | _replaced(replaced)
+            extra |= _background(background) | _forgotten(forgotten) | _replaced(replaced)
             extra |= {LOST_POINTERS: " ".join(lost_pointers)}
             unended = self._end_unwanted(blueprint, {**self._environment, **extra}, progress)
             kind: Kind = "refreshed up" if refreshed else "up"
@@ -125,6 +129,7 @@ class PulumiEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        background: bool = False,
         forgotten: Collection[str] = (),
     ) -> None:
         """Delete everything of the tenant and the stack itself. Idempotent.
@@ -133,6 +138,7 @@ class PulumiEngine:
         """
         with self._located(tenant):
             fenced = raise_fence(self._installation, tenant, fence, self._environment)
+            fenced |= _background(background)
             self._take_over(tenant, progress, fence)
             hosts = self.state(tenant).hosts
             in_state = [host.service_id for host in hosts if host.service_id is not None]
@@ -241,6 +247,7 @@ class PulumiEngine:
             command=command,
             directory=directory,
             environment={**self._environment, **extra, "PULUMI_HOME": str(home)},
+            gateway=self._gateway,
             mark=uuid.uuid4().hex,
             controller=own_identity(),
         )
@@ -269,6 +276,11 @@ class PulumiEngine:
         except Fault as fault:
             fault.at(where)
             raise
+
+
+def _background(background: bool) -> dict[str, str]:
+    """Return the variable of an operation that nobody asked for."""
+    return {BACKGROUND: "1"} if background else {}
 
 
 def _forgotten(zones: Collection[str]) -> dict[str, str]:

@@ -66,13 +66,13 @@ class ForkServer:
     def _running(self, job: Job) -> socket.socket:
         """Return the socket of the server, which is started if it does not run.
 
-        It loads the plugins of its first job; those of others are loaded by their workers.
+        It loads gateway and plugins of its first job; those of others are loaded by their workers.
         """
         if self._control is None or self._server is None or self._server.poll() is not None:
             self._control, theirs = socket.socketpair()
-            plugins = served(job.environment).values()
+            modules = [job.gateway, *served(job.environment).values()]
             self._server = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno()), *plugins],
+                [sys.executable, "-m", __name__, str(theirs.fileno()), *modules],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -140,8 +140,8 @@ def main() -> None:
     gc.disable()
     from controlplane.pulumi.worker import work
 
-    for plugin in sys.argv[2:]:
-        import_module(plugin)
+    for module in sys.argv[2:]:
+        import_module(module)
     gc.freeze()
     gc.enable()
     serve(socket.socket(fileno=int(sys.argv[1])), work)

@@ -38,6 +38,8 @@ class Job:
     directory: Path
     environment: dict[str, str] = field(repr=False)
     """Complete, provider credentials included: nothing is inherited."""
+    gateway: str
+    """Module that serves the gateway to Cloudflare (`kit.plugins.Gateway`)."""
     mark: str
     controller: str
     """Identity of the process that waits for this one."""

@@ -12,7 +12,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from importlib import import_module
@@ -28,10 +28,10 @@ from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import forget, recorded, started
 from hostwinds.journal import Fence
 from hostwinds.provider import serving as hostwinds
-from kit import plugins
 from kit.leftovers import end_leftovers
-from kit.plugins import Plugin, served
+from kit.plugins import Gateway, Plugin, served
 from stacks.backend import Stacks
+from stacks.cloudflare_rate import Turns
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
@@ -40,8 +40,8 @@ WITH_PROVIDER = (*WITH_PROGRAM, "destroy")
 """Kinds that may call a provider."""
 PORTS = "PULUMI_DEBUG_PROVIDERS"
 """Variable with the ports of plugins that the engine need not start."""
-OWN_PREFIX = "HOSTWINDS_"
-"""Of variables for the program and our provider, which run in this process."""
+OWN_PREFIXES = ("HOSTWINDS_", "CLOUDFLARE_")
+"""Of variables for the program, our provider and the gateway, which run in this process."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
 
@@ -52,7 +52,6 @@ def work(job: Job, connection: Connection) -> None:
     os.environ.update(job.environment)
     os.environ[MARK] = job.mark
     os.chdir(job.directory)
-    plugins.permission = Fence.from_environment(job.environment).held
     running = _Running()
     threading.Thread(target=_obey, args=[connection, job.mark, running], daemon=True).start()
     code = 0
@@ -101,14 +100,14 @@ def _obey(connection: Connection, mark: str, running: _Running) -> None:
 
 def _run(job: Job, kind: Kind, connection: Connection, running: _Running) -> int:
     arguments = [job.command, "--non-interactive", *COMMANDS[kind], job.tenant]
-    with _plugins(kind) as ports, _program(job, kind) as client:
+    with _plugins(job, kind) as environment, _program(job, kind) as client:
         engine = subprocess.Popen(
             [*arguments, *client],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**_engine_environment(), PORTS: ports},
+            env=environment,
         )
         running.begin(engine)
         mark, fence = f"{MARK}={job.mark}", Fence.from_environment(job.environment).token
@@ -136,8 +135,8 @@ def _run(job: Job, kind: Kind, connection: Connection, running: _Running) -> int
 
 
 def _engine_environment() -> dict[str, str]:
-    """Return the engine's variables: key and journal of Hostwinds are for this process alone."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(OWN_PREFIX)}
+    """Return the engine's variables: credentials of providers are for this process alone."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(OWN_PREFIXES)}
     return {**kept, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
 
 
@@ -158,17 +157,31 @@ def _message(line: str) -> tuple[str, Any]:
 
 
 @contextmanager
-def _plugins(kind: Kind) -> Iterator[str]:
-    """Serve our own plugins to the engine; yields their names and ports."""
+def _plugins(job: Job, kind: Kind) -> Iterator[dict[str, str]]:
+    """Serve our own plugins, and the gateway to Cloudflare; yields the engine's variables."""
+    environment = _engine_environment()
+    if kind not in WITH_PROVIDER:
+        yield environment
+        return
     with ExitStack() as running:
+        held = Fence.from_environment(job.environment).held
+        turn = Turns.from_environment(job.environment).wait
+        gateway: Gateway = import_module(job.gateway).start(job.environment, held, turn)
+        running.callback(gateway.end)
+        environment |= gateway.environment
         ports = []
-        if kind in WITH_PROVIDER:
-            modules = {name: import_module(path) for name, path in served(os.environ).items()}
-            for name, module in {"hostwinds": hostwinds, **modules}.items():
-                plugin: Plugin = module.start()
-                running.callback(plugin.end)
-                ports.append(f"{name}:{plugin.port}")
-        yield ",".join(ports)
+        starts = {name: import_module(path).start for name, path in served(os.environ).items()}
+        for name, start in {"hostwinds": _hostwinds, **starts}.items():
+            plugin: Plugin = start(environment)
+            running.callback(plugin.end)
+            ports.append(f"{name}:{plugin.port}")
+        yield {**environment, PORTS: ",".join(ports)}
+
+
+def _hostwinds(environment: Mapping[str, str]) -> Plugin:
+    """Serve Hostwinds' plugin, which needs nothing of the engine's variables."""
+    del environment
+    return hostwinds.start()
 
 
 @contextmanager

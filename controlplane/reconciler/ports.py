@@ -130,6 +130,7 @@ class CloudEngine(Protocol):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        background: bool = False,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,
@@ -139,7 +140,8 @@ class CloudEngine(Protocol):
 
         `fence` is the token of the current lease: from now on no holder of a lower one can change
         anything of the tenant. A generation lower than the state's is refused, unless the state's
-        is `replaced`. `refreshed` takes over first what the providers have changed, and then the
+        is `replaced`. In the `background`, requests leave room for those of what a person has asked
+        for. `refreshed` takes over first what the providers have changed, and then the
         reverse names of `lost_pointers` are set again. `forgotten` are zones of which an operator
         decided that their records are gone if the token does not reach them.
         """
@@ -151,6 +153,7 @@ class CloudEngine(Protocol):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        background: bool = False,
         forgotten: Collection[str] = (),
     ) -> None:
         """Delete everything of the tenant and the stack itself. Idempotent.

@@ -21,7 +21,7 @@ from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import FAILED, OPERATION_ENDED
 from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
-from controlplane.schedule.repository import Lease, renew
+from controlplane.schedule.repository import Lease, Priority, renew
 from controlplane.tenants import repository
 from controlplane.tenants.claims import release
 from controlplane.tenants.repository import TenantRow
@@ -80,6 +80,11 @@ class Session:
     def fence(self) -> int:
         """The token of our lease: a later holder has a larger one."""
         return self._lease.token
+
+    @property
+    def was_requested(self) -> bool:
+        """Whether a person, or a request of theirs, has made the tenant due."""
+        return self._lease.priority == Priority.USER
 
     async def guard(self) -> None:
         """Raise Stopping or LeaseLost where no further step may begin."""

@@ -32,7 +32,7 @@ set lease_owner = :owner, lease_until = clock_timestamp() + cast(:lease as inter
     token = nextval('oltp.fencing')
 from next
 where schedule.tenant_id = next.tenant_id
-returning schedule.tenant_id, token, attempts, requests
+returning schedule.tenant_id, token, attempts, requests, priority
 
 -- name: renew
 update oltp.schedule set lease_until = clock_timestamp() + cast(:lease as interval)

@@ -43,6 +43,8 @@ class Lease:
     """Failed passes in a row before this one."""
     requests: int
     """Requests for a pass that this one serves."""
+    priority: int
+    """`Priority` of the pass."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,10 @@
 -- The newest part of it; the table of freezes may have been made by the control plane.
 select to_regclass('purchase.journal') is not null
     and to_regclass('purchase.freezes') is not null
+    and exists (
+        select from pg_attribute
+        where attrelid = to_regclass('purchase.limiter') and attname = 'provider'
+    )
 
 -- name: lock_schema
 select pg_advisory_xact_lock(%(lock)s)
@@ -41,7 +45,12 @@ create table if not exists purchase.limiter (
     next_slot timestamptz not null default 'epoch',
     taken_at timestamptz not null default 'epoch'
 );
-insert into purchase.limiter default values on conflict do nothing;
+alter table purchase.limiter
+    add column if not exists provider text not null default 'hostwinds',
+    drop constraint if exists limiter_pkey;
+create unique index if not exists limiter_provider on purchase.limiter (provider);
+insert into purchase.limiter (provider) values ('hostwinds'), ('cloudflare')
+on conflict (provider) do nothing;
 
 -- name: create_rights
 grant usage on schema purchase to {role};

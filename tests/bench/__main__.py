@@ -23,12 +23,11 @@ import psycopg
 from blueprint.document import Blueprint
 from composition.embedded import servers
 from composition.phases import ROWS
-from controlplane.pulumi.engine import PulumiEngine
 from kit.paths import checkout, state_dir
 from sandbox import down, local, up
 from tests.bench.figures import Figure, store
-from tests.support.installation import INSTALLATION
 from tests.support.processes import command, tree
+from tests.support.pulumi_engine import pulumi_engine
 from tests.support.waiting import wait_for
 
 TENANT = "bench"
@@ -108,9 +107,7 @@ def without_change(environment: dict[str, str]) -> list[Figure]:
     """Measure passes of a tenant that is Ready in comparison with `pulumi up` by hand."""
     command = ["pulumi", "up", "-s", TENANT, "--yes", "--skip-preview"]
     by_hand = fastest(lambda: timed(lambda: run(command, environment)))
-    engine = PulumiEngine(
-        installation=INSTALLATION, environment=environment, root=state_dir() / "pulumi" / "bench"
-    )
+    engine = pulumi_engine(environment, state_dir() / "pulumi" / "bench")
     blueprint = Blueprint.model_validate_json(penguin(environment, "render", TENANT))
 
     def by_engine() -> float:

@@ -130,6 +130,8 @@ class InMemoryEngine:
         self.stacks: dict[str, CloudState] = {}
         """The last checkpoints, by tenant."""
         self.ups = 0
+        self.in_background = False
+        """Whether nobody had asked for the last run."""
         self.pointers_set: set[str] = set()
         """Addresses whose reverse names were set again."""
         self.failures: list[Exception] = []
@@ -197,6 +199,7 @@ class InMemoryEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        background: bool = False,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,
@@ -212,6 +215,7 @@ class InMemoryEngine:
         if blueprint.generation < known != replaced:
             raise OLDER_GENERATION(stack=tenant, known=known, given=blueprint.generation)
         self.ups += 1
+        self.in_background = background
         self.pointers_set |= set(lost_pointers) if refreshed else set()
         before, held = self.state(tenant), self._held(blueprint)
         if refreshed:
@@ -254,6 +258,7 @@ class InMemoryEngine:
         *,
         deadline: timedelta,
         fence: int | None = None,
+        background: bool = False,
         forgotten: Collection[str] = (),
     ) -> None:
         """Delete the tenant's servers, also ordered ones that are in no state."""

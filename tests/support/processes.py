@@ -23,6 +23,11 @@ def command(pid: int) -> bytes:
     return _read(pid, "cmdline")
 
 
+def is_engine(pid: int) -> bool:
+    """Tell whether a process is a command of Pulumi."""
+    return Path(command(pid).partition(b"\0")[0].decode()).name == "pulumi"
+
+
 def children(pid: int) -> list[int]:
     """Return the processes that a process has started, of all its threads."""
     try:

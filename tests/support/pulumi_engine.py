@@ -12,7 +12,8 @@ from pathlib import Path
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.pulumi.forks import ForkServer
 from tests.support.installation import INSTALLATION
-from tests.support.processes import command, tree
+from tests.support.processes import is_engine, tree
+from tools.pulumi.engine import GATEWAY
 
 FORKS = ForkServer()
 """Shared by all tests of this process: starting one takes longer than forking an operation."""
@@ -27,7 +28,12 @@ def pulumi_engine(
 ) -> PulumiEngine:
     """Return an engine with a directory for its records of operations."""
     return PulumiEngine(
-        installation=installation, environment=environment, root=root, clock=clock, forks=FORKS
+        installation=installation,
+        environment=environment,
+        root=root,
+        gateway=GATEWAY,
+        clock=clock,
+        forks=FORKS,
     )
 
 
@@ -35,7 +41,7 @@ def kill_engine() -> None:
     """Kill the engine that this process runs, if any; its plugins continue for a moment."""
     for pid in tree(os.getpid()):
         # `tree` yields it before its newly forked children, which have the same command line.
-        if Path(command(pid).partition(b"\0")[0].decode()).name == "pulumi":
+        if is_engine(pid):
             with suppress(ProcessLookupError):  # it has just ended
                 os.kill(pid, signal.SIGKILL)
             return

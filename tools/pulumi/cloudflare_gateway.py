@@ -1,7 +1,9 @@
 """Between the Cloudflare plugin, Pulumi's own or our stand-in, and Cloudflare's API.
 
-The engine starts this process as its Cloudflare plugin. It serves the API on loopback, judges every
-answer (`cloudflare_answers`), and runs the real plugin with that address in `CLOUDFLARE_BASE_URL`:
+It serves the API on loopback, and a plugin gets that address in `CLOUDFLARE_BASE_URL`. An operation
+of the control plane serves it (`start`): then it holds the token, keeps the account's rate, and
+asks for permission before each change. By hand the engine starts it as its plugin (`main`), and it
+runs the real one. Every answer is judged (`cloudflare_answers`):
 
 - a refusal with status 200, or a result of another kind, becomes status 502: Pulumi's plugin reads
   `result` alone, so that it would take an empty record for a reading;
@@ -17,8 +19,10 @@ It repeats nothing itself: the plugin's SDK does.
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -33,22 +37,28 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from kit import plugins
 from kit.cloudflare import BASE, Answer
 from kit.faults import Fault, first_line, line
+from kit.plugins import GATEWAY, Permission, Turn
 from kit.web import without_redirects
-from tools.pulumi import cloudflare_plugin
 from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, mistake, written
 from tools.pulumi.serving import PARENT_CHECK_SECONDS
 
+ADDRESS = "CLOUDFLARE_BASE_URL"
+TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - the name of a variable
 END_CHECK_SECONDS = 0.05
 """Between two checks whether the gateway is to end."""
+PLACEHOLDER_BYTES = 32
 TIMEOUT = 60
 """Seconds for one request; no plugin waits longer."""
+LONGEST_TURN = 10
+"""Seconds that a request waits for its turn; then the SDKs do, without keeping a call open."""
 LONGEST_WAIT = 60
 """Seconds of `retry-after` beyond which the SDKs do not obey it."""
-PASSED = ("authorization", "content-type", "user-agent", "x-auth-email", "x-auth-key")
+PASSED = ("content-type", "user-agent")
 """Headers of a request that are passed on."""
+CREDENTIALS = ("authorization", "x-auth-email", "x-auth-key")
+"""Headers that are passed on by a gateway that holds no token."""
 RETURNED = ("ratelimit", "ratelimit-policy", "retry-after", "retry-after-ms", "cf-ray")
 """Headers of an answer that are passed on."""
 NOT_REPEATED = {"x-should-retry": "false"}
@@ -65,21 +75,45 @@ class Reply:
 
 
 class Gateway:
-    """Passes requests on to Cloudflare at `upstream` and judges the answers."""
+    """Passes requests on to Cloudflare at `upstream` and judges the answers.
 
-    def __init__(self, upstream: str) -> None:
+    With a token, only requests with the `placeholder` are answered, and passed on with that token;
+    without one, each is passed on with its own credentials.
+    """
+
+    def __init__(
+        self,
+        upstream: str,
+        token: str | None = None,
+        permission: Permission = nullcontext,
+        turn: Turn = lambda _: True,
+    ) -> None:
         self._upstream = upstream.rstrip("/")
+        self._turn = turn
+        self._permission = permission
         self._open = without_redirects().open
+        self.placeholder = secrets.token_urlsafe(PLACEHOLDER_BYTES)
+        self._holds_token = token is not None
+        self._added = {} if token is None else {"authorization": f"Bearer {token}"}
+        self._passed = (*PASSED, *(CREDENTIALS if token is None else ()))
 
     def answer(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Return the answer to a request of the plugin."""
+        if self._holds_token and not self._has_placeholder(headers):
+            return _refused("this gateway serves the engine of one operation")
+        if not target.startswith("/"):  # it would lead to another server
+            return _refused("the request has no path")
         try:
-            with nullcontext() if method == "GET" else plugins.permission():
+            if not self._turn(LONGEST_TURN):
+                return _limited()
+            with nullcontext() if method == "GET" else self._permission():
                 reply = self._ask(method, target, body, headers)
         except Fault as fault:
             return _failed(line(fault), NOT_REPEATED)
         except (OSError, HTTPException) as error:
             return _failed(f"cannot reach {self._upstream}: {_reason(error)}", {})
+        except ValueError:  # its text would show the token
+            return _refused("the API token contains invalid characters: set CLOUDFLARE_API_TOKEN")
         answer, path = Answer.of(reply.status, reply.body), urlsplit(target).path
         if reply.status < 400:
             reason = mistake(answer, method, path)
@@ -93,6 +127,10 @@ class Gateway:
         if method == "POST" and RECORDS.fullmatch(path) and not CONFLICTS.isdisjoint(answer.codes):
             return self._written_before(path, body, headers) or reply
         return reply
+
+    def _has_placeholder(self, headers: Mapping[str, str]) -> bool:
+        given, own = headers.get("authorization", ""), f"Bearer {self.placeholder}"
+        return hmac.compare_digest(given.encode(), own.encode())
 
     def _written_before(self, path: str, body: bytes, headers: Mapping[str, str]) -> Reply | None:
         """Return the record that an earlier try has written, None when there is none.
@@ -114,7 +152,7 @@ class Gateway:
             self._upstream + target,
             data=body or None,
             method=method,
-            headers={name: headers[name] for name in PASSED if name in headers},
+            headers={name: headers[name] for name in self._passed if name in headers} | self._added,
         )
         try:
             with self._open(request, timeout=TIMEOUT) as response:
@@ -154,46 +192,64 @@ class _Handler(BaseHTTPRequestHandler):
         """Standard error is shown to the operator."""
 
 
-def serve(upstream: str) -> _Server:
+def serve(gateway: Gateway) -> _Server:
     """Serve a gateway on a free loopback port, in a thread."""
-    server = _Server(Gateway(upstream))
+    server = _Server(gateway)
     threading.Thread(target=server.serve_forever, args=[END_CHECK_SECONDS], daemon=True).start()
     return server
 
 
-class StandIn:
-    """The stand-in behind a gateway, in this process."""
+class Serving:
+    """A gateway with the token of an operation, in the operation's process."""
 
-    def __init__(self) -> None:
-        self._gateway, url = _started()
-        self._server = cloudflare_plugin.server_of(cloudflare_plugin.CloudflareProvider(url))
-        self.port = self._server.add_insecure_port("127.0.0.1:0")
-        self._server.start()
+    def __init__(self, environment: Mapping[str, str], permission: Permission, turn: Turn) -> None:
+        token = environment.get(TOKEN, "").strip()
+        gateway = Gateway(environment.get(ADDRESS) or BASE, token, permission, turn)
+        self._server = serve(gateway)
+        self.environment = {
+            GATEWAY: _address(self._server),
+            ADDRESS: _address(self._server),
+            TOKEN: gateway.placeholder,
+            "no_proxy": _without_proxy(environment),
+        }
+        os.environ["no_proxy"] = self.environment["no_proxy"]  # for a plugin in this process
 
     def end(self) -> None:
-        """Stop; calls are short, and the running ones are broken off."""
-        self._server.stop(grace=None)
-        self._gateway.shutdown()
-        self._gateway.server_close()
+        """Stop; requests under way are broken off with the process."""
+        self._server.shutdown()
+        self._server.server_close()
 
 
-start = StandIn
+start = Serving
 """See `kit.plugins`."""
 
 
-def _started() -> tuple[_Server, str]:
-    """Serve a gateway to where the environment says that Cloudflare is; return its address."""
-    server = serve(os.environ.get("CLOUDFLARE_BASE_URL") or BASE)
-    excluded = [os.environ.get(name) for name in ("no_proxy", "NO_PROXY")]
-    os.environ["no_proxy"] = ",".join(["127.0.0.1", *filter(None, excluded)])
-    return server, f"http://127.0.0.1:{server.server_address[1]}"
+def _address(server: _Server) -> str:
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def _without_proxy(environment: Mapping[str, str]) -> str:
+    """Return what is reached without a proxy: what an environment names, and the gateway."""
+    named = [environment.get(name) for name in ("no_proxy", "NO_PROXY")]
+    return ",".join(["127.0.0.1", *filter(None, named)])
 
 
 def main() -> None:
-    """Serve the gateway, and run the plugin that the first argument names, or the stand-in."""
-    _, os.environ["CLOUDFLARE_BASE_URL"] = _started()
-    if len(sys.argv) > 1 and sys.argv[1].startswith("/"):
-        sys.exit(_run(sys.argv[1:]))
+    """Run the plugin that the first argument names, or the stand-in, behind a gateway.
+
+    In an operation of the control plane, the gateway is served by the operation's process.
+    """
+    official = sys.argv[1:] if len(sys.argv) > 1 and sys.argv[1].startswith("/") else []
+    if GATEWAY in os.environ:
+        if official:
+            os.execv(official[0], official)  # noqa: S606 - the plugin, without a shell
+    else:
+        server = serve(Gateway(os.environ.get(ADDRESS) or BASE))
+        os.environ |= {ADDRESS: _address(server), "no_proxy": _without_proxy(os.environ)}
+        if official:
+            sys.exit(_run(official))
+    from tools.pulumi import cloudflare_plugin  # with Cloudflare's SDK, which Pulumi's own has not
+
     cloudflare_plugin.main()
 
 
@@ -235,11 +291,26 @@ def _granted(result: Mapping[str, Any]) -> Reply:
     return Reply(200, json.dumps(envelope).encode(), {})
 
 
+def _refused(reason: str) -> Reply:
+    """Return a refusal, which no plugin repeats."""
+    return Reply(403, _errors(reason), {})
+
+
+def _limited() -> Reply:
+    """Return an answer after which the SDKs wait, and repeat the request."""
+    reason = "the requests of this installation are limited (CLOUDFLARE_RATE)"
+    return Reply(429, _errors(reason), {"retry-after": str(LONGEST_TURN)})
+
+
 def _failed(reason: str, headers: Mapping[str, str]) -> Reply:
     """Return a failure that no plugin takes for an answer."""
+    return Reply(502, _errors(reason), dict(headers))
+
+
+def _errors(reason: str) -> bytes:
     errors = [{"code": 0, "message": reason}]
     envelope = {"result": None, "success": False, "errors": errors, "messages": []}
-    return Reply(502, json.dumps(envelope).encode(), dict(headers))
+    return json.dumps(envelope).encode()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from pathlib import Path
@@ -59,14 +59,16 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(
         self,
         base_url: str | None = None,
+        token: str | None = None,
         *,
         retries: int = RETRIES,
         api: type[CloudflareApi] = CloudflareApi,
     ) -> None:
         self._base_url = base_url
+        self._token = token
         self._retries = retries
         self._make_api = api
-        self._api = api(base_url, retries=retries)
+        self._api = api(base_url, token, retries=retries)
 
     def Attach(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Serve an engine that did not start this process."""
@@ -94,7 +96,7 @@ class CloudflareProvider(provider_pb2_grpc.ResourceProviderServicer):
         arguments = _plain(request.args)
         self._api = self._make_api(
             arguments.get("baseUrl") or self._base_url,
-            arguments.get("apiToken"),
+            arguments.get("apiToken") or self._token,
             retries=self._retries,
         )
         return provider_pb2.ConfigureResponse(supportsPreview=True)
@@ -269,6 +271,26 @@ def server_of(provider: CloudflareProvider) -> grpc.Server:
     server = grpc.server(ThreadPoolExecutor(max_workers=32))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     return server
+
+
+class Serving:
+    """The stand-in in this process, with the engine's variables."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        provider = CloudflareProvider(
+            environment.get("CLOUDFLARE_BASE_URL"), environment.get("CLOUDFLARE_API_TOKEN")
+        )
+        self._server = server_of(provider)
+        self.port = self._server.add_insecure_port("127.0.0.1:0")
+        self._server.start()
+
+    def end(self) -> None:
+        """Stop; calls are short, and the running ones are broken off."""
+        self._server.stop(grace=None)
+
+
+start = Serving
+"""See `kit.plugins`."""
 
 
 def serve(provider: CloudflareProvider) -> None:

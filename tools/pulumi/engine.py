@@ -18,6 +18,8 @@ from tools.pulumi.parts import CLOUDFLARE_VERSION, VERSION, Kind, Part
 LANGUAGE_HOST = "pulumi-language-python"
 CLOUDFLARE_PLUGIN = "pulumi-resource-cloudflare"
 GATEWAY = "tools.pulumi.cloudflare_gateway"
+"""Serves the gateway that `PulumiEngine` needs, and runs a plugin behind one of its own by hand."""
+STAND_IN = "tools.pulumi.cloudflare_plugin"
 MARK = "PenguinMails'"
 """Begins the comment of each executable that we write in the place of Pulumi's."""
 
@@ -50,7 +52,7 @@ class Engine:
             files.link(directory / f"pulumi-resource-{name}", executable)
         own = self.cloudflare.kind is Kind.STAND_IN
         return {
-            SERVED: f"cloudflare={GATEWAY}" if own else "",
+            SERVED: f"cloudflare={STAND_IN}" if own else "",
             "PATH": f"{self.root / 'bin'}{os.pathsep}{os.environ.get('PATH', '/usr/bin:/bin')}",
             "PULUMI_HOME": str(home),
             "PULUMI_SKIP_UPDATE_CHECK": "true",

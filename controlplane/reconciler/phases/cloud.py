@@ -230,6 +230,7 @@ class Cloud(Phase[Observed]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                background=not session.was_requested,
                 refreshed=step.operation == REFRESH,
                 forgotten=snapshot.tenant.forgotten_zones,
                 replaced=_replaced(snapshot),
@@ -265,6 +266,7 @@ class Cloud(Phase[Observed]):
                 progress,
                 deadline=self._deadline,
                 fence=session.fence,
+                background=not session.was_requested,
                 forgotten=snapshot.tenant.forgotten_zones,
             )
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)

@@ -25,6 +25,7 @@ from hostwinds.journal.file import FileJournal
 from hostwinds.journal.postgres import PostgresJournal
 from kit.faults import Fault
 from kit.paths import checkout
+from kit.plugins import SERVED
 from tests.integration.controlplane.conftest import document
 from tests.support.faults import assert_shows, fault_shown, printed
 
@@ -212,26 +213,40 @@ def test_purchases_without_a_variable_are_those_of_the_control_plane(
     journal_at(url).open("acme-mx1-3f9a2c")
     installation.do("purchases")
     assert "acme-mx1-3f9a2c" in capsys.readouterr().out
+    served = engine_variables(installation, HOSTWINDS_JOURNAL=str(tmp_path / "journal.json"))
+    assert served["HOSTWINDS_JOURNAL"] == url
+
+
+def test_operations_serve_the_plugins_that_the_environment_names(
+    installation: Installation,
+) -> None:
+    variables = engine_variables(installation, **{SERVED: "cloudflare=somewhere", "PENGUIN_X": "x"})
+    assert variables[SERVED] == "cloudflare=somewhere"
+    assert "PENGUIN_X" not in variables
+
+
+def engine_variables(installation: Installation, **environment: str) -> dict[str, str]:
+    """Return the variables that `penguin serve` gives to operations of the engine."""
     script = (
-        "from composition.serving import engine_environment as e; from kit.paths import state_dir;"
-        "from composition.settings import Settings as S;"
-        "print(e(S.read(state_dir()))['HOSTWINDS_JOURNAL'].get_secret_value())"
+        "import json; from kit.paths import state_dir; from composition.settings import Settings;"
+        "from composition.serving import engine_environment;"
+        "found = engine_environment(Settings.read(state_dir()));"
+        "print(json.dumps({name: value.get_secret_value() for name, value in found.items()}))"
     )
-    environment = {
-        **installation.environment,
-        "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
-        "PULUMI_BACKEND_URL": "file:///nowhere",
-        "PULUMI_HOME": "/nowhere",
-    }
     served = subprocess.run(
         [sys.executable, "-c", script],
-        env=environment,
+        env={
+            **installation.environment,
+            "PULUMI_BACKEND_URL": "file:///nowhere",
+            "PULUMI_HOME": "/nowhere",
+            **environment,
+        },
         cwd=checkout(),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert served.stdout.strip() == url
+    return dict(json.loads(served.stdout))
 
 
 @pytest.mark.parametrize(

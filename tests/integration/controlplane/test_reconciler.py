@@ -227,6 +227,21 @@ async def test_unknown_digest_is_reported_and_not_changed_before_the_next_apply(
     assert await stepped.condition("Ready") == ("True", "Ready")
 
 
+async def test_operation_that_nobody_asked_for_is_in_the_background(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.until_quiet()
+    assert not stepped.cloud.in_background
+    stepped.cloud.refresh_by_hand("acme")
+    stepped.clock.advance(minutes=11)
+    await stepped.until_quiet()
+    assert (stepped.cloud.ups, stepped.cloud.in_background) == (2, True)
+    await stepped.apply(plan="enterprise")
+    assert await stepped.step()
+    assert (stepped.cloud.ups, stepped.cloud.in_background) == (3, False)
+
+
 async def test_run_by_hand_of_our_blueprint_is_no_drift_and_is_repeated(
     stepped: SteppedReconciler,
 ) -> None:

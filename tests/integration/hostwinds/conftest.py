@@ -12,7 +12,7 @@ from hostwinds.client import Client
 from hostwinds.journal import Journal
 from hostwinds.journal.file import FileJournal
 from hostwinds.journal.postgres import PostgresJournal
-from hostwinds.limiter import FileLimiter
+from hostwinds.limiter import FileLimiter, Pace
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
@@ -69,7 +69,7 @@ def url(emulator: Emulator, hostwinds_account: HostwindsAccount) -> str:
 
 @pytest.fixture
 def client(url: str, tmp_path: Path) -> Iterator[Client]:
-    limiter = FileLimiter(tmp_path / "limiter", rate=1000)
+    limiter = FileLimiter(tmp_path / "limiter", Pace(1000))
     with Client(url, SecretStr(KEY), limiter, pause=lambda _: None) as client:
         yield client
 

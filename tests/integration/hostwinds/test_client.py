@@ -6,13 +6,11 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 from pydantic import SecretStr
 
 from hostwinds.client import Client
 from hostwinds.faults import (
-    JOURNAL_UNAVAILABLE,
     NOT_IN_EFFECT,
     OUTCOME_UNKNOWN,
     REFUSED,
@@ -20,7 +18,7 @@ from hostwinds.faults import (
     UNKNOWN_SERVICE,
     UNREACHABLE,
 )
-from hostwinds.limiter import FileLimiter, Limiter, PostgresLimiter
+from hostwinds.limiter import FileLimiter, Pace
 from kit.faults import Fault
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
@@ -48,7 +46,7 @@ def test_instance_has_no_root_password(client: Client, server: int) -> None:
 def test_wrong_key_is_refused_without_showing_it(url: str, tmp_path: Path) -> None:
     wrong = "the-wrong-key"
     with (
-        Client(url, SecretStr(wrong), FileLimiter(tmp_path / "l", 1000)) as client,
+        Client(url, SecretStr(wrong), FileLimiter(tmp_path / "l", Pace(1000))) as client,
         pytest.raises(Fault) as caught,
     ):
         client.instances()
@@ -89,7 +87,7 @@ def test_request_is_sent_over_ipv4_where_the_name_has_both_families(
         url = f"http://clients.hostwinds.example:{port}/cloud/api.php"
         call = {"action": "get_instances", "API": KEY}
         assert "Not Authorized!" in plain_http.post(url, data=call).text
-        with Client(url, SecretStr(KEY), FileLimiter(tmp_path / "limiter", rate=1000)) as client:
+        with Client(url, SecretStr(KEY), FileLimiter(tmp_path / "limiter", Pace(1000))) as client:
             assert client.instances() == []
 
 
@@ -106,7 +104,7 @@ def test_order_whose_answer_is_lost_has_an_unknown_outcome(
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/", "http://", "https://hostwinds.invalid/"])
 def test_order_that_could_not_be_sent_has_a_known_outcome(url: str, tmp_path: Path) -> None:
     with (
-        Client(url, SecretStr(KEY), FileLimiter(tmp_path / "l", 1000)) as client,
+        Client(url, SecretStr(KEY), FileLimiter(tmp_path / "l", Pace(1000))) as client,
         fault_shown(UNREACHABLE, action="add_instance", reason=...),
     ):
         client.order(name="mx1", template="t", rid=52, location_id="12", cycle="monthly")
@@ -135,73 +133,6 @@ def test_locked_server_is_not_terminated(
     with fault_shown(REFUSED, action="terminate", reason=...):
         client.terminate(server)
     assert [s.serviceid for s in hostwinds_account.all_servers()] == [server]
-
-
-@pytest.mark.parametrize("kind", ["file", "postgres"])
-def test_limiter_of_several_processes_keeps_the_rate(
-    kind: str,
-    tmp_path: Path,
-    request: pytest.FixtureRequest,
-) -> None:
-    waits: list[float] = []
-
-    def limiter() -> Limiter:
-        if kind == "file":
-            return FileLimiter(tmp_path / "limiter", rate=2, pause=waits.append)
-        return PostgresLimiter(request.getfixturevalue("database"), rate=2, pause=waits.append)
-
-    for _ in range(5):
-        limiter().wait()  # five processes, one request each
-    assert waits[0] == pytest.approx(0, abs=0.1)
-    assert waits[-1] == pytest.approx(2, abs=0.5)
-
-
-@pytest.mark.parametrize("kind", ["file", "postgres"])
-def test_limiter_with_a_clock_set_back_does_not_wait(
-    kind: str, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    waits: list[float] = []
-    far = 4e9  # a slot of the year 2096, written in 2096
-    limiter: Limiter
-    if kind == "file":
-        (tmp_path / "limiter").write_text(f"{far + 0.5} {far}")
-        limiter = FileLimiter(tmp_path / "limiter", rate=2, pause=waits.append)
-    else:
-        dsn = request.getfixturevalue("database")
-        limiter = PostgresLimiter(dsn, rate=2, pause=waits.append)
-        limiter.wait()
-        with psycopg.connect(dsn) as connection:
-            connection.execute(
-                "update purchase.limiter"
-                " set next_slot = to_timestamp(%(far)s), taken_at = to_timestamp(%(far)s)",
-                {"far": far},
-            )
-    limiter.wait()
-    assert waits[-1] < 1
-
-
-def test_limiter_with_many_waiting_keeps_the_rate(tmp_path: Path) -> None:
-    waits: list[float] = []
-    limiter = FileLimiter(tmp_path / "limiter", rate=1, pause=waits.append, clock=lambda: 1000.0)
-    for _ in range(200):
-        limiter.wait()
-    assert waits == [float(number) for number in range(200)]
-
-
-def test_limiter_with_a_damaged_file_starts_again(tmp_path: Path) -> None:
-    waits: list[float] = []
-    for content in ("", "\0\0\0", "1.5"):
-        (tmp_path / "limiter").write_text(content)
-        FileLimiter(tmp_path / "limiter", pause=waits.append).wait()
-    assert waits == [0, 0, 0]
-
-
-def test_limiter_without_its_store_is_a_fault(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    unreachable = "postgresql://nobody@127.0.0.1:9/none"
-    for limiter in (FileLimiter(tmp_path / "file" / "limiter"), PostgresLimiter(unreachable)):
-        with fault_shown(JOURNAL_UNAVAILABLE, location=..., reason=...):
-            limiter.wait()
 
 
 def test_key_is_in_no_url(client: Client, url: str) -> None:

@@ -16,7 +16,7 @@ from hostwinds import purchase
 from hostwinds.client import Client
 from hostwinds.faults import PURCHASE_AMBIGUOUS
 from hostwinds.journal.file import FileJournal
-from hostwinds.limiter import FileLimiter
+from hostwinds.limiter import FileLimiter, Pace
 from hostwinds.purchase import Buyer, Deadlines, Order
 from kit.faults import Fault
 from lab.emulator_server import serve
@@ -58,7 +58,7 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
         MemoryMachines(), MemoryNameserver(), KEY, clock=clock, show_after=90
     )
     server = serve(create_app(hostwinds_account))
-    limiter = FileLimiter(tmp_path / "limiter", rate=1000)
+    limiter = FileLimiter(tmp_path / "limiter", Pace(1000))
     client = Client(f"{server.url}/cloud/api.php", SecretStr(KEY), limiter)
 
     def now() -> datetime:

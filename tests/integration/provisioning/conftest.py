@@ -85,6 +85,7 @@ def cloud(tmp_path: Path, first_address: IPv4Address) -> Iterator[Cloud]:
             "HOSTWINDS_PORTAL_DEADLINE": "0.5",
             "CLOUDFLARE_BASE_URL": f"{cloudflare_server.url}/client/v4",
             "CLOUDFLARE_API_TOKEN": TOKEN,
+            "CLOUDFLARE_RATE": "100",
         },
     )
     for server in servers:

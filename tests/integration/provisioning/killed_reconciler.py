@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.database import Database
-from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phase import AnyPhase, Phase, Step, Verdicts
 from controlplane.reconciler.ports import Progress
@@ -30,6 +29,7 @@ from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
+from tests.support.pulumi_engine import pulumi_engine
 from vault import KeyRing, Vault
 
 DSN = "TEST_DATABASE"
@@ -75,9 +75,7 @@ class Last(Phase[None]):
 async def run(directory: Path, offset: timedelta, end: str) -> None:
     """Run one pass."""
     database = Database.connect(os.environ[DSN], INSTALLATION, PASSWORDS, pool_size=3)
-    engine = PulumiEngine(
-        installation=INSTALLATION, environment=os.environ, root=directory / "operations"
-    )
+    engine = pulumi_engine(os.environ, directory / "operations")
     phases: list[AnyPhase] = [
         Killed(phase, before=phase.row.name == end)
         for phase in standard(engine, MemoryInternet(), MemoryConfigurator())

@@ -118,6 +118,7 @@ class WithoutInventory(InMemoryEngine):
         *,
         deadline: timedelta,
         fence: int | None = None,
+        background: bool = False,
         refreshed: bool = False,
         forgotten: Collection[str] = (),
         replaced: int | None = None,

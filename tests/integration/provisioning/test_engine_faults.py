@@ -377,12 +377,9 @@ import os, sys
 from datetime import timedelta
 from pathlib import Path
 from blueprint.document import Blueprint
-from controlplane.pulumi.engine import PulumiEngine
-from tests.support.installation import INSTALLATION
+from tests.support.pulumi_engine import pulumi_engine
 blueprint = Blueprint.model_validate_json(Path(sys.argv[1]).read_text())
-engine = PulumiEngine(
-    installation=INSTALLATION, environment=dict(os.environ), root=Path(sys.argv[2])
-)
+engine = pulumi_engine(os.environ, Path(sys.argv[2]))
 if __name__ == "__main__":
     engine.up(blueprint, lambda line: print(line, flush=True), deadline=timedelta(minutes=2))
 """

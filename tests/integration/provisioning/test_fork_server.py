@@ -15,8 +15,9 @@ from controlplane.pulumi.forks import ForkServer
 from controlplane.pulumi.job import Job
 from tests.support.processes import children, command
 from tests.support.waiting import wait_for
+from tools.pulumi.engine import GATEWAY
 
-JOB = Job((), "acme", None, "pulumi", Path("/"), {}, "mark", "1:0")
+JOB = Job((), "acme", None, "pulumi", Path("/"), {}, GATEWAY, "mark", "1:0")
 
 
 def fork_servers() -> set[int]:
@@ -46,7 +47,7 @@ from pathlib import Path
 from {forks.__name__} import ForkServer
 from {Job.__module__} import Job
 server = ForkServer()
-with server.worker(Job((), "acme", None, "pulumi", Path("/"), {{}}, "mark", "1:0")):
+with server.worker(Job((), "acme", None, "pulumi", Path("/"), {{}}, "{GATEWAY}", "mark", "1:0")):
     print(server._server.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 import httpx2
@@ -14,8 +15,11 @@ from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.memory import MemoryNameserver
 from tests.support.emulator import Emulator, served
+from tests.support.faults import assert_shows
 from tests.support.plain_http import plain_client
+from tools.faults import ENGINE_MISSING
 from tools.pulumi import cloudflare_gateway
+from tools.pulumi.cloudflare_gateway import Gateway
 
 TOKEN = "t" * 40
 MARKED = {
@@ -32,10 +36,10 @@ UNKNOWN = "0" * 32
 class Through:
     """Calls the API through a gateway, as a plugin does."""
 
-    def __init__(self, url: str) -> None:
-        server = cloudflare_gateway.serve(url)
+    def __init__(self, gateway: Gateway, token: str = TOKEN) -> None:
+        server = cloudflare_gateway.serve(gateway)
         address = f"http://127.0.0.1:{server.server_address[1]}"
-        self._http = plain_client(address, {"authorization": f"Bearer {TOKEN}"})
+        self._http = plain_client(address, {"authorization": f"Bearer {token}"})
         self._close = [self._http.close, server.shutdown, server.server_close]
 
     def __call__(self, method: str, path: str, body: object = None) -> httpx2.Response:
@@ -64,7 +68,7 @@ def records(account: CloudflareAccount) -> str:
 def behind() -> Iterator[tuple[Emulator, Through]]:
     """A server and the gateway before it, for all tests."""
     with served() as emulator:
-        through = Through(f"{emulator.url}/client/v4")
+        through = Through(Gateway(f"{emulator.url}/client/v4"))
         yield emulator, through
         through.close()
 
@@ -166,6 +170,62 @@ def test_zone_out_of_reach_is_not_gone(
 ) -> None:
     account.faults.inject("out_of_reach")
     assert through("GET", f"{records}/{UNKNOWN}").status_code == 403
+
+
+def test_gateway_with_a_token_answers_requests_with_its_placeholder_only(
+    behind: tuple[Emulator, Through], account: CloudflareAccount, records: str
+) -> None:
+    emulator, _ = behind
+    emulator.app = create_app(account)
+    gateway = Gateway(f"{emulator.url}/client/v4", TOKEN)
+    for token in (TOKEN, Gateway(emulator.url, TOKEN).placeholder, "x"):
+        through = Through(gateway, token)
+        refused = through("POST", records, MARKED)
+        assert (refused.status_code, refused.json()["success"]) == (403, False)
+        through.close()
+    assert account.records(records.split("/")[2]) == []
+
+    through = Through(gateway, gateway.placeholder)
+    assert through("POST", records, MARKED).status_code == 200
+    through.close()
+
+
+def test_token_is_sent_to_cloudflare_only(behind: tuple[Emulator, Through]) -> None:
+    emulator, _ = behind
+    gateway = Gateway("http://127.0.0.1", TOKEN)
+    allowed = {"authorization": f"Bearer {gateway.placeholder}"}
+    elsewhere = emulator.url.removeprefix("http://127.0.0.1")
+    for target in (f"{elsewhere}/zones", f"@127.0.0.1{elsewhere}/zones", ".example/zones"):
+        assert gateway.answer("GET", target, b"", allowed).status == 403
+
+
+def test_token_that_is_no_header_is_not_shown(records: str) -> None:
+    gateway = Gateway("http://127.0.0.1:9", "secret\ntoken")
+    through = Through(gateway, gateway.placeholder)
+    answer = through("POST", records, MARKED)
+    through.close()
+    assert answer.status_code == 403
+    assert message(answer).endswith("set CLOUDFLARE_API_TOKEN")
+    assert "secret" not in answer.text
+
+
+def test_change_without_permission_is_refused_with_its_fault(
+    behind: tuple[Emulator, Through], account: CloudflareAccount, records: str
+) -> None:
+    def refused() -> AbstractContextManager[None]:
+        raise ENGINE_MISSING(version="1")
+
+    emulator, _ = behind
+    emulator.app = create_app(account)
+    gateway = Gateway(f"{emulator.url}/client/v4", TOKEN, refused)
+    through = Through(gateway, gateway.placeholder)
+    assert through("GET", records).status_code == 200
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        answer = through(method, records, MARKED)
+        assert answer.status_code == 502
+        assert_shows(message(answer), ENGINE_MISSING, version="1")
+    through.close()
+    assert account.records(records.split("/")[2]) == []
 
 
 Raw = Callable[[int, bytes, dict[str, str]], Through]

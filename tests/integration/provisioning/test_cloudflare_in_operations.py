@@ -1,0 +1,136 @@
+"""What an operation of the control plane does at Cloudflare by a plugin, ours or Pulumi's own."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from blueprint.document import Blueprint
+from controlplane.pulumi.engine import PulumiEngine
+from hostwinds.faults import SUPERSEDED
+from hostwinds.journal.file import FileJournal
+from kit.launchers import write_launcher
+from lab.cloudflare.app import create_app
+from lab.emulator_server import serve
+from tests.support.faults import fault_shown
+from tests.support.installation import INSTALLATION
+from tests.support.processes import PROC, children, command, is_engine, suspended, tree
+from tests.support.pulumi_engine import pulumi_engine
+from tools.pulumi.engine import Engine, find, gateway_to
+from tools.pulumi.parts import CLOUDFLARE_VERSION, Kind, Part
+
+from .conftest import TOKEN, Cloud
+
+pytestmark = pytest.mark.engine
+DEADLINE = timedelta(minutes=10)
+FENCE = f"{INSTALLATION}/acme"
+OF_A_PLUGIN = re.compile(r".*/dns_records/[0-9a-f]{32}")
+"""Path of a request for one record: the program itself lists zones."""
+
+
+@pytest.fixture(params=["the stand-in", "pulumi's own"], autouse=True)
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
+    """An engine with the plugin of this machine, or one that behaves as Pulumi's own."""
+    if request.param == "the stand-in":
+        return find()
+    path = write_launcher(tmp_path / "official", "tests.support.official_plugin")
+    part = Part("pulumi-resource-cloudflare", CLOUDFLARE_VERSION, Kind.OFFICIAL, path)
+    return replace(find(), cloudflare=part, gateway=gateway_to(part))
+
+
+@dataclass
+class Watched:
+    """Cloudflare, before which a test acts once, when a plugin reads a record."""
+
+    cloud: Cloud
+    act: Callable[[], None] = lambda: None
+    acted: bool = False
+    tokens: set[str] = field(default_factory=set)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        self.tokens.add(dict(scope["headers"]).get(b"authorization", b"").decode())
+        if not self.acted and OF_A_PLUGIN.fullmatch(scope["path"]):
+            self.acted = True
+            await asyncio.to_thread(self.act)
+        await create_app(self.cloud.cloudflare)(scope, receive, send)
+
+
+@pytest.fixture
+def cloudflare(cloud: Cloud) -> Iterator[Watched]:
+    watched = Watched(cloud)
+    server = serve(watched)
+    cloud.environment["CLOUDFLARE_BASE_URL"] = f"{server.url}/client/v4"
+    yield watched
+    server.stop()
+
+
+@pytest.fixture
+def cloud_engine(cloudflare: Watched, environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
+    address = cloudflare.cloud.environment["CLOUDFLARE_BASE_URL"]
+    return pulumi_engine({**environment, "CLOUDFLARE_BASE_URL": address}, tmp_path / "operations")
+
+
+def operation() -> list[int]:
+    """Return the processes of the running operation: its own, the engine, its plugins."""
+    own = next(pid for pid in tree(os.getpid()) if any(map(is_engine, children(pid))))
+    return list(tree(own))
+
+
+def texts(cloud: Cloud) -> list[str]:
+    """Return the TXT records of the tenant's zone."""
+    [zone] = [zone["id"] for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
+    return [str(one["id"]) for one in cloud.cloudflare.records(zone) if one["type"] == "TXT"]
+
+
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_operation_that_is_overtaken_writes_no_record(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloudflare: Watched, sleeps: bool
+) -> None:
+    """Also one that slept meanwhile, and notices nothing of it."""
+    cloud = cloudflare.cloud
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=2)
+    journal = FileJournal(Path(cloud.environment["HOSTWINDS_JOURNAL"]))
+    [zone] = [zone["id"] for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
+    for record in texts(cloud)[1:]:
+        cloud.cloudflare.delete(zone, record)
+    before = texts(cloud)
+
+    def overtake() -> None:
+        with suspended(*operation()) if sleeps else nullcontext():
+            journal.raise_fence(FENCE, 4)
+
+    cloudflare.act, cloudflare.acted = overtake, False
+    with fault_shown(SUPERSEDED, name=FENCE):
+        cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=3, refreshed=True)
+
+    assert texts(cloud) == before
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=5, refreshed=True)
+    assert len(texts(cloud)) > len(before)
+
+
+def test_token_of_cloudflare_stays_in_the_process_of_the_operation(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloudflare: Watched
+) -> None:
+    cloud_engine.up(blueprint, print, deadline=DEADLINE)
+    shown: dict[int, bytes] = {}
+
+    def read() -> None:
+        for pid in operation():
+            shown[pid] = command(pid) + (PROC / str(pid) / "environ").read_bytes()
+
+    cloudflare.act, cloudflare.acted, cloudflare.tokens = read, False, set()
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+
+    assert len(shown) >= 2
+    assert not [pid for pid, text in shown.items() if TOKEN.encode() in text]
+    assert cloudflare.tokens == {f"Bearer {TOKEN}"}
