@@ -61,6 +61,10 @@ bench-queue: setup ## Measure the queue beside others, installed below build/
 bench-sender: setup ## Measure the sender from the claim to the outcome
 	@$(PY) -m tests.bench.sender
 
+.PHONY: bench-reconciler
+bench-reconciler: setup ## Measure passes over 10,000 tenants, or TENANTS
+	@$(PY) -m tests.bench.reconciler $(if $(TENANTS),--tenants $(TENANTS))
+
 .PHONY: soak-queue
 soak-queue: setup ## Let the queue work for an hour, and on 10 million mails
 	@$(PY) -m tests.bench.soak

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -14,10 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from kit.database import Role, connection_options, role_name
 from kit.queries import Queries
+from kit.readings import Key, Reading, Rows
 
 SQL = Queries(__file__, text)
 Row = TypeVar("Row")
+Result = TypeVar("Result")
 Driver = psycopg.AsyncConnection[Any]
+VALUE = re.compile(r"(?<![:\w]):(\w+)\b")
+"""Where a query has a value; casts have two colons."""
 
 API, OPERATOR, CONTROLLER = Role.API, Role.OPERATOR, Role.CONTROLLER
 
@@ -38,6 +44,59 @@ async def fetch_one(
     return None if columns is None else row(**columns)
 
 
+async def fetch(connection: AsyncConnection, reading: Reading[TextClause, Result]) -> Result:
+    """Run a read by itself."""
+    return reading.result(await _rows(connection, reading))
+
+
+async def fetch_together(
+    connection: AsyncConnection, readings: Sequence[Reading[TextClause, Any]]
+) -> dict[Key, Rows]:
+    """Run several reads in one statement; return their rows by key.
+
+    The database sends their rows without names: a query that is new to this process runs by itself.
+    """
+    different = {reading.key: reading for reading in readings}
+    found: dict[Key, Rows] = {}
+    known = [reading for reading in different.values() if str(reading.query) in _columns]
+    for key in different.keys() - {reading.key for reading in known}:
+        found[key] = await _rows(connection, different[key])
+    if known:
+        values = {
+            f"{name}_{number}": value
+            for number, reading in enumerate(known)
+            for name, value in reading.values.items()
+        }
+        driver = await _open_driver(connection)
+        cursor = driver.cursor(binary=True)  # the values of a row have types in this format only
+        await cursor.execute(_together(tuple(str(reading.query) for reading in known)), values)
+        [every] = await cursor.fetchall()
+        for reading, rows in zip(known, every, strict=True):
+            names = _columns[str(reading.query)]
+            found[reading.key] = [dict(zip(names, row, strict=True)) for row in rows or ()]
+    return found
+
+
+async def _rows(connection: AsyncConnection, reading: Reading[TextClause, Any]) -> Rows:
+    result = await connection.execute(reading.query, reading.values)
+    _columns[str(reading.query)] = tuple(result.keys())
+    return [dict(row) for row in result.mappings()]
+
+
+_columns: dict[str, tuple[str, ...]] = {}
+"""The names of the columns of queries that have run."""
+
+
+@cache
+def _together(queries: tuple[str, ...]) -> bytes:
+    """Return one statement for several queries; the values of each have its number."""
+    columns = []
+    for number, query in enumerate(queries):
+        own = VALUE.sub(rf"%(\1_{number})s", query.replace("%", "%%"))
+        columns.append(f"(select array_agg(one) from ({own}) as one)")  # noqa: S608 - ours
+    return f"select {', '.join(columns)}".encode()
+
+
 async def execute_each(
     connection: AsyncConnection, query: TextClause, rows: Iterable[Mapping[str, Any]]
 ) -> None:
@@ -52,6 +111,11 @@ async def driver_of(connection: AsyncConnection) -> Driver:
     A transaction is begun if none is: else the driver's own blocks would commit at their end.
     """
     await connection.execute(SQL.begin)
+    return await _open_driver(connection)
+
+
+async def _open_driver(connection: AsyncConnection) -> Driver:
+    """Return the driver's connection, in whose transaction something was executed."""
     raw = await connection.get_raw_connection()
     driver: Any = raw.driver_connection  # psycopg's, by the URL of the engine
     assert isinstance(driver, psycopg.AsyncConnection)  # noqa: S101 - says so to the type checker

@@ -7,9 +7,11 @@ from datetime import date
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
+from sqlalchemy import TextClause
 
 from blueprint.senders import addresses_of, mailbox_of
 from blueprint.tenant import Language, SendingHours, Warmup
+from kit.readings import Reading, Rows
 from sender.clock import Clock, SystemClock
 from sender.database import SQL, Connection
 from sender.footer import Footer
@@ -157,9 +159,18 @@ async def hold_back(connection: Connection, *, tenant_id: UUID, addresses: Colle
 
 async def find(connection: Connection, *, tenant_id: UUID) -> DirectoryEntry | None:
     """Return the tenant's current entry."""
-    found = await connection.execute(SQL.find_entry, {"tenant_id": tenant_id})
-    row = found.first()
-    return None if row is None else DirectoryEntry.model_validate(row.document)
+    reading = entry_of(tenant_id)
+    found = await connection.execute(reading.query, reading.values)
+    return reading.result([dict(row) for row in found.mappings()])
+
+
+def entry_of(tenant_id: UUID) -> Reading[TextClause, DirectoryEntry | None]:
+    """Read the tenant's current entry."""
+
+    def entry(rows: Rows) -> DirectoryEntry | None:
+        return DirectoryEntry.model_validate(rows[0]["document"]) if rows else None
+
+    return Reading(SQL.find_entry, {"tenant_id": tenant_id}, entry)
 
 
 async def withdraw(connection: Connection, *, tenant_id: UUID) -> None:

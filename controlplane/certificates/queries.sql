@@ -10,10 +10,6 @@ where oltp.certificates.challenge <> excluded.challenge
 select name, chain as chain_pem, sealed_key, not_after from oltp.certificates
 where name = any(:names) and not_after > :now
 
--- name: valid
-select name, chain as chain_pem, sealed_key, not_after from oltp.certificates
-where tenant_id = :tenant_id and not_after > :now
-
 -- name: load
 select name, challenge, chain, sealed_key, not_before, not_after, renew_at, directory, order_url,
     order_key, answering, failures, limited, next_attempt_at, reason, trouble

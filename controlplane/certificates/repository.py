@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.zones import registrable
 from controlplane.clock import now as clock
-from controlplane.database import fetch_all, fetch_one
+from controlplane.database import fetch, fetch_all, fetch_one
 from kit.database import AdvisoryLock
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 PERIOD = timedelta(days=7)
@@ -112,18 +113,28 @@ async def current(
     return {row.name: row for row in rows}
 
 
-async def valid(
-    connection: AsyncConnection, tenant_id: UUID, *, now: datetime
-) -> dict[str, IssuedCertificate]:
-    """Return a tenant's certificates that are valid, by name."""
-    rows = await fetch_all(connection, SQL.valid, IssuedCertificate, tenant_id=tenant_id, now=now)
-    return {row.name: row for row in rows}
-
-
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, CertificateRow]:
     """Return a tenant's rows by name."""
-    rows = await fetch_all(connection, SQL.load, _row, tenant_id=tenant_id)
-    return {row.name: row for row in rows}
+    return await fetch(connection, reading(tenant_id))
+
+
+def reading(tenant_id: UUID) -> Reading[TextClause, dict[str, CertificateRow]]:
+    """Read a tenant's rows, by name."""
+    return Reading(
+        SQL.load,
+        {"tenant_id": tenant_id},
+        lambda rows: {row["name"]: _row(**row) for row in rows},
+    )
+
+
+def valid(rows: Iterable[CertificateRow], *, now: datetime) -> dict[str, IssuedCertificate]:
+    """Return the certificates that are valid, by name."""
+    return {
+        row.name: IssuedCertificate(row.name, row.chain, row.sealed_key, row.not_after)
+        for row in rows
+        if row.chain is not None and row.sealed_key is not None
+        if row.not_after is not None and row.not_after > now
+    }
 
 
 async def save_order(

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import fetch_all
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
@@ -35,6 +36,15 @@ class FailureThreshold:
     def is_reached(self, failures: Failures) -> bool:
         """Return whether a wrong answer is no passing one."""
         return failures.looks >= self.looks and failures.age >= self.period
+
+
+def counted_types(tenant_id: UUID) -> Reading[TextClause, frozenset[str]]:
+    """Read the types of conditions of which failures are counted."""
+    return Reading(
+        SQL.failing_types,
+        {"tenant_id": tenant_id},
+        lambda rows: frozenset(row["type"] for row in rows),
+    )
 
 
 async def record(

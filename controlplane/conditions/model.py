@@ -153,6 +153,7 @@ class Conditions:
         self._clock = clock
         self._changed: dict[tuple[str, str], Condition] = {}
         self._transitions: list[Condition] = []
+        self._has_dropped = False
 
     def __iter__(self) -> Iterator[Condition]:
         """Iterate over all conditions."""
@@ -181,6 +182,7 @@ class Conditions:
         for key in [key for key in self._current if key[0] not in subjects]:
             del self._current[key]
             self._changed.pop(key, None)
+            self._has_dropped = True
 
     def set(self, subject: str, type_: str, verdict: Verdict) -> None:
         """Set a condition."""
@@ -205,10 +207,15 @@ class Conditions:
         if has_transitioned and not _is_initial(before, after):
             self._transitions.append(after)
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether something is to be written since the last call of `take_changes`."""
+        return bool(self._changed) or self._has_dropped
+
     def take_changes(self) -> tuple[list[Condition], list[Condition]]:
         """Return the conditions to write, and those whose status changed, since the last call."""
         changed, transitions = list(self._changed.values()), self._transitions
-        self._changed, self._transitions = {}, []
+        self._changed, self._transitions, self._has_dropped = {}, [], False
         return changed, transitions
 
 

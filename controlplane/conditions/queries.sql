@@ -27,6 +27,9 @@ select :tenant_id, subject, :type, 1, now() from unnest(cast(:subjects as text[]
 on conflict (tenant_id, subject, type) do update set looks = oltp.consecutive_failures.looks + 1
 returning subject, looks, now() - since as age
 
+-- name: failing_types
+select distinct type from oltp.consecutive_failures where tenant_id = :tenant_id
+
 -- name: end_failures
 delete from oltp.consecutive_failures
 where tenant_id = :tenant_id and type = :type and subject <> all(cast(:kept as text[]))

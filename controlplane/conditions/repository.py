@@ -6,20 +6,30 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.conditions.model import Ask, Condition, Status
-from controlplane.database import fetch_all
+from controlplane.database import fetch, fetch_all
 from kit.faults import Actor
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> list[Condition]:
     """Return all conditions of a tenant."""
-    return (await load_all(connection, [tenant_id]))[tenant_id]
+    return await fetch(connection, reading(tenant_id))
+
+
+def reading(tenant_id: UUID) -> Reading[TextClause, list[Condition]]:
+    """Read all conditions of a tenant."""
+    return Reading(
+        SQL.load_all,
+        {"ids": [tenant_id], "subject": None},
+        lambda rows: [_condition(**row)[1] for row in rows],
+    )
 
 
 async def load_all(

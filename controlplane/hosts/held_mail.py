@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import execute_each, fetch_all
+from controlplane.database import execute_each, fetch
 from controlplane.mailu.comparison import Held, megabytes_of
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
@@ -31,7 +32,16 @@ class HeldMail:
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> list[HeldMail]:
     """Return the mailboxes on a tenant's hosts, by host and address."""
-    return await fetch_all(connection, SQL.load_held_mail, HeldMail, tenant_id=tenant_id)
+    return await fetch(connection, reading(tenant_id))
+
+
+def reading(tenant_id: UUID) -> Reading[TextClause, list[HeldMail]]:
+    """Read the mailboxes on a tenant's hosts, by host and address."""
+    return Reading(
+        SQL.load_held_mail,
+        {"tenant_id": tenant_id},
+        lambda rows: [HeldMail(**row) for row in rows],
+    )
 
 
 async def expect(

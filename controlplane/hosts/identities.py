@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import execute_each, fetch_all
+from controlplane.database import execute_each, fetch, fetch_all
 from kit.faults import Actor, Fault, reason_of
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
@@ -60,8 +61,16 @@ class Identity:
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, Identity]:
     """Return the last looks at a tenant's hosts, by host."""
-    rows = await fetch_all(connection, SQL.load_identities, _identity, tenant_id=tenant_id)
-    return {row.host: row for row in rows}
+    return await fetch(connection, reading(tenant_id))
+
+
+def reading(tenant_id: UUID) -> Reading[TextClause, dict[str, Identity]]:
+    """Read the last looks at a tenant's hosts, by host."""
+    return Reading(
+        SQL.load_identities,
+        {"tenant_id": tenant_id},
+        lambda rows: {row["host"]: _identity(**row) for row in rows},
+    )
 
 
 async def save(connection: AsyncConnection, tenant_id: UUID, identity: Identity) -> None:
@@ -82,12 +91,13 @@ async def unpurged(connection: AsyncConnection, tenant_id: UUID, host: str) -> f
     return frozenset(rows)
 
 
-async def unpurged_hosts(connection: AsyncConnection, tenant_id: UUID) -> frozenset[str]:
-    """Return the hosts on which something has to be purged."""
-    rows = await fetch_all(
-        connection, SQL.load_unpurged_hosts, lambda host: host, tenant_id=tenant_id
+def unpurged_hosts(tenant_id: UUID) -> Reading[TextClause, frozenset[str]]:
+    """Read the hosts on which something has to be purged."""
+    return Reading(
+        SQL.load_unpurged_hosts,
+        {"tenant_id": tenant_id},
+        lambda rows: frozenset(row["host"] for row in rows),
     )
-    return frozenset(rows)
 
 
 async def add_purges(

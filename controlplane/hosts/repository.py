@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.tenant import MailboxServer
-from controlplane.database import fetch_all
+from controlplane.database import fetch
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
@@ -35,8 +36,16 @@ class HostRow:
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRow]:
     """Return a tenant's hosts by name."""
-    hosts = await fetch_all(connection, SQL.load, _row, tenant_id=tenant_id)
-    return {host.name: host for host in hosts}
+    return await fetch(connection, reading(tenant_id))
+
+
+def reading(tenant_id: UUID) -> Reading[TextClause, dict[str, HostRow]]:
+    """Read a tenant's hosts, by name."""
+    return Reading(
+        SQL.load,
+        {"tenant_id": tenant_id},
+        lambda rows: {row["name"]: _row(**row) for row in rows},
+    )
 
 
 async def servers(connection: AsyncConnection) -> dict[int, UUID]:

@@ -9,12 +9,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_all
+from controlplane.database import fetch, fetch_all
 from controlplane.hosts.identities import Noted
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
@@ -42,8 +43,16 @@ class RoundTrip:
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, RoundTrip]:
     """Return the last tries of a tenant's mail, by domain."""
-    rows = await fetch_all(connection, SQL.load_round_trips, _round_trip, tenant_id=tenant_id)
-    return {row.domain: row for row in rows}
+    return await fetch(connection, reading(tenant_id))
+
+
+def reading(tenant_id: UUID) -> Reading[TextClause, dict[str, RoundTrip]]:
+    """Read the last tries of a tenant's mail, by domain."""
+    return Reading(
+        SQL.load_round_trips,
+        {"tenant_id": tenant_id},
+        lambda rows: {row["domain"]: _round_trip(**row) for row in rows},
+    )
 
 
 async def find(connection: AsyncConnection, tenant_id: UUID, domain: str) -> RoundTrip | None:

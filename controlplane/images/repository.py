@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_all
+from controlplane.database import fetch
 from controlplane.images.schemas import PinnedImage
 from kit.database import AdvisoryLock
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
 
 async def pinned(connection: AsyncConnection) -> list[PinnedImage]:
     """Return what is pinned, by service."""
-    return await fetch_all(connection, SQL.pinned, PinnedImage)
+    return await fetch(connection, reading())
+
+
+def reading() -> Reading[TextClause, list[PinnedImage]]:
+    """Read what is pinned, by service."""
+    return Reading(SQL.pinned, {}, lambda rows: [PinnedImage(**row) for row in rows])
 
 
 async def pinned_services(connection: AsyncConnection) -> set[str]:

@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from controlplane.database import fetch_all
+from controlplane.database import fetch
 from kit.queries import Queries
+from kit.readings import Reading
 from vault import seal_for
 
 SQL = Queries(__file__, text)
@@ -61,7 +62,16 @@ async def forget(connection: AsyncConnection, id_: UUID) -> bool:
 
 async def waiting(connection: AsyncConnection, tenant_id: UUID) -> list[Question]:
     """Return a tenant's questions that were not taken yet, the oldest first."""
-    return await fetch_all(connection, SQL.waiting, _question, tenant_id=tenant_id)
+    return await fetch(connection, reading(tenant_id))
+
+
+def reading(tenant_id: UUID) -> Reading[TextClause, list[Question]]:
+    """Read a tenant's questions that were not taken yet, the oldest first."""
+    return Reading(
+        SQL.waiting,
+        {"tenant_id": tenant_id},
+        lambda rows: [_question(**row) for row in rows],
+    )
 
 
 async def take(connection: AsyncConnection, id_: UUID) -> bool:

@@ -22,6 +22,9 @@ where id = :id and finished_at is null
 update oltp.operations set state = :state
 where tenant_id = :tenant_id and phase = :phase and finished_at is null
 
+-- name: unfinished
+select id from oltp.operations where tenant_id = :tenant_id and finished_at is null
+
 -- name: abort_unfinished
 update oltp.operations
 set finished_at = :now, outcome = 'aborted', error_code = :code, error_message = :message,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import fetch_all, fetch_one
@@ -17,6 +17,7 @@ from controlplane.operations.schemas import OperationView
 from kit.database import storable
 from kit.faults import Fault
 from kit.queries import Queries
+from kit.readings import Reading, Rows
 
 SQL = Queries(__file__, text)
 MAX_ID = UUID(int=2**128 - 1)
@@ -108,6 +109,11 @@ async def abort_unfinished(
     return rows.all()
 
 
+def is_unfinished(tenant_id: UUID) -> Reading[TextClause, bool]:
+    """Read whether an operation of a tenant is open."""
+    return Reading(SQL.unfinished, {"tenant_id": tenant_id}, bool)
+
+
 async def add_lines(
     connection: AsyncConnection,
     id_: UUID,
@@ -151,23 +157,25 @@ async def record_state(
     await connection.execute(SQL.record_state, values)
 
 
-async def last_applied(
-    connection: AsyncConnection, tenant_id: UUID, phase: str
-) -> tuple[str, str | None] | None:
-    """Return the digest of a phase's newest operation and when the state was written that it left;
+def last_applied(tenant_id: UUID, phase: str) -> Reading[TextClause, tuple[str, str | None] | None]:
+    """Read the digest of a phase's newest operation and when the state was written that it left;
     None if it did not succeed."""
-    newest = await connection.execute(SQL.find_last, {"tenant_id": tenant_id, "phase": phase})
-    last = newest.one_or_none()
-    if last is None or last.outcome != "succeeded":
-        return None
-    return str(last.digest), last.state
+
+    def applied(rows: Rows) -> tuple[str, str | None] | None:
+        if not rows or rows[0]["outcome"] != "succeeded":
+            return None
+        return str(rows[0]["digest"]), rows[0]["state"]
+
+    return Reading(SQL.find_last, {"tenant_id": tenant_id, "phase": phase}, applied)
 
 
-async def last_end(connection: AsyncConnection, tenant_id: UUID, phase: str) -> datetime | None:
-    """Return when a phase's newest operation that has ended did so; None: there was none."""
-    newest = await connection.execute(SQL.last_end, {"tenant_id": tenant_id, "phase": phase})
-    ended: datetime | None = newest.scalar_one_or_none()
-    return ended
+def last_end(tenant_id: UUID, phase: str) -> Reading[TextClause, datetime | None]:
+    """Read when a phase's newest operation that has ended did so; None: there was none."""
+    return Reading(
+        SQL.last_end,
+        {"tenant_id": tenant_id, "phase": phase},
+        lambda rows: rows[0]["finished_at"] if rows else None,
+    )
 
 
 async def last_written(

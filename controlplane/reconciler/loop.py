@@ -10,35 +10,34 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.platform import Platform
-from controlplane.certificates import repository as certificate_rows
-from controlplane.conditions import repository as condition_rows
+from controlplane.certificates.repository import valid
 from controlplane.conditions.model import TENANT, Conditions
-from controlplane.database import CONTROLLER, Database
+from controlplane.database import CONTROLLER, Database, fetch_together
 from controlplane.events.repository import emit
-from controlplane.hosts import repository as host_rows
-from controlplane.images import repository as image_rows
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
-from controlplane.reconciler.marking import mark
+from controlplane.reconciler.marking import is_marked, mark
 from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
-from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.session import LeaseLost, NoProgress, Session, Stopping
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import ordered
+from controlplane.reconciler.taking import Readings, Taken, readings_of
 from controlplane.schedule.repository import Lease, Priority, backoff, claim, release, renew
 from controlplane.settings import ReconcilerSettings
-from controlplane.tenants import repository
-from controlplane.tenants.draining import kept
+from controlplane.tenants.draining import Draining, kept
+from controlplane.tenants.draining_domains import DrainingDomain
 from controlplane.tenants.rendering import render_tenant
-from sender.stops import stops_of
+from controlplane.tenants.repository import TenantRow
 from vault import Vault
 
 log = structlog.get_logger()
@@ -103,24 +102,25 @@ class Reconciler:
         self, owner: str, stop: asyncio.Event, progressed: Callable[[], None] = lambda: None
     ) -> bool:
         """Claim the most urgent tenant, reconcile it, release it; False when none is due."""
-        lease = await self._claim(owner)
-        if lease is None:
+        taken = await self.take(owner)
+        if taken is None:
             return False
         with self._metrics.working():
-            outcome = await self.reconcile(lease, stop, progressed)
+            outcome = await self.reconcile(taken, stop, progressed)
         self._metrics.pass_ended(outcome)
-        await self._release(lease, outcome, stopping=stop.is_set())
+        await self._release(taken.lease, outcome, stopping=stop.is_set())
         return True
 
     async def reconcile(
         self,
-        lease: Lease,
+        taken: Taken,
         stop: asyncio.Event,
         progressed: Callable[[], None] = lambda: None,
     ) -> Outcome:
         """Make one pass over the tenant of a lease."""
+        lease = taken.lease
         try:
-            opened = await self._read(lease, stop, progressed)
+            opened = await self._open(taken, stop, progressed)
             if opened is None:
                 return Outcome.DELETED
             snapshot, session = opened
@@ -142,46 +142,49 @@ class Reconciler:
             log.exception("pass failed", tenant_id=str(lease.tenant_id))
             return Outcome.RETRY
 
-    async def _claim(self, owner: str) -> Lease | None:
+    async def take(self, owner: str) -> Taken | None:
+        """Lease a tenant, and read it in the same transaction.
+
+        The rows become objects later: what a tenant's rows are wrong in fails its own pass.
+        """
         async with self._database.begin(CONTROLLER) as connection:
-            return await claim(
+            lease = await claim(
                 connection, owner=owner, now=self._clock(), lease=self._settings.lease
             )
-
-    async def _read(
-        self, lease: Lease, stop: asyncio.Event, progressed: Callable[[], None]
-    ) -> tuple[Snapshot, Session] | None:
-        """Read the tenant's rows, and abort the operations of a dead process."""
-        now = self._clock()
-        async with self._database.begin(CONTROLLER) as connection:
-            accepted = await repository.get(connection, lease.tenant_id)
-            if accepted is None:
+            if lease is None:
                 return None
-            tenant = accepted.as_applied() if accepted.paused else accepted
-            if not await renew(connection, lease, lease=self._settings.lease):
-                raise LeaseLost
-            interrupted = OPERATION_ENDED(reason="the process that ran it was interrupted")
-            aborted = await operation_rows.abort_unfinished(
-                connection, tenant.id, interrupted, now=now
-            )
-            for id_ in aborted:
-                await emit(
-                    connection,
-                    tenant_id=tenant.id,
-                    tenant=tenant.name,
-                    at=now,
-                    subject=TENANT,
-                    kind="operation",
-                    reason="Aborted",
-                    message=f"operation {id_} was interrupted; observing its effects",
+            readings = self._readings(lease.tenant_id)
+            return Taken(lease, readings, await fetch_together(connection, readings.every))
+
+    def _readings(self, tenant_id: UUID) -> Readings:
+        of_phases = [reading for phase in self._phases for reading in phase.readings(tenant_id)]
+        return readings_of(tenant_id, self._vault, drain=self._settings.drain, others=of_phases)
+
+    async def _open(
+        self, taken: Taken, stop: asyncio.Event, progressed: Callable[[], None]
+    ) -> tuple[Snapshot, Session] | None:
+        """Return the pass of a tenant that was taken; None where the tenant is deleted."""
+        now, lease = self._clock(), taken.lease
+        accepted = taken.of(taken.readings.tenant)
+        if accepted is None:
+            return None
+        tenant = accepted.as_applied() if accepted.paused else accepted
+        addresses: Sequence[Draining] = taken.of(taken.readings.addresses)
+        domains: Sequence[DrainingDomain] = taken.of(taken.readings.domains)
+        known = taken.rows
+        is_interrupted = taken.of(taken.readings.is_interrupted)
+        if is_interrupted or not is_marked(
+            tenant, taken.of(taken.readings.entry), addresses, domains
+        ):
+            known = {}
+            async with self._database.begin(CONTROLLER) as connection:
+                if not await renew(connection, lease, lease=self._settings.lease):
+                    raise LeaseLost
+                await _abort(connection, tenant, now=now)
+                addresses, domains = await mark(
+                    connection, tenant, limit=self._settings.drain, now=now
                 )
-            conditions = await condition_rows.load(connection, tenant.id)
-            secrets = await SecretStore.load(connection, self._vault, tenant.id)
-            hosts = await host_rows.load(connection, tenant.id)
-            certificates = await certificate_rows.valid(connection, tenant.id, now=now)
-            images = await image_rows.pinned(connection)
-            stops = await stops_of(connection, tenant.id)
-            addresses, domains = await mark(connection, tenant, limit=self._settings.drain, now=now)
+        hosts = taken.of(taken.readings.hosts)
         session = Session(
             self._database,
             lease,
@@ -192,6 +195,7 @@ class Reconciler:
             stop=stop,
             progressed=progressed,
             ended=self._metrics.operation_ended,
+            known=known,
         )
         render = partial(
             render_tenant,
@@ -201,18 +205,19 @@ class Reconciler:
             draining=kept(addresses),
             draining_domains=[row.domain for row in domains],
         )
+        conditions = taken.of(taken.readings.conditions)
         snapshot = Snapshot(
             tenant=tenant,
             blueprint=render(keys=tenant.public_keys),
             render=lambda keys: render(keys=keys),
-            secrets=secrets,
+            secrets=taken.of(taken.readings.secrets),
             hosts=hosts,
             conditions=Conditions(conditions, generation=tenant.generation, clock=self._clock),
             rows={row.name: row for row in self.rows},
             accepted_generation=accepted.generation,
-            stops=stops,
-            certificates=certificates,
-            images={image.service: image.name for image in images},
+            stops=taken.of(taken.readings.stops),
+            certificates=valid(taken.of(taken.readings.certificates).values(), now=now),
+            images={image.service: image.name for image in taken.of(taken.readings.images)},
             draining=addresses,
             draining_domains=domains,
         )
@@ -234,3 +239,19 @@ class Reconciler:
             await release(
                 connection, lease, due_at=due, priority=priority, attempts=attempts, now=now
             )
+
+
+async def _abort(connection: AsyncConnection, tenant: TenantRow, *, now: datetime) -> None:
+    """Abort the operations of a dead process."""
+    interrupted = OPERATION_ENDED(reason="the process that ran it was interrupted")
+    for id_ in await operation_rows.abort_unfinished(connection, tenant.id, interrupted, now=now):
+        await emit(
+            connection,
+            tenant_id=tenant.id,
+            tenant=tenant.name,
+            at=now,
+            subject=TENANT,
+            kind="operation",
+            reason="Aborted",
+            message=f"operation {id_} was interrupted; observing its effects",
+        )

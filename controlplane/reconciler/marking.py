@@ -37,6 +37,26 @@ async def mark(
     )
 
 
+def is_marked(
+    tenant: TenantRow,
+    entry: DirectoryEntry | None,
+    addresses: Sequence[Draining],
+    domains: Sequence[DrainingDomain],
+) -> bool:
+    """Return whether `mark` would change nothing, since nothing drains or begins to."""
+    if tenant.paused is not None:
+        return True
+    if addresses or domains:
+        return False
+    if entry is None:
+        return True
+    return (
+        not address_rows.unwanted({address.name for address in entry.addresses}, tenant)
+        and not domain_rows.unwanted({domain.name for domain in entry.domains}, tenant)
+        and _marked(tenant, entry) == entry
+    )
+
+
 async def _mark_addresses(
     connection: AsyncConnection,
     tenant: TenantRow,
@@ -115,9 +135,16 @@ def _end(limit: timedelta) -> str:
 
 
 async def _publish(connection: AsyncConnection, tenant: TenantRow, entry: DirectoryEntry) -> None:
+    """Publish the entry as `_marked` returns it."""
+    marked = _marked(tenant, entry)
+    if marked != entry:
+        await directory.publish(connection, tenant_id=tenant.id, entry=marked)
+
+
+def _marked(tenant: TenantRow, entry: DirectoryEntry) -> DirectoryEntry:
     """Let the entry say which addresses take no new mail, and leave out other domains."""
     wanted, domains = address_rows.wanted(tenant), domain_rows.wanted(tenant)
-    marked = entry.model_copy(
+    return entry.model_copy(
         update={
             "addresses": tuple(
                 address.model_copy(update={"draining": address.name not in wanted})
@@ -126,5 +153,3 @@ async def _publish(connection: AsyncConnection, tenant: TenantRow, entry: Direct
             "domains": tuple(domain for domain in entry.domains if domain.name in domains),
         }
     )
-    if marked != entry:
-        await directory.publish(connection, tenant_id=tenant.id, entry=marked)

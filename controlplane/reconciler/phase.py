@@ -10,10 +10,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
+from uuid import UUID
 
 from controlplane.conditions.model import TENANT, Verdict
 from controlplane.reconciler.ports import Progress
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import Row
 
@@ -48,6 +49,11 @@ class Phase(ABC, Generic[Observed]):
     """
 
     row: Row
+
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return what the phase reads of each tenant: it is read with the tenant, at once."""
+        del tenant_id
+        return ()
 
     @abstractmethod
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:

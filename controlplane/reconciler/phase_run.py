@@ -54,6 +54,7 @@ async def run(
                 and (step.urgent or snapshot.unmet(phase.row, step.subject) is None)
             ]
             if due:
+                await session.guard()
                 result.resumed = any(step.is_another for step in due)
                 result.failures = await _converge(phase, due, snapshot, session)
                 observed = await phase.observe(snapshot, session)

@@ -40,7 +40,7 @@ class Pass:
     async def _advance(self) -> Outcome:
         """Run the phases in order; a subject that fails blocks only what depends on it."""
         for phase in self._phases:
-            await self._session.guard()
+            self._session.check()
             allowed = partial(self._is_allowed, phase.row)
             result = await run(phase, self._snapshot, self._session, allowed)
             self._summary.add(phase.row, result)

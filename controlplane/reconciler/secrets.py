@@ -9,10 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kit.queries import Queries
+from kit.readings import Reading, Rows
 from vault import Vault
 
 SQL = Queries(__file__, text)
@@ -38,11 +39,14 @@ class SecretStore:
         self._secrets = secrets
 
     @classmethod
-    async def load(cls, connection: AsyncConnection, vault: Vault, tenant_id: UUID) -> SecretStore:
+    def reading(cls, vault: Vault, tenant_id: UUID) -> Reading[TextClause, SecretStore]:
         """Read all secrets of a tenant, sealed."""
-        rows = await connection.execute(SQL.load_secrets, {"tenant_id": tenant_id})
-        secrets = {row.purpose: Secret(row.sealed, row.public) for row in rows}
-        return cls(vault, tenant_id, secrets)
+
+        def stored(rows: Rows) -> SecretStore:
+            secrets = {row["purpose"]: Secret(row["sealed"], row["public"]) for row in rows}
+            return cls(vault, tenant_id, secrets)
+
+        return Reading(SQL.load_secrets, {"tenant_id": tenant_id}, stored)
 
     def find(self, purpose: str) -> Secret | None:
         """Return a secret, sealed."""

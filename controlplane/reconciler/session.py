@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 import structlog
+from sqlalchemy import TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from controlplane.conditions import repository as condition_rows
 from controlplane.conditions.model import TENANT, Conditions
-from controlplane.database import CONTROLLER, Database
+from controlplane.database import CONTROLLER, Database, fetch
 from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
@@ -23,13 +25,18 @@ from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
 from controlplane.schedule.repository import Lease, Priority, renew
 from controlplane.tenants import repository
-from controlplane.tenants.claims import release
+from controlplane.tenants.claims import claimed, release
 from controlplane.tenants.repository import TenantRow
 from kit.faults import Fault
+from kit.readings import Key, Reading, Rows
 
 log = structlog.get_logger()
 Ended = Callable[[str, str, timedelta], None]
 """Called with the phase and outcome of an operation, and how long it took."""
+
+
+AnyReading = Reading[TextClause, Any]
+Read = TypeVar("Read")
 
 
 class NoProgress(Exception):
@@ -59,8 +66,10 @@ class Session:
         stop: asyncio.Event,
         progressed: Callable[[], None],
         ended: Ended,
+        known: Mapping[Key, Rows] | None = None,
     ) -> None:
-        """`duration` is how long the lease holds without being extended.
+        """`duration` is how long the lease holds without being extended, `known` what was read
+        when it began.
 
         A pass without progress for `silence` is given up. `progressed` is called at every step, and
         whenever lines of an operation are written, `ended` at the end of each.
@@ -75,6 +84,7 @@ class Session:
         self._silence = silence.total_seconds()
         self._limit: asyncio.Timeout | None = None
         self._stop = stop
+        self._known = dict(known or {})
 
     @property
     def fence(self) -> int:
@@ -86,11 +96,15 @@ class Session:
         """Whether a person, or a request of theirs, has made the tenant due."""
         return self._lease.priority == Priority.USER
 
-    async def guard(self) -> None:
-        """Raise Stopping or LeaseLost where no further step may begin."""
+    def check(self) -> None:
+        """Raise Stopping where nothing further may begin."""
         self._progressed()
         if self._stop.is_set():
             raise Stopping
+
+    async def guard(self) -> None:
+        """Raise Stopping or LeaseLost where no further step may begin."""
+        self.check()
         if not await self._renew():
             raise LeaseLost
         async with self._database.begin(CONTROLLER) as connection:
@@ -102,8 +116,16 @@ class Session:
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction in which no other worker can take the tenant; raises LeaseLost.
 
-        So a process that was suspended for longer than its lease overwrites nothing.
+        So a process that was suspended for longer than its lease overwrites nothing. What was read
+        before is read again after it.
         """
+        self._known.clear()
+        async with self._begin() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _begin(self) -> AsyncIterator[AsyncConnection]:
+        """Open such a transaction, which writes only what no phase reads."""
         async with self._database.begin(CONTROLLER) as connection:
             # First the tenant, then its schedule, as the API does: no deadlock.
             await repository.lock(connection, self._tenant.id)
@@ -117,10 +139,20 @@ class Session:
         async with self._database.begin(CONTROLLER) as connection:
             yield connection
 
+    async def fetch(self, reading: Reading[TextClause, Read]) -> Read:
+        """Return what was read when the pass began, if this one has written nothing since; else
+        read it."""
+        if (rows := self._known.get(reading.key)) is not None:
+            return reading.result(rows)
+        async with self.read() as connection:
+            return await fetch(connection, reading)
+
     async def save(self, conditions: Conditions) -> None:
         """Write changed conditions, and an event for each changed status."""
+        if not conditions.has_changes:
+            return
         changed, transitions = conditions.take_changes()
-        async with self.begin() as connection:
+        async with self._begin() as connection:
             await condition_rows.delete_others(connection, self._tenant.id, conditions.subjects)
             await condition_rows.save(connection, self._tenant.id, changed)
             for condition in transitions:
@@ -146,12 +178,22 @@ class Session:
 
         Other domains are free for other tenants; None: not known in this pass.
         """
-        if self._tenant.paused or self._tenant.deleting:
+        tenant = self._tenant
+        if tenant.paused or tenant.deleting:
             return
-        async with self.begin() as connection:
+        if tenant.observed_generation == tenant.generation and await self._uses_all(domains):
+            return
+        async with self._begin() as connection:
             await repository.set_observed(connection, self._tenant)
             if domains is not None:
                 await release(connection, self._tenant.id, domains)
+
+    async def _uses_all(self, domains: Collection[str] | None) -> bool:
+        """Return whether the tenant has claimed no domain but those of its document and these."""
+        if domains is None:
+            return True
+        wanted = {domain.name for domain in self._tenant.document.spec.domains}
+        return await self.fetch(claimed(self._tenant.id)) <= wanted | set(domains)
 
     async def delete_tenant(self) -> None:
         """Delete the tenant's row and all dependent rows."""

@@ -58,6 +58,8 @@ class Snapshot:
     """The names for links that lead to the public address, whatever answers there."""
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for an action outside."""
+    _parents: tuple[Blueprint, Mapping[str, str | None]] | None = None
+    """Those of a blueprint, since many ask for them."""
 
     @property
     def table(self) -> list[Row]:
@@ -81,9 +83,11 @@ class Snapshot:
         return own.status is status
 
     @property
-    def parents(self) -> dict[str, str | None]:
+    def parents(self) -> Mapping[str, str | None]:
         """Every subject with the one that it is part of."""
-        return parents(self.blueprint)
+        if self._parents is None or self._parents[0] is not self.blueprint:
+            self._parents = self.blueprint, parents(self.blueprint)
+        return self._parents[1]
 
     @property
     def retired(self) -> set[str]:

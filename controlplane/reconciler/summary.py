@@ -57,7 +57,8 @@ class Summary:
         """Set the conditions before the first phase: flags, and the effects of a new document."""
         conditions, tenant = self._conditions, self._snapshot.tenant
         table = self._snapshot.table
-        conditions.begin({part: types_of(table, kind_of(part)) for part in self._snapshot.parents})
+        types = {kind: types_of(table, kind) for kind in Kind}
+        conditions.begin({part: types[kind_of(part)] for part in self._snapshot.parents})
         conditions.set(
             TENANT,
             PAUSED,
@@ -142,12 +143,13 @@ class Summary:
 
     def _set_ready_of_parts(self) -> None:
         """Set Ready of each host, address, domain and mailbox from conditions that it needs."""
-        table = self._snapshot.table
+        required = [row for row in self._snapshot.table if row.required]
+        types = {kind: types_of(required, kind) for kind in Kind}
         for part in self._snapshot.parents:
             if part == TENANT:
                 continue
-            types = types_of([row for row in table if row.required], kind_of(part))
-            own = [self._conditions.get(part, type_) for type_ in types if type_ != READY]
+            of_part = types[kind_of(part)]
+            own = [self._conditions.get(part, type_) for type_ in of_part if type_ != READY]
             wrong = next((c for c in own if c and c.status is not Status.TRUE), None)
             self._conditions.set(part, READY, ok("Ready") if wrong is None else _verdict(wrong))
 

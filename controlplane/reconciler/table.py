@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 from controlplane.conditions.model import FLAGS, READY, SUMMARY, TENANT_READY
@@ -88,6 +89,11 @@ def condition_types(rows: Sequence[Row]) -> tuple[ConditionType, ...]:
     return tuple(types)
 
 
-def types_of(rows: Sequence[Row], kind: Kind) -> tuple[str, ...]:
+def types_of(rows: Iterable[Row], kind: Kind) -> tuple[str, ...]:
     """Return the types of conditions that a subject of this kind has."""
+    return _types_of(tuple(rows), kind)
+
+
+@cache
+def _types_of(rows: tuple[Row, ...], kind: Kind) -> tuple[str, ...]:
     return tuple(type_.type for type_ in condition_types(rows) if kind in type_.subjects)

@@ -12,13 +12,14 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.tenant import DomainSpec
 from blueprint.zones import occupied, registrable
 from kit.database import AdvisoryLock
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
@@ -40,6 +41,13 @@ async def claim(
         wanted = [domain.name for domain in domains]
         await connection.execute(SQL.forget_domains, {"id": tenant_id, "names": wanted})
     return taken
+
+
+def claimed(tenant_id: UUID) -> Reading[TextClause, frozenset[str]]:
+    """Read the domains that a tenant has claimed."""
+    return Reading(
+        SQL.domains_of, {"id": tenant_id}, lambda rows: frozenset(row["name"] for row in rows)
+    )
 
 
 async def taken(

@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.naming import bulk_addresses, host_of
 from blueprint.tenant import HostSpec, Tenant
-from controlplane.database import fetch_all
+from controlplane.database import fetch
 from controlplane.tenants.repository import TenantRow
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 LONGEST = timedelta(hours=48)
@@ -40,8 +41,15 @@ async def load(
     connection: AsyncConnection, tenant_id: UUID, *, limit: timedelta = LONGEST
 ) -> list[Draining]:
     """Return a tenant's addresses that drain or were released, the longest draining first."""
-    return await fetch_all(
-        connection, SQL.load_draining, _draining, tenant_id=tenant_id, limit=limit
+    return await fetch(connection, reading(tenant_id, limit=limit))
+
+
+def reading(tenant_id: UUID, *, limit: timedelta) -> Reading[TextClause, list[Draining]]:
+    """Read a tenant's addresses that drain or were released, the longest draining first."""
+    return Reading(
+        SQL.load_draining,
+        {"tenant_id": tenant_id, "limit": limit},
+        lambda rows: [_draining(**row) for row in rows],
     )
 
 

@@ -10,14 +10,15 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import PublicKeys
 from blueprint.tenant import Tenant
-from controlplane.database import fetch_all, fetch_one
+from controlplane.database import fetch, fetch_all, fetch_one
 from controlplane.tenants.selectors import Requirement, parameters
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
 
@@ -78,7 +79,14 @@ async def find(
 
 async def get(connection: AsyncConnection, id_: UUID) -> TenantRow | None:
     """Return a tenant by its id."""
-    return await fetch_one(connection, SQL.find, _tenant, id=id_, name=None)
+    return await fetch(connection, reading(id_))
+
+
+def reading(id_: UUID) -> Reading[TextClause, TenantRow | None]:
+    """Read a tenant."""
+    return Reading(
+        SQL.find, {"id": id_, "name": None}, lambda rows: _tenant(**rows[0]) if rows else None
+    )
 
 
 async def lock(connection: AsyncConnection, id_: UUID) -> None:

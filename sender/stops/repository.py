@@ -6,9 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 import uuid_utils
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from kit.queries import Queries
+from kit.readings import Reading
 from sender.database import Connection
 from sender.schemas import Stop
 from sender.stops.matching import Target, widest_first
@@ -61,8 +62,14 @@ async def find(connection: Connection, target: Target) -> Stop | None:
 
 async def stops_of(connection: Connection, *tenant_ids: UUID) -> list[Stop]:
     """Return the platform's stops and those of some tenants, the widest first."""
-    rows = await connection.execute(SQL.of_tenants, {"tenant_ids": list(tenant_ids)})
-    return widest_first(dict(row) for row in rows.mappings())
+    reading = stops_reading(*tenant_ids)
+    rows = await connection.execute(reading.query, reading.values)
+    return reading.result([dict(row) for row in rows.mappings()])
+
+
+def stops_reading(*tenant_ids: UUID) -> Reading[TextClause, list[Stop]]:
+    """Read the platform's stops and those of some tenants, the widest first."""
+    return Reading(SQL.of_tenants, {"tenant_ids": list(tenant_ids)}, widest_first)
 
 
 async def list_stops(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from blueprint.document import Domain
 from blueprint.tenant import SendingHours
@@ -12,7 +13,7 @@ from controlplane.conditions.model import TENANT, Status, Verdict, bad, ok
 from controlplane.reconciler import purposes
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Progress
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, kind_of, subject
 from controlplane.reconciler.table import Row
@@ -22,7 +23,7 @@ from sender.directory import (
     SendingAddress,
     SendingDomain,
     SendingMailbox,
-    find,
+    entry_of,
     publish,
     withdraw,
 )
@@ -50,10 +51,13 @@ class Activation(Phase[Published]):
         mail_flows=True,
     )
 
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return the read of the entry."""
+        return [entry_of(tenant_id)]
+
     async def observe(self, snapshot: Snapshot, session: Session) -> Published:
         """Read the entry as the sender does."""
-        async with session.read() as connection:
-            entry = await find(connection, tenant_id=snapshot.tenant.id)
+        entry = await session.fetch(entry_of(snapshot.tenant.id))
         today = session.clock().date()
         return Published(entry, snapshot.tenant.sending_since or today, today)
 

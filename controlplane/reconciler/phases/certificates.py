@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from controlplane.certificates import repository
 from controlplane.certificates.faults import EXPIRED, FAULTS, RATE_LIMITED
@@ -13,7 +14,7 @@ from controlplane.conditions.model import Verdict, ask_of, bad, failed, ok, unkn
 from controlplane.reconciler.issuance import Issuance, Ports
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Progress
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
@@ -77,12 +78,15 @@ class Certificates(Phase[Observed]):
         self._ports = ports
         self._wanted = wanted
 
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return the read of the tenant's rows."""
+        return [repository.reading(tenant_id)]
+
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read what was issued; later phases find it in the snapshot."""
         now = session.clock()
-        async with session.read() as connection:
-            rows = await repository.load(connection, snapshot.tenant.id)
-            snapshot.certificates = await repository.valid(connection, snapshot.tenant.id, now=now)
+        rows = await session.fetch(repository.reading(snapshot.tenant.id))
+        snapshot.certificates = repository.valid(rows.values(), now=now)
         return Observed(rows, now)
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
@@ -42,7 +43,7 @@ from controlplane.reconciler.ports import (
     Servers,
 )
 from controlplane.reconciler.rewriting import NOTHING, REFRESH, Rewriting
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.spam import report_spam
 from controlplane.reconciler.subjects import Kind, subject
@@ -106,6 +107,10 @@ class Cloud(Phase[Observed]):
         self._firewall = firewall
         self._deadline = deadline
 
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return the read of the last operation."""
+        return [operation_rows.last_applied(tenant_id, self.row.name)]
+
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read the stack's state; raises `cloud.foreign_update` for an unknown one."""
         snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
@@ -129,11 +134,15 @@ class Cloud(Phase[Observed]):
         outcome of a run by hand is not reported, and a refresh by hand takes out what has gone.
         """
         state, digest = snapshot.cloud, snapshot.blueprint.digest
-        async with session.read() as connection:
-            last = await operation_rows.last_applied(connection, snapshot.tenant.id, self.row.name)
+        last = await self._last_applied(snapshot, session)
         if last is None or not state.digest == digest == last[0]:
             return False
         return last[1] in (None, state.written)  # None: of a version that did not record it
+
+    async def _last_applied(
+        self, snapshot: Snapshot, session: Session
+    ) -> tuple[str, str | None] | None:
+        return await session.fetch(operation_rows.last_applied(snapshot.tenant.id, self.row.name))
 
     async def _look(self, snapshot: Snapshot) -> Mapping[str, Server]:
         """Return the servers of hosts that the provider shows, by host."""
@@ -285,14 +294,19 @@ class Cloud(Phase[Observed]):
                     closed[host.name] = fault
         return closed
 
+    async def _is_ours(self, digest: str, snapshot: Snapshot, session: Session) -> bool:
+        last = await self._last_applied(snapshot, session)
+        if last is not None and last[0] == digest:
+            return True
+        async with session.read() as connection:
+            return await repository.has_digest(connection, snapshot.tenant.id, digest)
+
     async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
         """Raise for an unknown digest, unless the tenant was applied after the report."""
         digest, conditions = snapshot.cloud.digest, snapshot.conditions
         if digest is None:
             return
-        async with session.read() as connection:
-            ours = await repository.has_digest(connection, snapshot.tenant.id, digest)
-        if ours:
+        if await self._is_ours(digest, snapshot, session):
             conditions.set(TENANT, DRIFTED, bad("AsApplied", ""))
             return
         reported = conditions.get(TENANT, DRIFTED)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 from blueprint.document import Host
 from blueprint.mail_address import domain_of
@@ -33,13 +34,13 @@ from controlplane.reconciler.peoples_stops import stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH, mailbox_token, mailu_token
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from kit.faults import Actor, Fault
 from sender.schemas import Stop
-from sender.stops import stops_of
+from sender.stops import stops_of, stops_reading
 
 AGAIN = timedelta(hours=6)
 """After which a host is looked at although nothing has changed."""
@@ -79,16 +80,26 @@ class Identity(Phase[Observed]):
     def __init__(self, mailboxes: Mailboxes) -> None:
         self._mailboxes = mailboxes
 
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return the reads of what the last operations have left."""
+        return [
+            rows.reading(tenant_id),
+            repository.reading(tenant_id),
+            rows.unpurged_hosts(tenant_id),
+            held_mail.reading(tenant_id),
+            stops_reading(tenant_id),
+        ]
+
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read what the last operations have left; nothing of a tenant without Mailu."""
         if not any(host.has_mailu for host in snapshot.blueprint.hosts):
             return Observed({}, session.clock())
-        async with session.read() as connection:
-            found = await rows.load(connection, snapshot.tenant.id)
-            questions = await repository.waiting(connection, snapshot.tenant.id)
-            unpurged = await rows.unpurged_hosts(connection, snapshot.tenant.id)
-            held = await held_mail.load(connection, snapshot.tenant.id)
-            stops = await stops_of(connection, snapshot.tenant.id)
+        tenant_id = snapshot.tenant.id
+        found = await session.fetch(rows.reading(tenant_id))
+        questions = await session.fetch(repository.reading(tenant_id))
+        unpurged = await session.fetch(rows.unpurged_hosts(tenant_id))
+        held = await session.fetch(held_mail.reading(tenant_id))
+        stops = await session.fetch(stops_reading(tenant_id))
         asked = frozenset(question.host for question in questions)
         return Observed(found, session.clock(), asked, unpurged, held, stops)
 

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from blueprint.document import Domain, Host
 from blueprint.naming import system_mailbox
@@ -25,7 +26,7 @@ from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Finding, OwnMailbox, Progress, RoundTrips
 from controlplane.reconciler.public_names import public_names
 from controlplane.reconciler.purposes import CA, mailbox_token, people_dkim
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
@@ -66,12 +67,16 @@ class Roundtrip(Phase[Observed]):
         self._round_trips = round_trips
         self._threshold = threshold
 
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return the read of the last tries."""
+        return [rows.reading(tenant_id)]
+
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read what the last tries have shown; nothing of a tenant without Mailu."""
         if not any(host.has_mailu for host in snapshot.blueprint.hosts):
             return Observed({}, session.clock())
-        async with session.read() as connection:
-            return Observed(await rows.load(connection, snapshot.tenant.id), session.clock())
+        found = await session.fetch(rows.reading(snapshot.tenant.id))
+        return Observed(found, session.clock())
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each domain."""

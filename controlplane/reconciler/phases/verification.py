@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from blueprint.document import Domain, Host
 from controlplane.conditions.failures import FailureThreshold
@@ -23,7 +24,7 @@ from controlplane.reconciler.ports import (
 )
 from controlplane.reconciler.public_names import public_names
 from controlplane.reconciler.purposes import CA, SSH
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
@@ -31,6 +32,8 @@ from controlplane.reconciler.table import Row
 VERIFIED = "Verified"
 NAMES = "DnsReady"
 """Condition of phase `dns`."""
+CHANGING = ("cloud", "configuration")
+"""Phases whose operations change hosts."""
 PASSING = frozenset({CERTIFICATE, INBOUND})
 """Checks whose wrong answers turn off what was right only when they persist."""
 
@@ -52,12 +55,16 @@ class Verification(Phase[Looked]):
         self._verifier = verifier
         self._threshold = threshold
 
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return the reads of when hosts were changed last."""
+        return [operation_rows.last_end(tenant_id, phase) for phase in CHANGING]
+
     async def observe(self, snapshot: Snapshot, session: Session) -> Looked:
         """Connect to every address that has an IP."""
         secrets = snapshot.secrets
-        async with session.read() as connection:
-            changed_at = await operation_rows.last_end(connection, snapshot.tenant.id, "cloud")
-            run_at = await operation_rows.last_end(connection, snapshot.tenant.id, "configuration")
+        changed_at, run_at = [
+            await session.fetch(reading) for reading in self.readings(snapshot.tenant.id)
+        ]
         settled_at = max((at for at in (changed_at, run_at) if at is not None), default=None)
         findings = await self._verifier.verify_hosts(
             snapshot.blueprint,

@@ -21,7 +21,6 @@ from controlplane.database import CONTROLLER, Database
 from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phases.keys import Keys, NewSecrets, SecretsRequest, make_secrets
-from controlplane.schedule.repository import claim
 from controlplane.verification.faults import DKIM_INVALID, TLS_FAILED
 from kit.database import Role
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
@@ -105,12 +104,6 @@ async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_work
 ) -> None:
     await stepped.apply()
     async with stepped.database.begin(CONTROLLER) as connection:
-        lease = await claim(
-            connection, owner="test", now=stepped.clock(), lease=stepped.settings.lease
-        )
-    assert lease is not None
-    async with stepped.database.begin(CONTROLLER) as connection:
-        await connection.execute(text(TAKE_OVER))
         await connection.execute(
             text(
                 "insert into oltp.operations (id, tenant_id, tenant, kind, phase, generation, "
@@ -118,7 +111,12 @@ async def test_pass_without_a_lease_does_not_abort_the_operation_of_another_work
                 "'create', 'cloud', 1, 1, 'other', now(), now() from oltp.tenants"
             )
         )
-    assert await stepped.reconciler().reconcile(lease, asyncio.Event()) is Outcome.LEASE_LOST
+    reconciler = stepped.reconciler()
+    taken = await reconciler.take("test")
+    assert taken is not None
+    async with stepped.database.begin(CONTROLLER) as connection:
+        await connection.execute(text(TAKE_OVER))
+    assert await reconciler.reconcile(taken, asyncio.Event()) is Outcome.LEASE_LOST
     assert await stepped.operations() == [("create", None, None)]
 
 

@@ -41,7 +41,7 @@ SKIPPED = {
 }
 """What a machine may lack for ever: the only reason for a skip. What is busy is waited for."""
 PAUSES = "support/waiting.py"
-PACED = ("bench/queue/", "bench/sender/", "bench/soak/", "chaos/queue/")
+PACED = ("bench/queue/", "bench/reconciler/", "bench/sender/", "bench/soak/", "chaos/queue/")
 """A steady load is made by pauses, and outages last for a while. The benchmark's processes have
 only the measured queue's packages."""
 
