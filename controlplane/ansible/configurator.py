@@ -10,11 +10,13 @@ from threading import Event
 from typing import Any
 
 from blueprint.document import Blueprint
+from controlplane.ansible.host_fence import raised
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.ansible.playbooks import digest_of, digests_of
 from controlplane.ansible.run import Connection, Playbook, run_playbook
 from controlplane.reconciler.ports import (
     HostSecrets,
+    Login,
     MailServer,
     ObservedHost,
     Progress,
@@ -114,27 +116,37 @@ class AnsibleConfigurator:
         known_host: str,
         progress: Progress,
         mail_server: MailServer | None = None,
+        fence: int | None = None,
     ) -> int:
-        """Run the playbooks on one host; return the number of changed tasks."""
+        """Run the playbooks on one host; return the number of changed tasks.
+
+        `fence` is the token of the current lease: from now on no run with a lower one changes
+        anything on the host.
+        """
         own = host_variables(blueprint, host, secrets.users, mailu=mail_server)
         variables = {"host": own, **self._role_variables()}
-        return run_playbook(
-            Playbook(
-                path=self._settings.playbooks / "site.yml",
-                variables=variables,
-                secrets=secret_variables(secrets),
-                deadline=self._deadline(mail_server),
-                private_root=self._settings.private_root,
-            ),
-            Connection(
-                name=host.name,
-                address=_primary_ip(host),
-                known_host=known_host,
-                private_key=secrets.ssh_private_key,
-            ),
-            progress,
-            cancelled=self._stop.is_set,
+        playbook = Playbook(
+            path=self._settings.playbooks / "site.yml",
+            variables=variables,
+            secrets=secret_variables(secrets),
+            deadline=self._deadline(mail_server),
+            private_root=self._settings.private_root,
         )
+        connection = Connection(
+            name=host.name,
+            address=_primary_ip(host),
+            known_host=known_host,
+            private_key=secrets.ssh_private_key,
+            fence=fence,
+        )
+        stopped = self._stop.is_set
+        if fence is None:
+            return run_playbook(playbook, connection, progress, cancelled=stopped)
+        login = Login(known_host=known_host, private_key=secrets.ssh_private_key)
+        with raised(host, login, fence, cancelled=stopped) as is_lost:
+            return run_playbook(
+                playbook, connection, progress, cancelled=lambda: stopped() or is_lost()
+            )
 
     def _deadline(self, mail_server: MailServer | None) -> timedelta:
         settings = self._settings

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from controlplane.ansible.errors import Failure, explain
 from controlplane.ansible.faults import UNREACHABLE
@@ -27,6 +29,8 @@ DEADLINE_SECONDS = 120.0
 """More than a host with many addresses needs where each of its dialogues runs into its timeout."""
 SSH_FAILED = 255
 """Status of `ssh` where it failed itself."""
+ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+"""As in `ansible.cfg`: a connection to a host that is silent for a minute ends."""
 
 
 class OpenSsh:
@@ -50,6 +54,25 @@ class OpenSsh:
         if done.returncode == SSH_FAILED:
             raise _failed(host, done.stderr)
         return done.returncode, done.stdout.decode(errors="replace")
+
+    @contextmanager
+    def session(self, host: ObservedHost, login: Login, command: str) -> Iterator[Session]:
+        """Start a command, whose input ends with the block."""
+        with (
+            _client(host, login) as client,
+            subprocess.Popen(
+                [*client.command(*ALIVE), command],
+                env=client.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as process,
+        ):
+            session = Session(host, process)
+            try:
+                yield session
+            finally:
+                session.end()
 
     @contextmanager
     def tunnel(
@@ -99,6 +122,45 @@ class OpenSsh:
                     yield listening
                 finally:
                     process.kill()
+
+
+class Session:
+    """A command that runs on a host."""
+
+    def __init__(self, host: ObservedHost, process: subprocess.Popen[bytes]) -> None:
+        self._host = host
+        self._process = process
+
+    def first_line(self, seconds: float, cancelled: Callable[[], bool]) -> str | None:
+        """Wait for output; None where there is none in time, or the wait was cancelled."""
+        output = cast("IO[bytes]", self._process.stdout)  # a pipe, as `session` starts it
+
+        def is_readable() -> bool:
+            return bool(select.select([output], [], [], 0)[0])
+
+        wait_until(lambda: is_readable() or cancelled(), seconds=seconds)
+        return output.readline().decode() if is_readable() else None
+
+    def has_ended(self) -> bool:
+        """Return whether the command, or the connection, has ended."""
+        return self._process.poll() is not None
+
+    def result(self) -> tuple[int, str]:
+        """Wait for the end; return the status and the last line of errors. Raises a fault."""
+        status, errors = self.end()
+        if status == SSH_FAILED:
+            raise _failed(self._host, errors)
+        lines = errors.decode(errors="replace").strip().splitlines()
+        return status, lines[-1] if lines else "no reason was given"
+
+    def end(self) -> tuple[int, bytes]:
+        """End the input and so the command."""
+        try:
+            _, errors = self._process.communicate(timeout=CONNECT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            _, errors = self._process.communicate()
+        return self._process.returncode, errors or b""
 
 
 def _failed(host: ObservedHost, output: bytes) -> Fault:

@@ -1,0 +1,93 @@
+"""The fence of a host, which it keeps itself: an earlier run of the playbooks changes nothing more.
+
+A process that was stopped for longer than its lease finds, when it continues, that a later one has
+raised the fence of each host that it works on.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from controlplane.ansible.errors import Failure, explain
+from controlplane.ansible.faults import RUN_UNDER_WAY, SUPERSEDED, UNREACHABLE
+from controlplane.ansible.shell import OpenSsh, Session
+from controlplane.reconciler.faults import OPERATION_ENDED
+from controlplane.reconciler.ports import Login, ObservedHost
+from kit.faults import Fault
+
+SOURCE = Path(__file__).with_name("fence.sh")
+PROGRAM = "/var/lib/penguin/fence/fence"
+REFUSED, BUSY = 113, 114
+PATIENCE_SECONDS = 180
+"""How long a command of an earlier run may continue: as long as packages wait for one another."""
+LONGEST_BEGIN_SECONDS = 4 * PATIENCE_SECONDS + 60
+"""It may wait for another begin, and then for a command and a lock."""
+LOST = "the connection that holds the fence of its run was lost"
+BEGIN = """umask 022
+mkdir -p {directory} && cat >{program}.$$ <<'END OF FENCE' && mv {program}.$$ {program} || exit 1
+{source}
+END OF FENCE
+exec sh {program} begin {token} {seconds}"""
+
+
+@contextmanager
+def raised(
+    host: ObservedHost, login: Login, token: int, *, cancelled: Callable[[], bool]
+) -> Iterator[Callable[[], bool]]:
+    """Raise the fence of a host, and hold the lock of its run during the block.
+
+    Yields what says whether the lock was lost. Commands of an earlier run that are under way have
+    ended then. Raises SUPERSEDED where a later run has raised the fence, in place of the fault of
+    a block that it has interrupted, too.
+    """
+    command = begin_command(token, program=PROGRAM, seconds=PATIENCE_SECONDS)
+    with OpenSsh().session(host, login, command) as session:
+        line = session.first_line(LONGEST_BEGIN_SECONDS, cancelled)
+        if line != "held\n":
+            raise _not_raised(host, session, is_cancelled=cancelled(), in_time=line is not None)
+        try:
+            yield session.has_ended
+        except Fault as fault:
+            if _is_superseded(host, login, token):
+                raise SUPERSEDED(where=f"host/{host.name}") from fault
+            if fault.code is OPERATION_ENDED and session.has_ended() and not cancelled():
+                raise UNREACHABLE(reason=LOST, where=f"host/{host.name}") from fault
+            raise
+
+
+def begin_command(token: int, *, program: str, seconds: int) -> str:
+    """Return what a host runs: it installs the program first, which a new host lacks."""
+    return BEGIN.format(
+        directory=shlex.quote(program.rpartition("/")[0]),
+        program=shlex.quote(program),
+        source=SOURCE.read_text().rstrip("\n"),
+        token=token,
+        seconds=seconds,
+    )
+
+
+def _not_raised(
+    host: ObservedHost, session: Session, *, is_cancelled: bool, in_time: bool
+) -> Fault:
+    where = f"host/{host.name}"
+    if is_cancelled:
+        return OPERATION_ENDED(reason="the control plane was asked to stop", where=where)
+    if not in_time:
+        reason = f"its fence was not raised within {LONGEST_BEGIN_SECONDS} s"
+        return UNREACHABLE(reason=reason, where=where)
+    status, reason = session.result()
+    if status == REFUSED:
+        return SUPERSEDED(where=where)
+    if status == BUSY:
+        return RUN_UNDER_WAY(where=where)
+    return explain(Failure("raise the fence", reason, unreachable=False), host.name)
+
+
+def _is_superseded(host: ObservedHost, login: Login, token: int) -> bool:
+    """Return whether a later run has raised the fence; False where the host does not answer."""
+    with suppress(Fault):
+        return OpenSsh().run(host, login, f"sh {PROGRAM} check {token}")[0] == REFUSED
+    return False

@@ -1,0 +1,183 @@
+"""A run that was stopped for longer than its lease changes nothing more on a host."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import pytest
+
+from controlplane.ansible import host_fence
+from controlplane.ansible.faults import RUN_UNDER_WAY, SUPERSEDED, UNREACHABLE
+from controlplane.reconciler.ports import Login
+from kit.faults import Fault
+from tests.support.configurator_conformance import check_run_with_a_smaller_token_is_refused
+from tests.support.faults import assert_shows, fault_shown
+from tests.support.processes import mentioning, suspended, tree
+from tests.support.waiting import SECONDS, wait_for
+
+from .conftest import TOKENS, MailHost, playbooks_of
+from .test_base import HOLD, RELEASE
+
+pytestmark = pytest.mark.hosts
+
+OLDER = {"name": "older", "key": "ssh-ed25519 AAAA"}
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture
+def mail_host(mail_host: MailHost, tmp_path: Path) -> Iterator[MailHost]:
+    """The host, configured by all roles; runs of these tests have one."""
+    (tmp_path / "playbooks").mkdir()
+    yield replace(mail_host, playbooks=playbooks_of(tmp_path / "playbooks", "base"))
+    mail_host.shell(RELEASE)
+
+
+@dataclass(frozen=True)
+class Older:
+    """A run in a process of its own, which would create an account on the host."""
+
+    process: multiprocessing.process.BaseProcess
+    result: Connection
+    private: Path
+    """Where its private directories are."""
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop all its processes during the block, connections included."""
+        pid = self.process.pid
+        assert pid is not None
+        pids = dict.fromkeys([*tree(pid), *mentioning(self.private)])
+        pids.pop(os.getpid(), None)
+        with suspended(*pids):
+            yield
+
+    def end(self) -> object:
+        """Wait for its end; return the number of changes, or its fault."""
+        assert self.result.poll(SECONDS)
+        return self.result.recv()
+
+
+def _configure(host: MailHost, token: int, private: Path, result: Connection) -> None:
+    configurator = host.configurator(base_users=[OLDER])
+    configurator._settings = replace(configurator._settings, private_root=private)
+    try:
+        result.send(
+            configurator.configure(
+                host.blueprint,
+                host.observed,
+                host.secrets,
+                known_host=host.known_host,
+                progress=host.lines.append,
+                fence=token,
+            )
+        )
+    except Fault as fault:
+        result.send(fault)
+
+
+@pytest.fixture
+def older(mail_host: MailHost, tmp_path: Path) -> Iterator[Older]:
+    """A run that is in the middle of a command on the host, before it creates accounts."""
+    private = tmp_path / "private"
+    private.mkdir()
+    mail_host.shell(HOLD)
+    ours, theirs = FORK.Pipe()
+    process = FORK.Process(target=_configure, args=(mail_host, next(TOKENS), private, theirs))
+    process.start()
+    wait_for(lambda: mail_host.shell("pgrep -x dpkg-query"), longest_pause=1)
+    yield Older(process, ours, private)
+    process.kill()
+    process.join()
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """Set how long a later run lets a command continue."""
+    return lambda seconds: monkeypatch.setattr(host_fence, "PATIENCE_SECONDS", seconds)
+
+
+def accounts(host: MailHost) -> str:
+    return host.shell("getent passwd older")
+
+
+def test_stopped_run_is_refused_when_it_continues(mail_host: MailHost, older: Older) -> None:
+    with older.stopped():
+        mail_host.shell(RELEASE)
+        mail_host.configure()
+
+    fault = older.end()
+
+    assert isinstance(fault, Fault)
+    assert_shows(fault, SUPERSEDED)
+    assert accounts(mail_host) == ""
+    assert mail_host.configure() == 0
+
+
+def test_command_of_a_stopped_run_is_ended(
+    mail_host: MailHost, older: Older, patience: Callable[[int], None]
+) -> None:
+    patience(1)
+    with older.stopped():
+        mail_host.shell("rm /usr/local/bin/dpkg-query")
+        mail_host.configure()
+        assert mail_host.shell("pgrep -x dpkg-query") == ""
+
+    fault = older.end()
+
+    assert isinstance(fault, Fault)
+    assert_shows(fault, SUPERSEDED)
+    assert accounts(mail_host) == ""
+
+
+def test_run_with_a_smaller_token_is_refused_before_its_first_task(mail_host: MailHost) -> None:
+    lines: list[str] = []
+
+    def configure(token: int) -> int:
+        lines.clear()
+        return replace(mail_host, lines=lines).configure(token=token)
+
+    check_run_with_a_smaller_token_is_refused(configure, next(TOKENS), next(TOKENS))
+    assert lines == []
+
+
+def test_second_run_with_the_same_token_is_refused(
+    mail_host: MailHost, patience: Callable[[int], None]
+) -> None:
+    token = next(TOKENS)
+    patience(0)
+    login = Login(mail_host.known_host, mail_host.secrets.ssh_private_key)
+    with (
+        host_fence.raised(mail_host.observed, login, token, cancelled=lambda: False),
+        fault_shown(RUN_UNDER_WAY),
+    ):
+        mail_host.configure(token=token)
+
+    assert mail_host.configure(token=token) == 0
+
+
+def test_run_that_loses_its_lock_is_ended(mail_host: MailHost, older: Older) -> None:
+    mail_host.shell("pkill -x cat")  # holds the lock
+    fault = older.end()
+
+    assert isinstance(fault, Fault)
+    assert_shows(fault, UNREACHABLE, reason=host_fence.LOST)
+
+
+def test_token_outlives_a_restart_of_the_host(mail_host: MailHost) -> None:
+    directory = host_fence.PROGRAM.rpartition("/")[0]
+    mail_host.configure()
+
+    shown = mail_host.shell(
+        f"df --output=fstype {directory} | tail -1; stat -c '%A %U' {directory}/*"
+    )
+
+    fstype, *files = shown.splitlines()
+    assert fstype != "tmpfs"
+    assert {line.split()[1] for line in files} == {"root"}
+    assert all(line[5] == line[8] == "-" for line in files), "only root writes there"
