@@ -142,10 +142,10 @@ class AnsibleConfigurator:
         stopped = self._stop.is_set
         if fence is None:
             return run_playbook(playbook, connection, progress, cancelled=stopped)
-        login = Login(known_host=known_host, private_key=secrets.ssh_private_key)
-        with raised(host, login, fence, cancelled=stopped) as is_lost:
+        login = Login(known_host, secrets.ssh_private_key, fence)
+        with raised(host, login, cancelled=stopped) as session:
             return run_playbook(
-                playbook, connection, progress, cancelled=lambda: stopped() or is_lost()
+                playbook, connection, progress, cancelled=lambda: stopped() or session.has_ended()
             )
 
     def _deadline(self, mail_server: MailServer | None) -> timedelta:

@@ -28,14 +28,26 @@ raise() {
     mv "$directory/token.new" "$directory/token"
 }
 
+# A connection that a process of an earlier run was started by, and with it the ways to ports.
+end_connection() {
+    parent=1
+    while read -r name value; do
+        [ "$name" != PPid: ] || parent=$value
+    done <"$1" 2>/dev/null || return 0
+    case $(cat "/proc/$parent/comm" 2>/dev/null || :) in
+    sshd*) kill -KILL "$parent" 2>/dev/null || : ;;
+    esac
+}
+
 end_earlier_run() {
     for _ in $(seq 100); do
         # Its status is 2 when a process has ended meanwhile.
         found=$(grep -lszxF "PENGUIN_FENCE=$directory" /proc/[0-9]*/environ || :)
         [ -n "$found" ] || return 0
         for each in $found; do
-            each=${each#/proc/}
-            kill -KILL "${each%/environ}" 2>/dev/null || :
+            each=${each%/environ}
+            end_connection "$each/status"
+            kill -KILL "${each#/proc/}" 2>/dev/null || :
         done
         sleep 0.1
     done

@@ -35,27 +35,36 @@ exec sh {program} begin {token} {seconds}"""
 
 @contextmanager
 def raised(
-    host: ObservedHost, login: Login, token: int, *, cancelled: Callable[[], bool]
-) -> Iterator[Callable[[], bool]]:
+    host: ObservedHost,
+    login: Login,
+    *,
+    cancelled: Callable[[], bool] = lambda: False,
+    to: tuple[str, int] | None = None,
+) -> Iterator[Session]:
     """Raise the fence of a host, and hold the lock of its run during the block.
 
-    Yields what says whether the lock was lost. Commands of an earlier run that are under way have
-    ended then. Raises SUPERSEDED where a later run has raised the fence, in place of the fault of
-    a block that it has interrupted, too.
+    Commands of an earlier run have ended then. The session ends where the lock is lost, and so does
+    the way `to` an address of the host. Raises SUPERSEDED where a later run has raised the fence,
+    in place of the fault of a block that it has interrupted, too.
     """
-    command = begin_command(token, program=PROGRAM, seconds=PATIENCE_SECONDS)
-    with OpenSsh().session(host, login, command) as session:
+    command = begin_command(login.fence, program=PROGRAM, seconds=PATIENCE_SECONDS)
+    with OpenSsh().session(host, login, command, to=to) as session:
         line = session.first_line(LONGEST_BEGIN_SECONDS, cancelled)
         if line != "held\n":
             raise _not_raised(host, session, is_cancelled=cancelled(), in_time=line is not None)
         try:
-            yield session.has_ended
+            yield session
         except Fault as fault:
-            if _is_superseded(host, login, token):
+            if _is_superseded(host, login):
                 raise SUPERSEDED(where=f"host/{host.name}") from fault
             if fault.code is OPERATION_ENDED and session.has_ended() and not cancelled():
                 raise UNREACHABLE(reason=LOST, where=f"host/{host.name}") from fault
             raise
+
+
+def fenced(login: Login, command: str) -> str:
+    """Return what runs a command on a host, unless a later run has raised the fence there."""
+    return shlex.join(["sh", PROGRAM, "run", str(login.fence), command])
 
 
 def begin_command(token: int, *, program: str, seconds: int) -> str:
@@ -86,8 +95,8 @@ def _not_raised(
     return explain(Failure("raise the fence", reason, unreachable=False), host.name)
 
 
-def _is_superseded(host: ObservedHost, login: Login, token: int) -> bool:
+def _is_superseded(host: ObservedHost, login: Login) -> bool:
     """Return whether a later run has raised the fence; False where the host does not answer."""
     with suppress(Fault):
-        return OpenSsh().run(host, login, f"sh {PROGRAM} check {token}")[0] == REFUSED
+        return OpenSsh().run(host, login, f"sh {PROGRAM} check {login.fence}")[0] == REFUSED
     return False

@@ -56,23 +56,35 @@ class OpenSsh:
         return done.returncode, done.stdout.decode(errors="replace")
 
     @contextmanager
-    def session(self, host: ObservedHost, login: Login, command: str) -> Iterator[Session]:
-        """Start a command, whose input ends with the block."""
-        with (
-            _client(host, login) as client,
-            subprocess.Popen(
-                [*client.command(*ALIVE), command],
+    def session(
+        self,
+        host: ObservedHost,
+        login: Login,
+        command: str,
+        *,
+        to: tuple[str, int] | None = None,
+    ) -> Iterator[Session]:
+        """Start a command, whose input ends with the block.
+
+        `to` is an address and port that only the host reaches: the session's socket leads there.
+        It is a file in a private directory, not a port: other users of this machine must not get
+        through.
+        """
+        with _client(host, login) as client:
+            listening = client.private / "forward"
+            way = () if to is None else ("-L", f"{listening}:{to[0]}:{to[1]}")
+            with subprocess.Popen(
+                [*client.command(*ALIVE, *way), command],
                 env=client.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-            ) as process,
-        ):
-            session = Session(host, process)
-            try:
-                yield session
-            finally:
-                session.end()
+            ) as process:
+                session = Session(host, process, listening)
+                try:
+                    yield session
+                finally:
+                    session.end()
 
     @contextmanager
     def tunnel(
@@ -95,41 +107,17 @@ class OpenSsh:
                 process.kill()
                 process.wait()
 
-    @contextmanager
-    def forward(self, host: ObservedHost, login: Login, ip: str, port: int) -> Iterator[Path]:
-        """Yield a socket that leads to a port which only the host reaches; one login for all.
-
-        It is a file in a private directory, not a port: other users of this machine must not get
-        through. Raises a fault without a login.
-        """
-        with _client(host, login) as client:
-            listening = client.private / "forward"
-            with subprocess.Popen(
-                client.command("-N", "-L", f"{listening}:{ip}:{port}"),
-                env=client.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            ) as process:
-                try:
-                    wait_until(
-                        lambda: listening.exists() or process.poll() is not None,
-                        seconds=DEADLINE_SECONDS,
-                    )
-                    if not listening.exists():
-                        process.kill()
-                        raise _failed(host, process.communicate()[1])
-                    yield listening
-                finally:
-                    process.kill()
-
 
 class Session:
     """A command that runs on a host."""
 
-    def __init__(self, host: ObservedHost, process: subprocess.Popen[bytes]) -> None:
+    def __init__(
+        self, host: ObservedHost, process: subprocess.Popen[bytes], listening: Path
+    ) -> None:
         self._host = host
         self._process = process
+        self.socket = listening
+        """Leads to the port that was asked for."""
 
     def first_line(self, seconds: float, cancelled: Callable[[], bool]) -> str | None:
         """Wait for output; None where there is none in time, or the wait was cancelled."""

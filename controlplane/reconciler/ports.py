@@ -297,6 +297,9 @@ class Login:
 
     known_host: str
     private_key: str = field(repr=False)
+    fence: int = 0
+    """The token of the lease, with which changes pass the fence of the host. What only reads passes
+    none."""
 
 
 @dataclass(frozen=True)

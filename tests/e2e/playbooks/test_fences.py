@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -146,14 +147,31 @@ def test_run_with_a_smaller_token_is_refused_before_its_first_task(mail_host: Ma
     assert lines == []
 
 
+def test_later_run_cuts_the_ways_to_ports_of_the_host(mail_host: MailHost) -> None:
+    earlier, later = (
+        Login(mail_host.known_host, mail_host.secrets.ssh_private_key, next(TOKENS))
+        for _ in range(2)
+    )
+    with (
+        host_fence.raised(mail_host.observed, earlier, to=("127.0.0.1", 22)) as session,
+        socket.socket(socket.AF_UNIX) as way,
+    ):
+        way.connect(str(session.socket))
+        assert way.recv(4) == b"SSH-"
+        with host_fence.raised(mail_host.observed, later):
+            pass
+        while way.recv(65536):
+            continue
+
+
 def test_second_run_with_the_same_token_is_refused(
     mail_host: MailHost, patience: Callable[[int], None]
 ) -> None:
     token = next(TOKENS)
     patience(0)
-    login = Login(mail_host.known_host, mail_host.secrets.ssh_private_key)
+    login = Login(mail_host.known_host, mail_host.secrets.ssh_private_key, token)
     with (
-        host_fence.raised(mail_host.observed, login, token, cancelled=lambda: False),
+        host_fence.raised(mail_host.observed, login),
         fault_shown(RUN_UNDER_WAY),
     ):
         mail_host.configure(token=token)
