@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from blueprint.document import Blueprint
-from controlplane.ansible.host_fence import raised
+from controlplane.ansible.host_fence import PATIENCE, raised
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.ansible.playbooks import digest_of, digests_of
 from controlplane.ansible.run import Connection, Playbook, run_playbook
@@ -54,6 +54,8 @@ class ConfiguratorSettings:
     """How long one run of the playbooks may take."""
     mailu_deadline: timedelta = timedelta(minutes=45)
     """The same on a host with Mailu: images are fetched, and a first start takes minutes."""
+    command_patience: timedelta = PATIENCE
+    """How long a command of an earlier run on the host may continue until it is ended."""
     private_root: Path | None = None
     """Parent of the private directories of runs; None: memory (`/dev/shm`) if available."""
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -143,7 +145,8 @@ class AnsibleConfigurator:
         if fence is None:
             return run_playbook(playbook, connection, progress, cancelled=stopped)
         login = Login(known_host, secrets.ssh_private_key, fence)
-        with raised(host, login, cancelled=stopped) as session:
+        patience = self._settings.command_patience
+        with raised(host, login, cancelled=stopped, patience=patience) as session:
             return run_playbook(
                 playbook, connection, progress, cancelled=lambda: stopped() or session.has_ended()
             )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 
 from controlplane.ansible.errors import Failure, explain
@@ -21,10 +22,8 @@ from kit.faults import Fault
 SOURCE = Path(__file__).with_name("fence.sh")
 PROGRAM = "/var/lib/penguin/fence/fence"
 REFUSED, BUSY = 113, 114
-PATIENCE_SECONDS = 180
+PATIENCE = timedelta(minutes=3)
 """How long a command of an earlier run may continue: as long as packages wait for one another."""
-LONGEST_BEGIN_SECONDS = 4 * PATIENCE_SECONDS + 60
-"""It may wait for another begin, and then for a command and a lock."""
 LOST = "the connection that holds the fence of its run was lost"
 BEGIN = """umask 022
 mkdir -p {directory} && cat >{program}.$$ <<'END OF FENCE' && mv {program}.$$ {program} || exit 1
@@ -40,18 +39,23 @@ def raised(
     *,
     cancelled: Callable[[], bool] = lambda: False,
     to: tuple[str, int] | None = None,
+    patience: timedelta = PATIENCE,
 ) -> Iterator[Session]:
     """Raise the fence of a host, and hold the lock of its run during the block.
 
-    Commands of an earlier run have ended then. The session ends where the lock is lost, and so does
-    the way `to` an address of the host. Raises SUPERSEDED where a later run has raised the fence,
-    in place of the fault of a block that it has interrupted, too.
+    Commands of an earlier run have ended then, after `patience` at most. The session ends where the
+    lock is lost, and so does the way `to` an address of the host. Raises SUPERSEDED where a later
+    run has raised the fence, in place of the fault of a block that it has interrupted, too.
     """
-    command = begin_command(login.fence, program=PROGRAM, seconds=PATIENCE_SECONDS)
+    seconds = int(patience.total_seconds())
+    command = begin_command(login.fence, program=PROGRAM, seconds=seconds)
     with OpenSsh().session(host, login, command, to=to) as session:
-        line = session.first_line(LONGEST_BEGIN_SECONDS, cancelled)
+        # It may wait for another begin, and then for a command and for locks.
+        line = session.first_line(4 * seconds + 60, cancelled)
+        if line is None:
+            raise _never_raised(host, is_cancelled=cancelled())
         if line != "held\n":
-            raise _not_raised(host, session, is_cancelled=cancelled(), in_time=line is not None)
+            raise _not_raised(host, session)
         try:
             yield session
         except Fault as fault:
@@ -78,16 +82,16 @@ def begin_command(token: int, *, program: str, seconds: int) -> str:
     )
 
 
-def _not_raised(
-    host: ObservedHost, session: Session, *, is_cancelled: bool, in_time: bool
-) -> Fault:
+def _never_raised(host: ObservedHost, *, is_cancelled: bool) -> Fault:
     where = f"host/{host.name}"
     if is_cancelled:
         return OPERATION_ENDED(reason="the control plane was asked to stop", where=where)
-    if not in_time:
-        reason = f"its fence was not raised within {LONGEST_BEGIN_SECONDS} s"
-        return UNREACHABLE(reason=reason, where=where)
+    return UNREACHABLE(reason="its fence is not raised in time", where=where)
+
+
+def _not_raised(host: ObservedHost, session: Session) -> Fault:
     status, reason = session.result()
+    where = f"host/{host.name}"
     if status == REFUSED:
         return SUPERSEDED(where=where)
     if status == BUSY:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import multiprocessing
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from controlplane.ansible import host_fence
+from controlplane.ansible.configurator import AnsibleConfigurator
 from controlplane.ansible.faults import RUN_UNDER_WAY, SUPERSEDED, UNREACHABLE
 from controlplane.reconciler.ports import Login
 from kit.faults import Fault
@@ -28,6 +31,7 @@ from .test_base import HOLD, RELEASE
 pytestmark = pytest.mark.hosts
 
 OLDER = {"name": "older", "key": "ssh-ed25519 AAAA"}
+AT_ONCE = timedelta(0)
 FORK = multiprocessing.get_context("fork")
 
 
@@ -64,20 +68,22 @@ class Older:
         return self.result.recv()
 
 
+def configure(host: MailHost, token: int, *users: object, **settings: Any) -> int:
+    """Run the playbooks with accounts, and with other settings of the configurator."""
+    usual = host.configurator(base_users=users)._settings
+    return AnsibleConfigurator(replace(usual, **settings)).configure(
+        host.blueprint,
+        host.observed,
+        host.secrets,
+        known_host=host.known_host,
+        progress=host.lines.append,
+        fence=token,
+    )
+
+
 def _configure(host: MailHost, token: int, private: Path, result: Connection) -> None:
-    configurator = host.configurator(base_users=[OLDER])
-    configurator._settings = replace(configurator._settings, private_root=private)
     try:
-        result.send(
-            configurator.configure(
-                host.blueprint,
-                host.observed,
-                host.secrets,
-                known_host=host.known_host,
-                progress=host.lines.append,
-                fence=token,
-            )
-        )
+        result.send(configure(host, token, OLDER, private_root=private))
     except Fault as fault:
         result.send(fault)
 
@@ -97,12 +103,6 @@ def older(mail_host: MailHost, tmp_path: Path) -> Iterator[Older]:
     process.join()
 
 
-@pytest.fixture
-def patience(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Set how long a later run lets a command continue."""
-    return lambda seconds: monkeypatch.setattr(host_fence, "PATIENCE_SECONDS", seconds)
-
-
 def accounts(host: MailHost) -> str:
     return host.shell("getent passwd older")
 
@@ -120,13 +120,10 @@ def test_stopped_run_is_refused_when_it_continues(mail_host: MailHost, older: Ol
     assert mail_host.configure() == 0
 
 
-def test_command_of_a_stopped_run_is_ended(
-    mail_host: MailHost, older: Older, patience: Callable[[int], None]
-) -> None:
-    patience(1)
+def test_command_of_a_stopped_run_is_ended(mail_host: MailHost, older: Older) -> None:
     with older.stopped():
         mail_host.shell("rm /usr/local/bin/dpkg-query")
-        mail_host.configure()
+        configure(mail_host, next(TOKENS), command_patience=AT_ONCE)
         assert mail_host.shell("pgrep -x dpkg-query") == ""
 
     fault = older.end()
@@ -139,11 +136,11 @@ def test_command_of_a_stopped_run_is_ended(
 def test_run_with_a_smaller_token_is_refused_before_its_first_task(mail_host: MailHost) -> None:
     lines: list[str] = []
 
-    def configure(token: int) -> int:
+    def run(token: int) -> int:
         lines.clear()
         return replace(mail_host, lines=lines).configure(token=token)
 
-    check_run_with_a_smaller_token_is_refused(configure, next(TOKENS), next(TOKENS))
+    check_run_with_a_smaller_token_is_refused(run, next(TOKENS), next(TOKENS))
     assert lines == []
 
 
@@ -164,19 +161,13 @@ def test_later_run_cuts_the_ways_to_ports_of_the_host(mail_host: MailHost) -> No
             continue
 
 
-def test_second_run_with_the_same_token_is_refused(
-    mail_host: MailHost, patience: Callable[[int], None]
-) -> None:
+def test_second_run_with_the_same_token_is_refused(mail_host: MailHost) -> None:
     token = next(TOKENS)
-    patience(0)
     login = Login(mail_host.known_host, mail_host.secrets.ssh_private_key, token)
-    with (
-        host_fence.raised(mail_host.observed, login),
-        fault_shown(RUN_UNDER_WAY),
-    ):
-        mail_host.configure(token=token)
+    with host_fence.raised(mail_host.observed, login), fault_shown(RUN_UNDER_WAY):
+        configure(mail_host, token, command_patience=AT_ONCE)
 
-    assert mail_host.configure(token=token) == 0
+    assert configure(mail_host, token) == 0
 
 
 def test_run_that_loses_its_lock_is_ended(mail_host: MailHost, older: Older) -> None:
