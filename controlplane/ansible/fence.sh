@@ -35,7 +35,7 @@ end_connection() {
         [ "$name" != PPid: ] || parent=$value
     done <"$1" 2>/dev/null || return 0
     case $(cat "/proc/$parent/comm" 2>/dev/null || :) in
-    sshd*) kill -KILL "$parent" 2>/dev/null || : ;;
+    sshd-session) kill -KILL "$parent" 2>/dev/null || : ;;
     esac
 }
 
