@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +17,10 @@ import pytest
 from controlplane.ansible import host_fence
 from controlplane.ansible.configurator import AnsibleConfigurator
 from controlplane.ansible.faults import RUN_UNDER_WAY, SUPERSEDED, UNREACHABLE
+from controlplane.ansible.private_directory import PREFIX, default_root
 from controlplane.reconciler.ports import Login
 from kit.faults import Fault
+from kit.processes import identity
 from tests.support.configurator_conformance import check_run_with_a_smaller_token_is_refused
 from tests.support.faults import assert_shows, fault_shown
 from tests.support.processes import mentioning, suspended, tree
@@ -49,23 +50,21 @@ class Older:
 
     process: multiprocessing.process.BaseProcess
     result: Connection
-    private: Path
-    """Where its private directories are."""
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """Stop all its processes during the block, connections included."""
         pid = self.process.pid
         assert pid is not None
-        pids = dict.fromkeys([*tree(pid), *mentioning(self.private)])
-        pids.pop(os.getpid(), None)
+        shared = mentioning(default_root() / f"{PREFIX}{identity(pid)}")  # ssh's connection
+        pids = dict.fromkeys([*tree(pid), *shared])
         with suspended(*pids):
             yield
 
-    def end(self) -> object:
-        """Wait for its end; return the number of changes, or its fault."""
+    def end(self) -> str:
+        """Wait for its end; return what its fault says."""
         assert self.result.poll(SECONDS)
-        return self.result.recv()
+        return str(self.result.recv())
 
 
 def configure(host: MailHost, token: int, *users: object, **settings: Any) -> int:
@@ -81,24 +80,23 @@ def configure(host: MailHost, token: int, *users: object, **settings: Any) -> in
     )
 
 
-def _configure(host: MailHost, token: int, private: Path, result: Connection) -> None:
+def _configure(host: MailHost, token: int, result: Connection) -> None:
     try:
-        result.send(configure(host, token, OLDER, private_root=private))
+        result.send(f"{configure(host, token, OLDER)} changes")
     except Fault as fault:
-        result.send(fault)
+        result.send(f"{fault.message}\n{fault.remedy}")
 
 
 @pytest.fixture
-def older(mail_host: MailHost, tmp_path: Path) -> Iterator[Older]:
+def older(mail_host: MailHost) -> Iterator[Older]:
     """A run that is in the middle of a command on the host, before it creates accounts."""
-    private = tmp_path / "private"
-    private.mkdir()
     mail_host.shell(HOLD)
     ours, theirs = FORK.Pipe()
-    process = FORK.Process(target=_configure, args=(mail_host, next(TOKENS), private, theirs))
+    process = FORK.Process(target=_configure, args=(mail_host, next(TOKENS), theirs))
     process.start()
-    wait_for(lambda: mail_host.shell("pgrep -x dpkg-query"), longest_pause=1)
-    yield Older(process, ours, private)
+    wait_for(lambda: ours.poll() or mail_host.shell("pgrep -x dpkg-query"), longest_pause=1)
+    assert not ours.poll(), ours.recv()
+    yield Older(process, ours)
     process.kill()
     process.join()
 
@@ -112,10 +110,7 @@ def test_stopped_run_is_refused_when_it_continues(mail_host: MailHost, older: Ol
         mail_host.shell(RELEASE)
         mail_host.configure()
 
-    fault = older.end()
-
-    assert isinstance(fault, Fault)
-    assert_shows(fault, SUPERSEDED)
+    assert_shows(older.end(), SUPERSEDED)
     assert accounts(mail_host) == ""
     assert mail_host.configure() == 0
 
@@ -126,10 +121,7 @@ def test_command_of_a_stopped_run_is_ended(mail_host: MailHost, older: Older) ->
         configure(mail_host, next(TOKENS), command_patience=AT_ONCE)
         assert mail_host.shell("pgrep -x dpkg-query") == ""
 
-    fault = older.end()
-
-    assert isinstance(fault, Fault)
-    assert_shows(fault, SUPERSEDED)
+    assert_shows(older.end(), SUPERSEDED)
     assert accounts(mail_host) == ""
 
 
@@ -172,10 +164,8 @@ def test_second_run_with_the_same_token_is_refused(mail_host: MailHost) -> None:
 
 def test_run_that_loses_its_lock_is_ended(mail_host: MailHost, older: Older) -> None:
     mail_host.shell("pkill -x cat")  # holds the lock
-    fault = older.end()
 
-    assert isinstance(fault, Fault)
-    assert_shows(fault, UNREACHABLE, reason=host_fence.LOST)
+    assert_shows(older.end(), UNREACHABLE, reason=host_fence.LOST)
 
 
 def test_token_outlives_a_restart_of_the_host(mail_host: MailHost) -> None:
