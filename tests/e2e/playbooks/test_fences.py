@@ -19,7 +19,7 @@ from controlplane.ansible.configurator import AnsibleConfigurator
 from controlplane.ansible.faults import RUN_UNDER_WAY, SUPERSEDED, UNREACHABLE
 from controlplane.ansible.private_directory import PREFIX, default_root
 from controlplane.reconciler.ports import Login
-from kit.faults import Fault
+from kit.faults import Fault, line
 from kit.processes import identity
 from tests.support.configurator_conformance import check_run_with_a_smaller_token_is_refused
 from tests.support.faults import assert_shows, fault_shown
@@ -84,7 +84,7 @@ def _configure(host: MailHost, token: int, result: Connection) -> None:
     try:
         result.send(f"{configure(host, token, OLDER)} changes")
     except Fault as fault:
-        result.send(f"{fault.message}\n{fault.remedy}")
+        result.send(line(fault))
 
 
 @pytest.fixture
