@@ -10,11 +10,13 @@ from threading import Event
 from typing import Any
 
 from blueprint.document import Blueprint
+from controlplane.ansible.host_fence import PATIENCE, raised
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.ansible.playbooks import digest_of, digests_of
 from controlplane.ansible.run import Connection, Playbook, run_playbook
 from controlplane.reconciler.ports import (
     HostSecrets,
+    Login,
     MailServer,
     ObservedHost,
     Progress,
@@ -52,6 +54,8 @@ class ConfiguratorSettings:
     """How long one run of the playbooks may take."""
     mailu_deadline: timedelta = timedelta(minutes=45)
     """The same on a host with Mailu: images are fetched, and a first start takes minutes."""
+    command_patience: timedelta = PATIENCE
+    """How long a command of an earlier run on the host may continue until it is ended."""
     private_root: Path | None = None
     """Parent of the private directories of runs; None: memory (`/dev/shm`) if available."""
     overrides: dict[str, Any] = field(default_factory=dict)
@@ -114,27 +118,38 @@ class AnsibleConfigurator:
         known_host: str,
         progress: Progress,
         mail_server: MailServer | None = None,
+        fence: int | None = None,
     ) -> int:
-        """Run the playbooks on one host; return the number of changed tasks."""
+        """Run the playbooks on one host; return the number of changed tasks.
+
+        `fence` is the token of the current lease: from now on no run with a lower one changes
+        anything on the host.
+        """
         own = host_variables(blueprint, host, secrets.users, mailu=mail_server)
         variables = {"host": own, **self._role_variables()}
-        return run_playbook(
-            Playbook(
-                path=self._settings.playbooks / "site.yml",
-                variables=variables,
-                secrets=secret_variables(secrets),
-                deadline=self._deadline(mail_server),
-                private_root=self._settings.private_root,
-            ),
-            Connection(
-                name=host.name,
-                address=_primary_ip(host),
-                known_host=known_host,
-                private_key=secrets.ssh_private_key,
-            ),
-            progress,
-            cancelled=self._stop.is_set,
+        playbook = Playbook(
+            path=self._settings.playbooks / "site.yml",
+            variables=variables,
+            secrets=secret_variables(secrets),
+            deadline=self._deadline(mail_server),
+            private_root=self._settings.private_root,
         )
+        connection = Connection(
+            name=host.name,
+            address=_primary_ip(host),
+            known_host=known_host,
+            private_key=secrets.ssh_private_key,
+            fence=fence,
+        )
+        stopped = self._stop.is_set
+        if fence is None:
+            return run_playbook(playbook, connection, progress, cancelled=stopped)
+        login = Login(known_host, secrets.ssh_private_key, fence)
+        patience = self._settings.command_patience
+        with raised(host, login, cancelled=stopped, patience=patience) as session:
+            return run_playbook(
+                playbook, connection, progress, cancelled=lambda: stopped() or session.has_ended()
+            )
 
     def _deadline(self, mail_server: MailServer | None) -> timedelta:
         settings = self._settings

@@ -167,6 +167,24 @@ TASK_FAILED = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+SUPERSEDED = FAULTS.code(
+    "hosts.superseded",
+    message="a later run has taken over the host; this one changes nothing more",
+    remedy="wait; the later run continues",
+    cause="The process was stopped for longer than its lease, and a later holder of the tenant's "
+    "lease has raised the fence on the host. Where it lasts, the database was restored from a "
+    "backup that has a lower token than the host: see docs/operations.md.",
+    retryable=True,
+    acts=Actor.NOBODY,
+)
+RUN_UNDER_WAY = FAULTS.code(
+    "hosts.run_under_way",
+    message="another run of the playbooks is under way on the host",
+    remedy="wait; it is tried again",
+    cause="A host is configured by one run at a time, which holds a lock there.",
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 NOT_RUN = FAULTS.code(
     "hosts.ansible_failed",
     message="ansible-playbook ended with {status}: {reason}",

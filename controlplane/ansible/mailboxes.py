@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx2
 
+from controlplane.ansible.host_fence import raised
 from controlplane.ansible.purging import purge
 from controlplane.ansible.sessions import end_sessions
-from controlplane.ansible.shell import OpenSsh
 from controlplane.mailboxes.answering import answered
 from controlplane.mailboxes.repository import Question
 from controlplane.mailu.api import Api
@@ -93,10 +93,13 @@ class HostMailboxes:
 
     @contextmanager
     def _api(self, host: ObservedHost, login: Login, token: str) -> Iterator[Api]:
-        """Yield a client; no proxy is asked, and no certificates are loaded: there is no TLS."""
-        with OpenSsh().forward(host, login, self._admin, PORT) as listening:
+        """Yield a client, under the fence of the host.
+
+        No proxy is asked, and no certificates are loaded: there is no TLS.
+        """
+        with raised(host, login, to=(self._admin, PORT)) as session:
             without_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            transport = httpx2.HTTPTransport(verify=without_tls, uds=str(listening))
+            transport = httpx2.HTTPTransport(verify=without_tls, uds=str(session.socket))
             url = f"http://{self._admin}:{PORT}"
             with httpx2.Client(base_url=url, transport=transport, trust_env=False) as http:
                 yield Api(http, token, f"host/{host.name}")

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from blueprint.naming import RESERVED_SELECTORS
 from controlplane.ansible.faults import UNREACHABLE
+from controlplane.ansible.host_fence import fenced
 from controlplane.ansible.sessions import DIRECTORY, ending
 from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import Login, ObservedHost
@@ -37,7 +38,7 @@ def purge(host: ObservedHost, login: Login, names: Collection[str]) -> set[str]:
     ordered, left = sorted(names), set[str]()
     for start in range(0, len(ordered), AT_ONCE):
         command = purge_command(ordered[start : start + AT_ONCE])
-        status, output = OpenSsh().run(host, login, command)
+        status, output = OpenSsh().run(host, login, fenced(login, command))
         *lines, last = output.split("\n")[:-1] or [""]
         if status != 0 or last != "end":
             reason = "files of removed mailboxes cannot be removed"

@@ -15,6 +15,7 @@ import ansible_runner
 
 from controlplane.ansible.errors import Failure, explain
 from controlplane.ansible.faults import NOT_RUN
+from controlplane.ansible.host_fence import PROGRAM
 from controlplane.ansible.private_directory import (
     default_root,
     environment_mark,
@@ -47,6 +48,9 @@ class Connection:
     address: str
     known_host: str
     private_key: str = field(repr=False)
+    fence: int | None = None
+    """The token that each command has to pass the host's fence with; None: they pass none."""
+    fence_program: str = PROGRAM
 
 
 REASON_LOST = "can be reached over SSH"
@@ -206,7 +210,7 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
     known_hosts = private / "known_hosts"
     write(key, connection.private_key.rstrip("\n") + "\n", mode=PRIVATE)
     write(known_hosts, connection.known_host.rstrip("\n") + "\n", mode=PRIVATE)
-    host = {
+    host: dict[str, Any] = {
         "ansible_host": connection.address,
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(key),
@@ -221,6 +225,8 @@ def _write_inputs(private: Path, playbook: Playbook, connection: Connection) -> 
             ]
         ),
     }
+    if connection.fence is not None:
+        host |= {"host_fence": connection.fence, "host_fence_program": connection.fence_program}
     inventory = {"mail_hosts": {"hosts": {connection.name: host}}}
     write(private / "inventory" / "hosts.json", json.dumps(inventory), mode=PRIVATE)
     for name, values in (("host", playbook.variables), ("secrets", playbook.secrets)):

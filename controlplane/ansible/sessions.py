@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Collection
 
 from controlplane.ansible.faults import UNREACHABLE
+from controlplane.ansible.host_fence import fenced
 from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import Login, ObservedHost
 
@@ -30,6 +31,7 @@ def ending(names: Collection[str]) -> str:
 
 def end_sessions(host: ObservedHost, login: Login, names: Collection[str]) -> None:
     """End the sessions of mailboxes; raises a fault where the host is not reached."""
-    status, _ = OpenSsh().run(host, login, f"cd {DIRECTORY} || exit 1\n{ending(names)}true")
+    command = f"cd {DIRECTORY} || exit 1\n{ending(names)}true"
+    status, _ = OpenSsh().run(host, login, fenced(login, command))
     if status != 0:
         raise UNREACHABLE(reason=f"it has no {DIRECTORY}", where=f"host/{host.name}")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, cast
 
 from controlplane.ansible.errors import Failure, explain
 from controlplane.ansible.faults import UNREACHABLE
@@ -27,6 +29,8 @@ DEADLINE_SECONDS = 120.0
 """More than a host with many addresses needs where each of its dialogues runs into its timeout."""
 SSH_FAILED = 255
 """Status of `ssh` where it failed itself."""
+ALIVE = ("-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4")
+"""As in `ansible.cfg`: a connection to a host that is silent for a minute ends."""
 
 
 class OpenSsh:
@@ -52,6 +56,37 @@ class OpenSsh:
         return done.returncode, done.stdout.decode(errors="replace")
 
     @contextmanager
+    def session(
+        self,
+        host: ObservedHost,
+        login: Login,
+        command: str,
+        *,
+        to: tuple[str, int] | None = None,
+    ) -> Iterator[Session]:
+        """Start a command, whose input ends with the block.
+
+        `to` is an address and port that only the host reaches: the session's socket leads there.
+        It is a file in a private directory, not a port: other users of this machine must not get
+        through.
+        """
+        with _client(host, login) as client:
+            listening = client.private / "forward"
+            way = () if to is None else ("-L", f"{listening}:{to[0]}:{to[1]}")
+            with subprocess.Popen(
+                [*client.command(*ALIVE, *way), command],
+                env=client.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as process:
+                session = Session(host, process, listening)
+                try:
+                    yield session
+                finally:
+                    session.end()
+
+    @contextmanager
     def tunnel(
         self, host: ObservedHost, login: Login, ip: str, port: int
     ) -> Iterator[socket.socket]:
@@ -72,33 +107,48 @@ class OpenSsh:
                 process.kill()
                 process.wait()
 
-    @contextmanager
-    def forward(self, host: ObservedHost, login: Login, ip: str, port: int) -> Iterator[Path]:
-        """Yield a socket that leads to a port which only the host reaches; one login for all.
 
-        It is a file in a private directory, not a port: other users of this machine must not get
-        through. Raises a fault without a login.
-        """
-        with _client(host, login) as client:
-            listening = client.private / "forward"
-            with subprocess.Popen(
-                client.command("-N", "-L", f"{listening}:{ip}:{port}"),
-                env=client.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            ) as process:
-                try:
-                    wait_until(
-                        lambda: listening.exists() or process.poll() is not None,
-                        seconds=DEADLINE_SECONDS,
-                    )
-                    if not listening.exists():
-                        process.kill()
-                        raise _failed(host, process.communicate()[1])
-                    yield listening
-                finally:
-                    process.kill()
+class Session:
+    """A command that runs on a host."""
+
+    def __init__(
+        self, host: ObservedHost, process: subprocess.Popen[bytes], listening: Path
+    ) -> None:
+        self._host = host
+        self._process = process
+        self.socket = listening
+        """Leads to the port that was asked for."""
+
+    def first_line(self, seconds: float, cancelled: Callable[[], bool]) -> str | None:
+        """Wait for output; None where there is none in time, or the wait was cancelled."""
+        output = cast("IO[bytes]", self._process.stdout)  # a pipe, as `session` starts it
+
+        def is_readable() -> bool:
+            return bool(select.select([output], [], [], 0)[0])
+
+        wait_until(lambda: is_readable() or cancelled(), seconds=seconds)
+        return output.readline().decode() if is_readable() else None
+
+    def has_ended(self) -> bool:
+        """Return whether the command, or the connection, has ended."""
+        return self._process.poll() is not None
+
+    def result(self) -> tuple[int, str]:
+        """Wait for the end; return the status and the last line of errors. Raises a fault."""
+        status, errors = self.end()
+        if status == SSH_FAILED:
+            raise _failed(self._host, errors)
+        lines = errors.decode(errors="replace").strip().splitlines()
+        return status, lines[-1] if lines else "no reason was given"
+
+    def end(self) -> tuple[int, bytes]:
+        """End the input and so the command."""
+        try:
+            _, errors = self._process.communicate(timeout=CONNECT_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            _, errors = self._process.communicate()
+        return self._process.returncode, errors or b""
 
 
 def _failed(host: ObservedHost, output: bytes) -> Fault:

@@ -281,10 +281,13 @@ class Configurator(Protocol):
         known_host: str,
         progress: Progress,
         mail_server: MailServer | None = None,
+        fence: int | None = None,
     ) -> int:
         """Run the playbooks on one host; return the number of changed tasks.
 
-        `mail_server` is what a host with Mailu gets, whose secrets are in `secrets`.
+        `mail_server` is what a host with Mailu gets, whose secrets are in `secrets`. `fence` is the
+        token of the current lease: from now on no run with a lower one changes anything on the
+        host. None: a run without a lease.
         """
 
 
@@ -294,6 +297,9 @@ class Login:
 
     known_host: str
     private_key: str = field(repr=False)
+    fence: int = 0
+    """The token of the lease, with which changes pass the fence of the host. What only reads passes
+    none."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class Waiting(ABC):
     """Of what hosts have."""
     trouble: str = ""
     """Which hosts could not be asked, and why."""
+    successors: Collection[str] = ()
+    """Hosts that are to follow, and that were never configured."""
     kind: ClassVar[Kind]
     where: ClassVar[str]
 
@@ -47,7 +49,7 @@ class Waiting(ABC):
     @property
     def may_be_released(self) -> bool:
         """Whether nothing is left to send, or nothing is waited for."""
-        return self.is_empty or self.is_over
+        return (self.is_empty and not self.successors) or self.is_over
 
     @property
     def words(self) -> str:
@@ -59,6 +61,8 @@ class Waiting(ABC):
             parts.append("mail may still be handed over")
         elif self.in_hand:
             parts.append(f"{_mails(self.in_hand)} being handed over")
+        if self.successors:
+            parts.append(f"{' and '.join(self.successors)} not configured yet")
         return ", ".join(parts) or "nothing to send"
 
     @abstractmethod

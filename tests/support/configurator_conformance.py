@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from blueprint.document import Blueprint
-from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, UNREACHABLE
+from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, SUPERSEDED, UNREACHABLE
 from controlplane.reconciler.ports import Configurator, HostSecrets, ObservedHost
 from tests.support.faults import fault_shown
 
@@ -48,13 +48,14 @@ class Calls:
             progress=self.lines.append,
         )
 
-    def configure(self, known_host: str) -> int:
+    def configure(self, known_host: str, fence: int = 1) -> int:
         return self.around.configurator.configure(
             self.around.blueprint,
             self.around.host,
             self.around.secrets,
             known_host=known_host,
             progress=self.lines.append,
+            fence=fence,
         )
 
 
@@ -133,3 +134,13 @@ def check_what_differs_is_changed_once(
     assert configure(without_last) > 0
     assert configure(host) > 0
     assert configure(host) == 0
+
+
+def check_run_with_a_smaller_token_is_refused(
+    configure: Callable[[int], int], smaller: int, larger: int
+) -> None:
+    """Needs a running host; `configure` applies the blueprint under the token of a lease."""
+    configure(larger)
+    assert configure(larger) == 0
+    with fault_shown(SUPERSEDED):
+        configure(smaller)

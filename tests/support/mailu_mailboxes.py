@@ -26,6 +26,8 @@ class StandInMailboxes:
         self._admin = admin
         self.calls: list[tuple[str, str]] = []
         """Host and token of each."""
+        self.fences: list[int] = []
+        """Token of the lease of each."""
         self.dead = False
         self.kept_files: set[str] = set()
         """Names whose files cannot be removed."""
@@ -46,9 +48,7 @@ class StandInMailboxes:
         progress: Progress,
     ) -> Plan:
         """Reconcile the stand-in."""
-        self.calls.append((host.name, token))
-        if self.dead:
-            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        self._call(host, login, token)
         with plain_client(self._admin.url) as http:
             api = Api(http, self._admin.token, f"host/{host.name}")
             return reconcile(
@@ -66,12 +66,16 @@ class StandInMailboxes:
         self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
     ) -> None:
         """Stop and start mailboxes of the stand-in."""
-        self.calls.append((host.name, token))
-        if self.dead:
-            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        self._call(host, login, token)
         with plain_client(self._admin.url) as http:
             api = Api(http, self._admin.token, f"host/{host.name}")
             apply_stops(api, stops, end_sessions=self.ended.extend, progress=progress)
+
+    def _call(self, host: ObservedHost, login: Login, token: str) -> None:
+        self.calls.append((host.name, token))
+        self.fences.append(login.fence)
+        if self.dead:
+            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
 
     def _purge(self, names: Collection[str]) -> Collection[str]:
         self.purged += sorted(set(names) - self.kept_files)
@@ -86,9 +90,7 @@ class StandInMailboxes:
         questions: Sequence[Question],
     ) -> list[dict[str, Any]]:
         """Answer by the stand-in."""
-        self.calls.append((host.name, token))
-        if self.dead:
-            raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+        self._call(host, login, token)
         with plain_client(self._admin.url) as http:
             api = Api(http, self._admin.token, f"host/{host.name}")
             return [answered(api, tenant, question) for question in questions]

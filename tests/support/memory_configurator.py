@@ -11,7 +11,7 @@ from collections.abc import Collection
 from typing import Any
 
 from blueprint.document import Blueprint
-from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, UNREACHABLE
+from controlplane.ansible.faults import HOST_KEY_CHANGED, SSH_REFUSED, SUPERSEDED, UNREACHABLE
 from controlplane.ansible.host_variables import host_variables, secret_variables
 from controlplane.ansible.playbooks import digests_of
 from controlplane.reconciler.ports import (
@@ -44,6 +44,8 @@ class MemoryConfigurator:
         """By host: variables and secrets of the last of these calls."""
         self.playbooks = "playbooks"
         """Digest of playbooks and settings."""
+        self._fences: Counter[str] = Counter()
+        """The largest token of a run, by the label of its server."""
         self._keys: dict[str, set[str]] = defaultdict(set)
         """Public and private keys that a server accepts, by its label."""
         self._applied: dict[str, str] = {}
@@ -104,6 +106,7 @@ class MemoryConfigurator:
         known_host: str,
         progress: Progress,
         mail_server: MailServer | None = None,
+        fence: int | None = None,
     ) -> int:
         """Apply variables to a host; 0 where nothing differs, as the playbooks would report."""
         self._at(f"configuring {host.name}")
@@ -112,6 +115,10 @@ class MemoryConfigurator:
             raise HOST_KEY_CHANGED(where=f"host/{host.name}")
         if secrets.ssh_private_key not in self._keys[host.server_name]:
             raise SSH_REFUSED(reason="key", where=f"host/{host.name}")
+        if fence is not None:
+            if fence < self._fences[host.server_name]:
+                raise SUPERSEDED(where=f"host/{host.name}")
+            self._fences[host.server_name] = fence
         variables = host_variables(blueprint, host, secrets.users, mailu=mail_server)
         given = [variables, secret_variables(secrets)]
         text = json.dumps(given, sort_keys=True)

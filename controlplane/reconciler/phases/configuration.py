@@ -127,6 +127,7 @@ class Configuration(Phase[Digests]):
                 mail_server=self._mail_server(snapshot, host),
                 known_host=row.host_key or "",
                 progress=progress,
+                fence=session.fence,
             )
         except Fault as fault:
             if not fault.retryable:

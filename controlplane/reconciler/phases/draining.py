@@ -74,8 +74,17 @@ class Draining(Phase[Observed]):
         self._limit = limit
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
-        """Return what is to be sent: first what the sender hands over, then what hosts have."""
-        return await self._observe(snapshot, session, snapshot.draining_domains)
+        """Return what is to be sent: first what the sender hands over, then what hosts have.
+
+        A host that goes stays until each host of the document was configured once: one of them may
+        be what it was renamed to.
+        """
+        observed = await self._observe(snapshot, session, snapshot.draining_domains)
+        successors = _never_configured(snapshot)
+        return [
+            replace(waiting, successors=successors) if _host_goes(waiting, snapshot) else waiting
+            for waiting in observed
+        ]
 
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return whether nothing is kept."""
@@ -183,6 +192,25 @@ class Draining(Phase[Observed]):
         snapshot.draining_domains = [
             row for row in snapshot.draining_domains if subject(Kind.DOMAIN, row.name) not in gone
         ]
+
+
+def _never_configured(snapshot: Snapshot) -> list[str]:
+    """Return the hosts of the document that no run of the playbooks has completed."""
+    return [
+        subject(Kind.HOST, host.name)
+        for host in snapshot.blueprint.hosts
+        if not host.is_retired
+        and (host.name not in snapshot.hosts or snapshot.hosts[host.name].applied_digest is None)
+    ]
+
+
+def _host_goes(waiting: Waiting, snapshot: Snapshot) -> bool:
+    """Return whether an address is one of a host that is not in the document any more."""
+    return any(
+        host.is_retired and waiting.subject == subject(Kind.ADDRESS, address.name)
+        for host in snapshot.blueprint.hosts
+        for address in host.addresses
+    )
 
 
 def _address(row: DrainingAddress, in_hand: Mapping[str, int | None], look: Look) -> Waiting:

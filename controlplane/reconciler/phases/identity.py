@@ -213,7 +213,7 @@ class Identity(Phase[Observed]):
         )
         return await asyncio.to_thread(
             self._mailboxes.reconcile,
-            *_way(host, snapshot),
+            *_way(host, snapshot, session),
             [mail],
             removals,
             stops,
@@ -226,7 +226,7 @@ class Identity(Phase[Observed]):
     ) -> None:
         """Stop and start what is to be, and nothing else; raises a fault."""
         stops = await _stops(mail_of(snapshot.blueprint, host), host, snapshot, session)
-        way = _way(host, snapshot)
+        way = _way(host, snapshot, session)
         await asyncio.to_thread(self._mailboxes.stop, *way, stops, progress=progress)
         async with session.begin() as connection:
             row = (await rows.load(connection, snapshot.tenant.id))[host.name]
@@ -247,7 +247,7 @@ class Identity(Phase[Observed]):
             return
         try:
             given = await asyncio.to_thread(
-                self._mailboxes.answer, *_way(host, snapshot), snapshot.tenant.name, taken
+                self._mailboxes.answer, *_way(host, snapshot, session), snapshot.tenant.name, taken
             )
         except Fault as fault:
             given = [refused(fault) for _ in taken]
@@ -306,10 +306,11 @@ async def _stops(mail: TenantMail, host: Host, snapshot: Snapshot, session: Sess
     )
 
 
-def _way(host: Host, snapshot: Snapshot) -> tuple[ObservedHost, Login, str]:
+def _way(host: Host, snapshot: Snapshot, session: Session) -> tuple[ObservedHost, Login, str]:
     """Return how Mailu of a host is reached."""
     [observed] = [each for each in snapshot.cloud.hosts if each.name == host.name]
-    login = Login(snapshot.hosts[host.name].host_key or "", snapshot.secrets.open(SSH))
+    key = snapshot.secrets.open(SSH)
+    login = Login(snapshot.hosts[host.name].host_key or "", key, session.fence)
     return observed, login, snapshot.secrets.open(mailu_token(host.name))
 
 

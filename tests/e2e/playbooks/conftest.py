@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import smtplib
@@ -47,6 +48,8 @@ PLAYBOOKS = Path(__file__).parents[3] / "playbooks"
 ADDRESSES = 3
 IDN = "xn--bcher-kva.example"
 DEAD_SOURCE = "deb [trusted=yes] http://127.0.0.1:9/ ./"
+TOKENS = itertools.count(1)
+"""Each run has a lease of its own, as that of a later pass."""
 SSH_OPTIONS = [
     *("-o", "StrictHostKeyChecking=no"),
     *("-o", "UserKnownHostsFile=/dev/null"),
@@ -94,7 +97,9 @@ class MailHost:
             stop=self.stop,
         )
 
-    def configure(self, source: str | None = None, **changes: object) -> int:
+    def configure(
+        self, source: str | None = None, *, token: int | None = None, **changes: object
+    ) -> int:
         """Run the playbooks; `changes` replace fields of this host first."""
         host = replace(self, **changes)  # type: ignore[arg-type]
         return self.configurator(source).configure(
@@ -103,6 +108,7 @@ class MailHost:
             host.secrets,
             known_host=host.known_host,
             progress=self.lines.append,
+            fence=token or next(TOKENS),
         )
 
     def set_accounts(self, *people: dict[str, object]) -> None:
@@ -113,6 +119,7 @@ class MailHost:
             self.secrets,
             known_host=self.known_host,
             progress=self.lines.append,
+            fence=next(TOKENS),
         )
 
     def shell(self, command: str, user: str = "root") -> str:

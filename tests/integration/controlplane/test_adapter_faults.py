@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from controlplane.ansible.faults import HOST_KEY_CHANGED
+from controlplane.ansible.faults import HOST_KEY_CHANGED, SUPERSEDED
 from controlplane.pulumi import faults as pulumi
 from controlplane.verification.faults import PTR_NOT_CONFIRMED
 from hostwinds import faults as hostwinds
@@ -71,6 +71,15 @@ async def test_changed_host_key_is_shown(stepped: SteppedReconciler) -> None:
     assert await stepped.step()
     assert_shows(await stepped.shown_condition("HostsConfigured", "host/mx1"), HOST_KEY_CHANGED)
     assert_shows(await last_operation(stepped), HOST_KEY_CHANGED)
+
+
+async def test_host_that_a_later_run_has_taken_over_is_shown(stepped: SteppedReconciler) -> None:
+    """The later run would need a process of its own, and a host."""
+    await stepped.apply()
+    stepped.configurator.fail_next("mx1", SUPERSEDED.shown())
+    assert await stepped.step()
+    assert_shows(await stepped.shown_condition("HostsConfigured", "host/mx1"), SUPERSEDED)
+    assert_shows(await last_operation(stepped), SUPERSEDED)
 
 
 async def test_unconfirmed_reverse_name_is_shown(stepped: SteppedReconciler) -> None:

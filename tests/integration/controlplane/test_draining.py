@@ -137,6 +137,39 @@ async def test_host_is_kept_for_at_most_48_hours(stepped: SteppedReconciler) -> 
     assert len(stepped.cloud.account.bought) == 3
 
 
+async def test_renamed_host_is_kept_until_its_successor_is_configured(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(hosts=[host("mx1")])
+    await stepped.step()
+    stepped.configurator.dead.add("mx2")
+    await stepped.apply(hosts=[host("mx2")])
+    await stepped.until_quiet(passes=4)
+    assert addresses(stepped) == ["mx2-1", "mx2-2", "mx1-1", "mx1-2"]
+    drained = await stepped.shown_condition("Drained")
+    assert drained["message"].startswith("address/mx1-2: host/mx2 not configured yet, released 20")
+    stepped.configurator.dead.clear()
+    await stepped.until_quiet()
+    assert addresses(stepped) == ["mx2-1", "mx2-2"]
+    assert (await events(stepped))[-1][1] == "Drained"
+    assert await stepped.condition("Ready") == ("True", "Ready")
+
+
+async def test_successor_that_is_never_configured_keeps_a_host_for_48_hours(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(hosts=[host("mx1")])
+    await stepped.step()
+    stepped.configurator.dead.add("mx2")
+    await stepped.apply(hosts=[host("mx2")])
+    await stepped.step()
+    async with stepped.database.begin(CONTROLLER) as connection:
+        await connection.execute(text("update oltp.draining set since = since - interval '48 h'"))
+    await stepped.until_quiet(passes=4)
+    assert addresses(stepped) == ["mx2-1", "mx2-2"]
+    assert (await events(stepped))[-1][1] == "Drained", "no mail was lost"
+
+
 @pytest.mark.parametrize("now", [False, True])
 async def test_deletion_waits_for_mail_unless_an_operator_does_not(
     stepped: SteppedReconciler, *, now: bool

@@ -170,3 +170,13 @@ async def test_mailu_that_is_not_reached_is_unknown_and_tried_again(
     await look(stepped)
     assert await stepped.condition("IdentityReady", HOST) == ("True", "Reconciled")
     assert shown(admin, "/user/ann@acme.example")["comment"] == "pm:acme"
+
+
+async def test_what_changes_mailboxes_passes_with_the_token_of_the_lease(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.step()
+    async with stepped.database.begin(CONTROLLER) as connection:
+        token = (await connection.execute(text("select token from oltp.schedule"))).scalar_one()
+    assert mailboxes.fences == [token]

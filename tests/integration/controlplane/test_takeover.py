@@ -91,6 +91,22 @@ async def test_pass_that_lost_its_lease_writes_neither_conditions_nor_hosts(
     assert await rows(stepped, "select name from oltp.hosts") == []
 
 
+async def test_run_that_was_overtaken_configures_nothing_when_it_continues(
+    stepped: SteppedReconciler,
+) -> None:
+    async def overtake() -> None:
+        await stepped.end_leases()
+        await stepped.apply(mailboxes=[{"address": "later@acme.example"}])
+        assert await stepped.step()
+
+    await stepped.apply()
+    stepped.meanwhile("configuring mx1", overtake)
+    assert await stepped.step()
+    assert stepped.configurator.runs == ["mx1"]
+    [variables, _] = stepped.configurator.given["mx1"]
+    assert "later@acme.example" in variables["inbound"]["mailboxes"]
+
+
 async def test_aborted_operation_stays_aborted(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     abort = "update oltp.operations set finished_at = now(), outcome = 'aborted'"

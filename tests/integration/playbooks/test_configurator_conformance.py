@@ -26,6 +26,7 @@ from tests.support.configurator_conformance import (
     CHECKS,
     Calls,
     Surroundings,
+    check_run_with_a_smaller_token_is_refused,
     check_what_differs_is_changed_once,
 )
 from tests.support.memory_configurator import PASSWORD as FIRST
@@ -155,3 +156,13 @@ def test_configurator_in_memory_changes_what_differs_once() -> None:
         return Calls(surroundings).configure(line)
 
     check_what_differs_is_changed_once(configure, surroundings.host)
+
+
+def test_configurator_in_memory_refuses_a_smaller_token() -> None:
+    calls = Calls(InMemory())
+    line = calls.first_contact(calls.around.password)
+
+    def configure(token: int) -> int:
+        return calls.configure(line, token)
+
+    check_run_with_a_smaller_token_is_refused(configure, 7, 8)

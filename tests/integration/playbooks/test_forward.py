@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
 import paramiko
 import pytest
 
 from controlplane.ansible import faults
+from controlplane.ansible.host_fence import PROGRAM, REFUSED, fenced, raised
 from controlplane.ansible.mailboxes import HostMailboxes
 from controlplane.ansible.private_directory import PREFIX, default_root
 from controlplane.ansible.shell import OpenSsh
@@ -34,17 +38,28 @@ ADMIN = ("192.168.203.3", 8080)
 
 
 class Forwarding(Host):
-    """A host that lets one key in, and reaches addresses of its own."""
+    """A host that lets one key in, keeps its fence in a directory, and reaches addresses."""
 
-    def __init__(self, reached: dict[tuple[str, int], tuple[str, int]]) -> None:
+    def __init__(
+        self, directory: Path, reached: dict[tuple[str, int], tuple[str, int]], key: str
+    ) -> None:
         super().__init__()
         self.reached = reached
         self.asked: list[tuple[str, int]] = []
+        self.forwarded: set[int] = set()
+        self.scripts.append(key)
+        self._fence = str(directory / "fence")
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        words = command.decode().replace(PROGRAM.rpartition("/")[0], self._fence)
+        threading.Thread(target=_execute, args=(channel, words)).start()
+        return True
 
     def check_channel_direct_tcpip_request(
         self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
     ) -> int:
         self.asked.append(destination)
+        self.forwarded.add(chanid)
         if destination not in self.reached:
             return int(paramiko.OPEN_FAILED_CONNECT_FAILED)
         return int(paramiko.OPEN_SUCCEEDED)
@@ -82,7 +97,7 @@ class ForwardingPort(SshPort):
     def _channels(self, transport: paramiko.Transport) -> None:
         while transport.is_active():
             channel = transport.accept(0.1)
-            if channel is not None:
+            if channel is not None and channel.get_id() in self._host.forwarded:
                 [there] = self._reached.values()
                 end = socket.create_connection(there)
                 self._start(_copy, channel, end)
@@ -92,6 +107,30 @@ class ForwardingPort(SshPort):
         super().close()
         for pump in self._pumps:
             pump.join(10)
+
+
+def _execute(channel: paramiko.Channel, command: str) -> None:
+    with subprocess.Popen(
+        ["sh", "-c", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+    ) as process:
+        assert process.stdout is not None
+        feeding = threading.Thread(target=_feed, args=(channel, process.stdin))
+        feeding.start()
+        while data := process.stdout.read(65536):
+            channel.sendall(data)
+    channel.send_exit_status(process.returncode % 256)
+    channel.close()
+    feeding.join()
+
+
+def _feed(channel: paramiko.Channel, given: IO[bytes]) -> None:
+    with suppress(OSError), given:  # the command may have ended
+        while data := channel.recv(65536):
+            given.write(data)
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
@@ -116,10 +155,9 @@ def key() -> tuple[str, str]:
 
 
 @pytest.fixture
-def ssh(admin: StandIn, key: tuple[str, str]) -> Iterator[ForwardingPort]:
+def ssh(admin: StandIn, key: tuple[str, str], tmp_path: Path) -> Iterator[ForwardingPort]:
     address, _, port = admin.url.removeprefix("http://").partition(":")
-    host = Forwarding({ADMIN: (address, int(port))})
-    host.scripts.append(key[1])
+    host = Forwarding(tmp_path, {ADMIN: (address, int(port))}, key[1])
     opened = ForwardingPort(host)
     yield opened
     opened.close()
@@ -128,14 +166,16 @@ def ssh(admin: StandIn, key: tuple[str, str]) -> Iterator[ForwardingPort]:
 OBSERVED = ObservedHost("mx1", "k3f9a-acme-mx1", None, (ObservedAddress("mx1-1", ADDRESS, "h"),))
 
 
-def login(ssh: ForwardingPort, private_key: str) -> Login:
-    return Login(f"mx1 {ssh.key.get_name()} {ssh.key.get_base64()}", private_key)
+def login(ssh: ForwardingPort, private_key: str, fence: int = 1) -> Login:
+    return Login(f"mx1 {ssh.key.get_name()} {ssh.key.get_base64()}", private_key, fence)
 
 
-def reconciled(ssh: ForwardingPort, private_key: str, token: str, lines: list[str]) -> Plan:
+def reconciled(
+    ssh: ForwardingPort, private_key: str, token: str, lines: list[str], fence: int = 1
+) -> Plan:
     return HostMailboxes().reconcile(
         OBSERVED,
-        login(ssh, private_key),
+        login(ssh, private_key, fence),
         token,
         [ACME],
         Removals((), (), lambda _: None, lambda _: None),
@@ -168,7 +208,8 @@ def test_a_fault_of_admin_has_the_host(ssh: ForwardingPort, key: tuple[str, str]
 def test_the_socket_is_no_port_and_is_gone_afterwards(
     ssh: ForwardingPort, key: tuple[str, str]
 ) -> None:
-    with OpenSsh().forward(OBSERVED, login(ssh, key[0]), *ADMIN) as listening:
+    with raised(OBSERVED, login(ssh, key[0]), to=ADMIN) as session:
+        listening = session.socket
         assert stat.S_ISSOCK(listening.stat().st_mode)
         assert stat.S_IMODE(listening.parent.stat().st_mode) == 0o700
         assert listening.parent.parent == default_root()
@@ -190,3 +231,35 @@ def test_admin_that_the_host_does_not_reach_is_a_fault(
     with fault_shown(UNREACHABLE, reason=...) as caught:
         reconciled(ssh, key[0], admin.token, [])
     assert caught.value.where == "host/mx1"
+
+
+def test_a_pass_that_was_overtaken_changes_no_mailbox(
+    ssh: ForwardingPort, admin: StandIn, key: tuple[str, str]
+) -> None:
+    with raised(OBSERVED, login(ssh, key[0], fence=8)):
+        pass
+    with fault_shown(faults.SUPERSEDED):
+        reconciled(ssh, key[0], admin.token, [], fence=7)
+    assert ssh._host.asked == []
+
+
+def test_a_pass_that_is_overtaken_meanwhile_purges_nothing(
+    ssh: ForwardingPort, key: tuple[str, str], tmp_path: Path
+) -> None:
+    """Its files may be those of a mailbox that was made since."""
+    earlier, later = (login(ssh, key[0], fence) for fence in (7, 8))
+    mail = tmp_path / "mail"
+    mail.mkdir()
+    with raised(OBSERVED, later):
+        status, output = OpenSsh().run(OBSERVED, earlier, fenced(earlier, f"rmdir {mail}"))
+    assert (status, mail.exists()) == (REFUSED, True)
+    assert "a run with 7 changes nothing more" in output
+
+
+def test_a_fault_of_an_overtaken_pass_is_that_it_was_overtaken(
+    ssh: ForwardingPort, key: tuple[str, str]
+) -> None:
+    with fault_shown(faults.SUPERSEDED), raised(OBSERVED, login(ssh, key[0], fence=7)):
+        with raised(OBSERVED, login(ssh, key[0], fence=8)):
+            pass
+        raise UNREACHABLE.shown()

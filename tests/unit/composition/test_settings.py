@@ -16,6 +16,7 @@ from cli.faults import SETTINGS_INVALID
 from cli.settings import SETTINGS_FILE
 from composition.settings import RedisSettings, Settings
 from controlplane.settings import ReconcilerSettings
+from hostwinds.purchase import Deadlines
 from kit.database import Role
 from kit.faults import Fault
 from sender.settings import SenderSettings
@@ -226,3 +227,8 @@ def test_price_of_one_size_leaves_the_others(state: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PENGUIN_PLATFORM__PRICES__VPS__STARTER", "1099")
     prices = Settings.read(state).platform.prices.vps
     assert (prices[Size.STARTER], prices[Size.BUSINESS]) == (1099, 3899)
+
+
+def test_operation_may_take_longer_than_a_new_server_takes_to_be_listed_and_to_start() -> None:
+    provisioning = timedelta(seconds=Deadlines().provisioning)
+    assert ReconcilerSettings().cloud_deadline > 2 * provisioning
