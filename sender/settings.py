@@ -41,8 +41,9 @@ class SenderSettings(BaseSettings):
     """What the sender calls itself towards our hosts; the machine's name when None."""
     concurrency: Count = Field(default=200, ge=1, le=10_000)
     """Messages that are handled at the same time."""
-    at_risk: Count = Field(default=200, ge=1, le=10_000)
-    """Messages that are claimed and have no outcome in the database yet."""
+    at_risk: Count = Field(default=400, ge=1, le=10_000)
+    """Messages that are claimed and have no outcome in the database yet: more than are handled, so
+    that handlers have work while outcomes are being written."""
     per_address: Count = Field(default=8, ge=1, le=1000)
     """Messages in work for one address: a host that is silent keeps no other mail waiting."""
     burst: Count = Field(default=BURST, ge=1)
