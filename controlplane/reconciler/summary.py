@@ -27,6 +27,7 @@ from controlplane.conditions.model import (
 )
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase_run import Result
+from controlplane.reconciler.slots import Wait
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, kind_of, subject
 from controlplane.reconciler.table import Row, types_of
@@ -100,14 +101,21 @@ class Summary:
                 self._waits = True
         self._set_ready_of_parts()
 
-    def conclude(self) -> Outcome:
-        """Set the conditions of the whole tenant after all phases; return the outcome."""
+    def conclude(self, *, waits: Wait | None = None) -> Outcome:
+        """Set the conditions of the whole tenant after all phases; return the outcome.
+
+        `waits` says why an operation that is to be run has no slot.
+        """
         conditions = self._conditions
         missing, available = self._missing(), self._available()
         conditions.set(TENANT, SYNCED, missing or ok("Applied"))
         conditions.set(TENANT, AVAILABLE, available)
         not_ready = missing or (None if available.status is Status.TRUE else available)
         conditions.set(TENANT, READY, not_ready or ok("Ready", available.message))
+        if waits is not None:
+            if missing is not None and not self._snapshot.tenant.paused and not self.stalled:
+                mark_reconciling(conditions, waits.reason, waits.message)
+            return Outcome.WAITING
         permanent = [fault for _, fault in self._failures if not fault.retryable]
         if self.has_failed_permanently or (permanent and len(permanent) == len(self._failures)):
             mark_failed(conditions, permanent[0], is_cause=False)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 from controlplane.conditions.model import FLAGS, READY, SUMMARY, TENANT_READY
 from controlplane.reconciler.subjects import Kind
+
+
+class Pool(StrEnum):
+    """Whose slots an operation needs one of."""
+
+    ENGINE = "engine"
+    """Runs of the Pulumi engine."""
+    HOSTS = "hosts"
+    """What is done on hosts."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +40,8 @@ class Row:
     """Whether the next pass comes soon also while a person or a provider has to act first."""
     mail_flows: bool = False
     """Whether mail flows as soon as one of its subjects is True (condition Available)."""
+    pool: Pool | None = None
+    """Of the slot that a pass needs for its operations; None: they are short."""
 
 
 @dataclass(frozen=True)

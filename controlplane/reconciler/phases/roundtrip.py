@@ -29,7 +29,7 @@ from controlplane.reconciler.purposes import CA, mailbox_token, people_dkim
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.reconciler.table import Row
+from controlplane.reconciler.table import Pool, Row
 from kit.faults import Actor, Code
 
 AGAIN = timedelta(days=1)
@@ -60,6 +60,7 @@ class Roundtrip(Phase[Observed]):
         "back, with DKIM, SPF and DMARC right",
         subjects=frozenset({Kind.DOMAIN}),
         needs=("dns", "identity", "verification"),
+        pool=Pool.HOSTS,
     )
 
     def __init__(self, round_trips: RoundTrips, threshold: FailureThreshold) -> None:
