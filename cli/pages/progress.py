@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from cli.times import age, moment
 from controlplane.operations.schemas import OperationView
-from controlplane.schedule.schemas import NextLook, Why
+from controlplane.schedule.schemas import NextLook, Pool, Why
 from controlplane.todo.schemas import TodoView
 
 WHY = {
@@ -16,7 +16,7 @@ WHY = {
     Why.RETRIED: "the last pass has left something unfinished",
     Why.REGULAR: "every tenant is looked at from time to time",
 }
-SLOTS = {"engine": "runs of the engine", "hosts": "work on hosts"}
+SLOTS = {Pool.ENGINE: "runs of the engine", Pool.HOSTS: "work on hosts"}
 
 
 def rows(

@@ -31,10 +31,10 @@ from controlplane.reconciler.reconcile import Pass
 from controlplane.reconciler.session import LeaseLost, NoProgress, Session, Stopping
 from controlplane.reconciler.slots import Slots, SlotsOfPass
 from controlplane.reconciler.snapshot import Snapshot
-from controlplane.reconciler.table import Pool, ordered
+from controlplane.reconciler.table import ordered
 from controlplane.reconciler.taking import Readings, Taken, readings_of
 from controlplane.schedule.repository import Lease, backoff, claim, release, renew, wake_next
-from controlplane.schedule.schemas import Priority
+from controlplane.schedule.schemas import Pool, Priority
 from controlplane.schedule.turns import Turns
 from controlplane.settings import ReconcilerSettings
 from controlplane.tenants.draining import Draining, kept

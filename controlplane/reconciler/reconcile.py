@@ -13,7 +13,8 @@ from controlplane.reconciler.phase_run import as_fault, run
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.summary import Summary, mark_failed
-from controlplane.reconciler.table import Pool, Row
+from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Fault
 
 log = structlog.get_logger()

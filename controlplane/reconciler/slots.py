@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from controlplane.reconciler.table import Pool
+from controlplane.schedule.schemas import Pool
 from kit.faults import Fault
 
 Freed = Callable[[Pool, int], Awaitable[None]]

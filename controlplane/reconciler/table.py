@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 
 from controlplane.conditions.model import FLAGS, READY, SUMMARY, TENANT_READY
 from controlplane.reconciler.subjects import Kind
-
-
-class Pool(StrEnum):
-    """Whose slots an operation needs one of."""
-
-    ENGINE = "engine"
-    """Runs of the Pulumi engine."""
-    HOSTS = "hosts"
-    """What is done on hosts."""
+from controlplane.schedule.schemas import Pool
 
 
 @dataclass(frozen=True)

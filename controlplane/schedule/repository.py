@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import fetch_all, fetch_one
-from controlplane.schedule.schemas import NextLook, Priority, Why
+from controlplane.schedule.schemas import NextLook, Pool, Priority, Why
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -147,12 +147,13 @@ def _next_look(
     due_at: datetime | None,
     priority: int,
     attempts: int,
-    waits_for: Any,
+    waits_for: str | None,
     worker: str | None,
 ) -> NextLook:
     why = Priority(priority).why
+    pool = None if waits_for is None else Pool(waits_for)
     return NextLook(
-        due_at=due_at, why=why, unfinished_passes=attempts, waits_for=waits_for, worker=worker
+        due_at=due_at, why=why, unfinished_passes=attempts, waits_for=pool, worker=worker
     )
 
 

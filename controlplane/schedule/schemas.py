@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,6 +30,15 @@ class Why(StrEnum):
     """The last pass has left something unfinished."""
     REGULAR = "regular"
     """Every tenant is looked at from time to time."""
+
+
+class Pool(StrEnum):
+    """Whose slots an operation needs one of."""
+
+    ENGINE = "engine"
+    """Runs of the Pulumi engine."""
+    HOSTS = "hosts"
+    """What is done on hosts."""
 
 
 class Priority(IntEnum):
@@ -68,7 +77,7 @@ class NextLook(BaseModel):
     why: Why
     unfinished_passes: int
     """Passes in a row that have left something unfinished: each wait is longer than the last."""
-    waits_for: Literal["engine", "hosts"] | None
-    """Whose slot an operation of it waits for: `engine` or `hosts`; null: none."""
+    waits_for: Pool | None
+    """Whose slot an operation of it waits for; null: none."""
     worker: str | None
     """Who is looking now: machine, process and worker; null: nobody."""

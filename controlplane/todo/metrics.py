@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from controlplane.conditions import repository as conditions
 from controlplane.freezes.repository import frozen
 from controlplane.freezes.schemas import Frozen
-from controlplane.reconciler.table import Pool
 from controlplane.schedule import repository as schedule
+from controlplane.schedule.schemas import Pool
 from kit.metrics import Metric
 
 

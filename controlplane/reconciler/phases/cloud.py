@@ -47,7 +47,8 @@ from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.spam import report_spam
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.reconciler.table import Pool, Row
+from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from controlplane.tenants import repository
 from kit.faults import Actor, Fault
 from sender.directory import hold_back

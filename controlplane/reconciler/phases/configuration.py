@@ -32,7 +32,8 @@ from controlplane.reconciler.ports import (
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.reconciler.table import Pool, Row
+from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Fault
 
 Digests = dict[str, str]

@@ -37,7 +37,8 @@ from controlplane.reconciler.purposes import SSH, mailbox_token, mailu_token
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.reconciler.table import Pool, Row
+from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Actor, Fault
 from sender.schemas import Stop
 from sender.stops import stops_of, stops_reading

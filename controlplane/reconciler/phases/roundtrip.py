@@ -29,7 +29,8 @@ from controlplane.reconciler.purposes import CA, mailbox_token, people_dkim
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.reconciler.table import Pool, Row
+from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Actor, Code
 
 AGAIN = timedelta(days=1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from controlplane.reconciler.slots import PAUSE_SECONDS, Slots, SlotsOfPass
-from controlplane.reconciler.table import Pool
+from controlplane.schedule.schemas import Pool
 from hostwinds.faults import HALF_DONE, UNAUTHORIZED
 from kit.faults import Fault
 
