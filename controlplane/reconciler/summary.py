@@ -48,6 +48,8 @@ class Summary:
         """Subject and what failed on it."""
         self._waits = False
         """Whether something is to be observed again soon."""
+        self._seen_changes = -1
+        """Of conditions, when Ready of the parts was set last."""
 
     @property
     def has_failed_permanently(self) -> bool:
@@ -151,6 +153,8 @@ class Summary:
 
     def _set_ready_of_parts(self) -> None:
         """Set Ready of each host, address, domain and mailbox from conditions that it needs."""
+        if self._conditions.changes == self._seen_changes:
+            return
         required = [row for row in self._snapshot.table if row.required]
         types = {kind: types_of(required, kind) for kind in Kind}
         for part in self._snapshot.parents:
@@ -160,6 +164,7 @@ class Summary:
             own = [self._conditions.get(part, type_) for type_ in of_part if type_ != READY]
             wrong = next((c for c in own if c and c.status is not Status.TRUE), None)
             self._conditions.set(part, READY, ok("Ready") if wrong is None else _verdict(wrong))
+        self._seen_changes = self._conditions.changes
 
     def _missing(self) -> Verdict | None:
         """Return why the last accepted document is not applied yet."""
