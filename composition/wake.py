@@ -13,7 +13,8 @@ from composition import dsn
 from composition.settings import Settings
 from controlplane.clock import now
 from controlplane.database import CONTROLLER, Database
-from controlplane.schedule.repository import Priority, request_pass
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 from controlplane.tenants.repository import find
 from kit.paths import state_dir
 

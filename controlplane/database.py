@@ -58,7 +58,7 @@ async def fetch_together(
     """
     different = {reading.key: reading for reading in readings}
     found: dict[Key, Rows] = {}
-    known = [reading for reading in different.values() if str(reading.query) in _columns]
+    known = [reading for reading in different.values() if reading.query.text in _columns]
     for key in different.keys() - {reading.key for reading in known}:
         found[key] = await _rows(connection, different[key])
     if known:
@@ -69,17 +69,17 @@ async def fetch_together(
         }
         driver = await _open_driver(connection)
         cursor = driver.cursor(binary=True)  # the values of a row have types in this format only
-        await cursor.execute(_together(tuple(str(reading.query) for reading in known)), values)
+        await cursor.execute(_together(tuple(reading.query.text for reading in known)), values)
         [every] = await cursor.fetchall()
         for reading, rows in zip(known, every, strict=True):
-            names = _columns[str(reading.query)]
+            names = _columns[reading.query.text]
             found[reading.key] = [dict(zip(names, row, strict=True)) for row in rows or ()]
     return found
 
 
 async def _rows(connection: AsyncConnection, reading: Reading[TextClause, Any]) -> Rows:
     result = await connection.execute(reading.query, reading.values)
-    _columns[str(reading.query)] = tuple(result.keys())
+    _columns[reading.query.text] = tuple(result.keys())
     return [dict(row) for row in result.mappings()]
 
 

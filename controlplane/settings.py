@@ -17,7 +17,15 @@ class ReconcilerSettings(BaseModel):
     """How tenants are reconciled."""
 
     workers: Count = Field(default=2, ge=1)
-    """Tenants that are reconciled at the same time."""
+    """Tenants that are looked at at the same time; those that have a slot are beside them."""
+    engine_slots: Count = Field(default=2, ge=1)
+    """Runs of the Pulumi engine at the same time, in one process. A tenant that needs one and gets
+    none waits without a worker."""
+    host_slots: Count = Field(default=2, ge=1)
+    """Tenants on whose hosts something is done at the same time, on up to four hosts of each."""
+    slot_wait: Duration = timedelta(minutes=1)
+    """How long a tenant waits for a slot at most before it is looked at again: it is woken when one
+    is free, unless the process that had it is dead."""
     poll: Duration = timedelta(milliseconds=500)
     """How often an idle worker checks for a tenant that is due."""
     lease: Duration = timedelta(seconds=60)
@@ -39,8 +47,10 @@ class ReconcilerSettings(BaseModel):
     audit: Duration = timedelta(days=7 * 365)
     """How long events are kept that say what a person did."""
     silence: Duration = timedelta(minutes=90)
-    """How long a pass may show no progress, neither a step nor a line of an operation, before it is
-    given up: longer than one operation may take."""
+    """How long a pass that has a slot may show no progress, neither a step nor a line of an
+    operation, before it is given up: longer than one operation may take."""
+    look_silence: Duration = timedelta(minutes=15)
+    """The same for a pass without a slot, which holds a worker."""
     stop_within: Duration = timedelta(seconds=60)
     """How long a pass may continue after SIGTERM before it is cancelled; the next one observes."""
 

@@ -51,6 +51,7 @@ UNREACHABLE = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
     raises=Unreachable,
+    of_account=True,
 )
 OUTCOME_UNKNOWN = FAULTS.code(
     "hostwinds.outcome_unknown",
@@ -69,7 +70,9 @@ UNAUTHORIZED = FAULTS.code(
     "key's allow-list in the Hostwinds portal",
     cause="The key is missing, wrong or expired, or this machine is not on its allow-list.",
     example={"reason": "Not Authorized"},
+    retryable=True,
     acts=Actor.OPERATOR,
+    of_account=True,
 )
 REFUSED = FAULTS.code(
     "hostwinds.refused",

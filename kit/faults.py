@@ -125,6 +125,8 @@ class Code:
     acts: Actor = Actor.USER
     raises: type[Fault] = Fault
     """Class of the fault, where callers catch by class."""
+    of_account: bool = False
+    """Whether it concerns an account of a provider, and so everyone who uses it."""
 
     def __post_init__(self) -> None:
         """Refuse an example that does not fill the message and the remedy."""
@@ -211,13 +213,14 @@ class Table:
         retryable: bool = False,
         acts: Actor = Actor.USER,
         raises: type[Fault] = Fault,
+        of_account: bool = False,
     ) -> Code:
         """Declare a code; raises ValueError when its name is taken."""
         if name in self._codes:
             msg = f"{name} is declared twice"
             raise ValueError(msg)
         declared = Code(
-            name, message, remedy, cause, example or {}, status, retryable, acts, raises
+            name, message, remedy, cause, example or {}, status, retryable, acts, raises, of_account
         )
         self._codes[name] = declared
         return declared

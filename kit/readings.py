@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-Query = TypeVar("Query")
+
+class Text(Protocol):
+    """A query as its library has it."""
+
+    text: str
+
+
+Query = TypeVar("Query", bound=Text)
 Result = TypeVar("Result", covariant=True)
 Rows = Sequence[Mapping[str, Any]]
 Key = tuple[str, str]
@@ -23,4 +30,4 @@ class Reading(Generic[Query, Result]):
     @property
     def key(self) -> Key:
         """What is equal for equal reads."""
-        return str(self.query), repr(sorted(self.values.items()))
+        return self.query.text, repr(sorted(self.values.items()))

@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from cli.times import age, moment
 from controlplane.operations.schemas import OperationView
-from controlplane.schedule.schemas import NextLook, Why
+from controlplane.schedule.schemas import NextLook, Pool, Why
 from controlplane.todo.schemas import TodoView
 
 WHY = {
     Why.REQUESTED: "requested",
+    Why.PLATFORM: "a setting of the platform has changed",
+    Why.WOKEN: "what it waits for, or has at its provider, has changed",
     Why.RETRIED: "the last pass has left something unfinished",
     Why.REGULAR: "every tenant is looked at from time to time",
 }
+SLOTS = {Pool.ENGINE: "runs of the engine", Pool.HOSTS: "work on hosts"}
 
 
 def rows(
@@ -34,6 +37,8 @@ def next_look(look: NextLook) -> str:
         why = f"the last {look.unfinished_passes} passes have left something unfinished"
     if look.worker is not None:
         return f"now, by {look.worker}: {why}"
+    if look.waits_for is not None:
+        return f"when a slot for {SLOTS[look.waits_for]} is free: {why}"
     if look.due_at is None:
         return "when it is requested"
     return f"{moment(look.due_at)}: {why}"

@@ -143,8 +143,10 @@ async def reconcile(
         clock=now,
         metrics=metrics,
     )
-    # A pass holds a thread for each of its steps, or one to observe.
-    threads = settings.reconciler.workers * CONCURRENT_STEPS
+    # A pass holds a thread for each of its steps, or one to observe; those with slots are beside
+    # the workers' passes.
+    given = settings.reconciler
+    threads = (given.workers + given.engine_slots + given.host_slots) * CONCURRENT_STEPS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
     watching = {
         asyncio.create_task(overdue.watch(database, now, stop)),

@@ -154,6 +154,8 @@ class Conditions:
         self._changed: dict[tuple[str, str], Condition] = {}
         self._transitions: list[Condition] = []
         self._has_dropped = False
+        self.changes = 0
+        """How often one was changed, added or dropped."""
 
     def __iter__(self) -> Iterator[Condition]:
         """Iterate over all conditions."""
@@ -183,6 +185,7 @@ class Conditions:
             del self._current[key]
             self._changed.pop(key, None)
             self._has_dropped = True
+            self.changes += 1
 
     def set(self, subject: str, type_: str, verdict: Verdict) -> None:
         """Set a condition."""
@@ -202,6 +205,7 @@ class Conditions:
         )
         if after == before:
             return
+        self.changes += 1
         self._current[subject, type_] = after
         self._changed[subject, type_] = after
         if has_transitioned and not _is_initial(before, after):

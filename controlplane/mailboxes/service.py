@@ -18,7 +18,8 @@ from controlplane.identity.access import Access
 from controlplane.mailboxes import repository
 from controlplane.mailboxes.repository import Action, Question
 from controlplane.mailu.faults import FAULTS
-from controlplane.schedule.repository import Priority, request_pass
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 from controlplane.tenants.repository import TenantRow
 from kit.faults import Fault
 from vault import Recipient

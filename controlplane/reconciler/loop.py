@@ -13,7 +13,7 @@ from functools import partial
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.platform import Platform
@@ -29,10 +29,13 @@ from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
 from controlplane.reconciler.session import LeaseLost, NoProgress, Session, Stopping
+from controlplane.reconciler.slots import Slots, SlotsOfPass
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import ordered
 from controlplane.reconciler.taking import Readings, Taken, readings_of
-from controlplane.schedule.repository import Lease, Priority, backoff, claim, release, renew
+from controlplane.schedule.repository import Lease, backoff, claim, release, renew, wake_next
+from controlplane.schedule.schemas import Pool, Priority
+from controlplane.schedule.turns import Turns
 from controlplane.settings import ReconcilerSettings
 from controlplane.tenants.draining import Draining, kept
 from controlplane.tenants.draining_domains import DrainingDomain
@@ -74,26 +77,37 @@ class Reconciler:
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._metrics = metrics or Metrics()
         self._metrics.workers = settings.workers
+        self._turns = Turns()
+        limits = {Pool.ENGINE: settings.engine_slots, Pool.HOSTS: settings.host_slots}
+        self._slots = self._metrics.slots = Slots(limits)
 
     async def run(self, stop: asyncio.Event, tick: Tick = lambda _: None) -> None:
         """Reconcile tenants until `stop` is set; a running pass ends at its next step."""
-        await asyncio.gather(
-            *(self._work(stop, tick, number) for number in range(self._settings.workers))
-        )
+        async with asyncio.TaskGroup() as passes:
+            for number in range(self._settings.workers):
+                passes.create_task(self._work(stop, tick, number, passes))
 
-    async def _work(self, stop: asyncio.Event, tick: Tick, number: int) -> None:
+    async def _work(
+        self, stop: asyncio.Event, tick: Tick, number: int, passes: asyncio.TaskGroup
+    ) -> None:
+        """Begin passes; one that has got a slot goes on beside this worker."""
         owner = f"{socket.gethostname()}/{os.getpid()}/{number}"
         while not stop.is_set():
             progressed = partial(tick, f"worker {number}")
             progressed()
             pause = self._settings.poll
             try:
-                if await self.step(owner, stop, progressed):
-                    continue
+                taken = await self.take(owner)
             except Exception:
                 # Most likely the database failed: the worker continues when it is back. The
                 # pause limits the log, which may be on the same full disk.
                 log.exception("worker failed")
+                taken, pause = None, ERROR_PAUSE
+            if taken is not None:
+                aside = asyncio.get_running_loop().create_future()
+                passes.create_task(self._pass_beside(taken, stop, progressed, aside))
+                if await aside:
+                    continue
                 pause = ERROR_PAUSE
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), pause.total_seconds())
@@ -105,22 +119,75 @@ class Reconciler:
         taken = await self.take(owner)
         if taken is None:
             return False
-        with self._metrics.working():
-            outcome = await self.reconcile(taken, stop, progressed)
-        self._metrics.pass_ended(outcome)
-        await self._release(taken.lease, outcome, stopping=stop.is_set())
+        await self._pass(taken, stop, progressed, lambda: None)
         return True
+
+    async def _pass_beside(
+        self,
+        taken: Taken,
+        stop: asyncio.Event,
+        progressed: Callable[[], None],
+        aside: asyncio.Future[bool],
+    ) -> None:
+        """Make a pass; set `aside` when it needs no worker any more, to False when it failed."""
+
+        def leave(worked: bool) -> None:
+            if not aside.done():
+                aside.set_result(worked)
+
+        try:
+            await self._pass(taken, stop, progressed, partial(leave, True))
+            leave(True)
+        except Exception:
+            log.exception("worker failed")
+            leave(False)
+
+    async def _pass(
+        self,
+        taken: Taken,
+        stop: asyncio.Event,
+        progressed: Callable[[], None],
+        leave: Callable[[], None],
+    ) -> None:
+        """Make a pass and release its tenant; `leave` is called when it needs no worker."""
+        lease = taken.lease
+        end_turn = self._turns.begin(lease.priority, self._clock() - lease.due_at)
+        with self._metrics.working() as leave_worker:
+
+            def begin_operations() -> None:
+                end_turn()
+                leave_worker()
+                leave()
+
+            slots = SlotsOfPass(self._slots, begin_operations, self._wake_next)
+            outcome = await self.reconcile(taken, stop, progressed, slots)
+        end_turn()
+        self._metrics.pass_ended(outcome)
+        waits_for = slots.wait.pool if slots.wait and outcome is Outcome.WAITING else None
+        await self._release(lease, outcome, waits_for, stopping=stop.is_set())
+        if waits_for is not None and self._slots.wait_of(waits_for) is None:
+            await self._wake_next(waits_for, 1)  # it became free before the row said who waits
+
+    async def _wake_next(self, pool: Pool, count: int) -> None:
+        """Wake the tenants that have waited longest for slots; without it, they look themselves."""
+        try:
+            async with self._database.begin(CONTROLLER) as connection:
+                await wake_next(connection, pool, count, now=self._clock())
+        except SQLAlchemyError as error:
+            log.warning("no tenant woken for a slot", pool=pool, error=type(error).__name__)
 
     async def reconcile(
         self,
         taken: Taken,
         stop: asyncio.Event,
         progressed: Callable[[], None] = lambda: None,
+        slots: SlotsOfPass | None = None,
     ) -> Outcome:
         """Make one pass over the tenant of a lease."""
         lease = taken.lease
+        slots = slots or SlotsOfPass(self._slots, lambda: None, self._wake_next)
         try:
-            opened = await self._open(taken, stop, progressed)
+            opened = await self._open(taken, stop, progressed, slots)
             if opened is None:
                 return Outcome.DELETED
             snapshot, session = opened
@@ -149,7 +216,11 @@ class Reconciler:
         """
         async with self._database.begin(CONTROLLER) as connection:
             lease = await claim(
-                connection, owner=owner, now=self._clock(), lease=self._settings.lease
+                connection,
+                owner=owner,
+                now=self._clock(),
+                lease=self._settings.lease,
+                order=self._turns.order(),
             )
             if lease is None:
                 return None
@@ -161,7 +232,11 @@ class Reconciler:
         return readings_of(tenant_id, self._vault, drain=self._settings.drain, others=of_phases)
 
     async def _open(
-        self, taken: Taken, stop: asyncio.Event, progressed: Callable[[], None]
+        self,
+        taken: Taken,
+        stop: asyncio.Event,
+        progressed: Callable[[], None],
+        slots: SlotsOfPass,
     ) -> tuple[Snapshot, Session] | None:
         """Return the pass of a tenant that was taken; None where the tenant is deleted."""
         now, lease = self._clock(), taken.lease
@@ -191,11 +266,13 @@ class Reconciler:
             tenant,
             duration=self._settings.lease,
             silence=self._settings.silence,
+            look_silence=self._settings.look_silence,
             clock=self._clock,
             stop=stop,
             progressed=progressed,
             ended=self._metrics.operation_ended,
             known=known,
+            slots=slots,
         )
         render = partial(
             render_tenant,
@@ -223,13 +300,17 @@ class Reconciler:
         )
         return snapshot, session
 
-    async def _release(self, lease: Lease, outcome: Outcome, *, stopping: bool) -> None:
+    async def _release(
+        self, lease: Lease, outcome: Outcome, waits_for: Pool | None, *, stopping: bool
+    ) -> None:
         if outcome in (Outcome.DELETED, Outcome.LEASE_LOST):
             return
         settings, now = self._settings, self._clock()
         due, priority, attempts = now + settings.resync, Priority.RESYNC, 0
         if stopping:
             due, priority, attempts = now, Priority.RETRY, lease.attempts
+        elif outcome is Outcome.WAITING:
+            due, priority, attempts = now + settings.slot_wait, lease.priority, lease.attempts
         elif outcome is Outcome.RETRY:
             wait = backoff(
                 lease.attempts, base=settings.retry_base, cap=settings.retry_cap, rng=self._rng
@@ -237,7 +318,13 @@ class Reconciler:
             due, priority, attempts = now + wait, Priority.RETRY, lease.attempts + 1
         async with self._database.begin(CONTROLLER) as connection:
             await release(
-                connection, lease, due_at=due, priority=priority, attempts=attempts, now=now
+                connection,
+                lease,
+                due_at=due,
+                priority=priority,
+                attempts=attempts,
+                now=now,
+                waits_for=waits_for,
             )
 
 

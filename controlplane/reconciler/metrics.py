@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from controlplane.reconciler.outcome import Outcome
+from controlplane.reconciler.slots import Slots
 from kit.metrics import Labels, Metric, exposition
 
 
@@ -19,19 +20,27 @@ class Metrics:
     workers: int = 0
     sweep_age: Callable[[], float] | None = None
     """Returns how long ago the account was listed; None where it is not."""
+    slots: Slots | None = None
     _busy: int = 0
     _passes: Counter[Labels] = field(default_factory=Counter)
     _operations: Counter[Labels] = field(default_factory=Counter)
     _seconds: Counter[Labels] = field(default_factory=Counter)
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Count a worker as busy."""
+    def working(self) -> Iterator[Callable[[], None]]:
+        """Count a worker as busy, until the end of the block or a call of what it yields."""
+        is_busy = True
         self._busy += 1
+
+        def leave() -> None:
+            nonlocal is_busy
+            self._busy -= is_busy
+            is_busy = False
+
         try:
-            yield
+            yield leave
         finally:
-            self._busy -= 1
+            leave()
 
     def pass_ended(self, outcome: Outcome) -> None:
         """Count a pass."""
@@ -56,6 +65,7 @@ class Metrics:
                     ("state",),
                     {("busy",): self._busy, ("idle",): self.workers - self._busy},
                 ),
+                *self._of_slots(),
                 Metric(
                     "penguin_reconciler_passes_total",
                     "counter",
@@ -79,6 +89,21 @@ class Metrics:
                 ),
             ]
         )
+
+    def _of_slots(self) -> list[Metric]:
+        if self.slots is None:
+            return []
+        used: dict[Labels, float] = {
+            (pool.value, "used"): float(count) for pool, count in self.slots.used.items()
+        }
+        free: dict[Labels, float] = {
+            (pool.value, "free"): float(self.slots.limits[pool] - count)
+            for pool, count in self.slots.used.items()
+        }
+        about = "Slots for operations of this process."
+        return [
+            Metric("penguin_reconciler_slots", "gauge", about, ("pool", "state"), {**used, **free})
+        ]
 
     def _of_sweep(self) -> list[Metric]:
         if self.sweep_age is None:

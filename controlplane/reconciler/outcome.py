@@ -14,6 +14,8 @@ class Outcome(Enum):
     """Soon."""
     STALLED = "stalled"
     """At the next resync, which repeats nothing that failed; the next apply repeats it."""
+    WAITING = "waiting"
+    """When a slot for its operation is free."""
     DELETED = "deleted"
     """Never: the tenant is deleted."""
     LEASE_LOST = "lease lost"

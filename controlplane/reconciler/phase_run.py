@@ -53,12 +53,18 @@ async def run(
                 if step.subject not in result.skipped
                 and (step.urgent or snapshot.unmet(phase.row, step.subject) is None)
             ]
-            if due:
-                await session.guard()
-                result.resumed = any(step.is_another for step in due)
-                result.failures = await _converge(phase, due, snapshot, session)
-                observed = await phase.observe(snapshot, session)
-                result.verdicts = phase.verdicts(observed, snapshot)
+            needs_slot = any(step.operation and not step.urgent for step in due)
+            async with session.slots.one(phase.row.pool if needs_slot else None) as failures:
+                if failures is None:
+                    due = [step for step in due if step.urgent or step.operation is None]
+                if due:
+                    await session.guard()
+                    result.resumed = any(step.is_another for step in due)
+                    result.failures = await _converge(phase, due, snapshot, session)
+                    if failures is not None:
+                        failures += result.failures.values()
+                    observed = await phase.observe(snapshot, session)
+                    result.verdicts = phase.verdicts(observed, snapshot)
     except Fault as fault:
         result.failures.setdefault(TENANT, fault)
     for subject, failure in result.failures.items():

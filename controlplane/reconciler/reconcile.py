@@ -14,6 +14,7 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.summary import Summary, mark_failed
 from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Fault
 
 log = structlog.get_logger()
@@ -45,7 +46,7 @@ class Pass:
             result = await run(phase, self._snapshot, self._session, allowed)
             self._summary.add(phase.row, result)
             await self._save()
-        outcome = self._summary.conclude()
+        outcome = self._summary.conclude(waits=self._session.slots.wait)
         await self._save()
         await self._session.set_observed(self._snapshot.domains_in_use)
         return outcome
@@ -55,8 +56,17 @@ class Pass:
         try:
             for phase in reversed(self._phases):
                 await self._session.guard()
-                with as_fault(f"deletion in phase {phase.row.name}"):
-                    await phase.remove(self._snapshot, self._session)
+                # What is done on hosts ends with them: only the engine removes.
+                pool = Pool.ENGINE if phase.row.pool is Pool.ENGINE else None
+                async with self._session.slots.one(pool) as failures:
+                    if failures is None:
+                        return Outcome.WAITING
+                    try:
+                        with as_fault(f"deletion in phase {phase.row.name}"):
+                            await phase.remove(self._snapshot, self._session)
+                    except Fault as fault:
+                        failures.append(fault)
+                        raise
                 await self._save()
         except Fault as fault:
             log.warning("deletion failed", tenant=self._snapshot.tenant.name, error=fault.located)

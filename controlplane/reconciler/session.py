@@ -23,7 +23,9 @@ from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import FAILED, OPERATION_ENDED
 from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
-from controlplane.schedule.repository import Lease, Priority, renew
+from controlplane.reconciler.slots import SlotsOfPass
+from controlplane.schedule.repository import Lease, renew
+from controlplane.schedule.schemas import Priority
 from controlplane.tenants import repository
 from controlplane.tenants.claims import claimed, release
 from controlplane.tenants.repository import TenantRow
@@ -62,17 +64,20 @@ class Session:
         *,
         duration: timedelta,
         silence: timedelta,
+        look_silence: timedelta,
         clock: Callable[[], datetime],
         stop: asyncio.Event,
         progressed: Callable[[], None],
         ended: Ended,
         known: Mapping[Key, Rows] | None = None,
+        slots: SlotsOfPass,
     ) -> None:
         """`duration` is how long the lease holds without being extended, `known` what was read
         when it began.
 
-        A pass without progress for `silence` is given up. `progressed` is called at every step, and
-        whenever lines of an operation are written, `ended` at the end of each.
+        A pass without progress for `silence` is given up, one without a slot for `look_silence`.
+        `progressed` is called at every step, and whenever lines of an operation are written,
+        `ended` at the end of each.
         """
         self.clock = clock
         self._tell_progress = progressed
@@ -81,10 +86,11 @@ class Session:
         self._lease = lease
         self._tenant = tenant
         self._duration = duration
-        self._silence = silence.total_seconds()
+        self._silences = {True: silence.total_seconds(), False: look_silence.total_seconds()}
         self._limit: asyncio.Timeout | None = None
         self._stop = stop
         self._known = dict(known or {})
+        self.slots = slots
 
     @property
     def fence(self) -> int:
@@ -264,7 +270,7 @@ class Session:
         processes.
         """
         beating = asyncio.create_task(self._beat())
-        limit = asyncio.timeout(self._silence)
+        limit = asyncio.timeout(self._silences[False])
         try:
             async with limit as self._limit:
                 yield
@@ -281,7 +287,8 @@ class Session:
     def _progressed(self) -> None:
         self._tell_progress()
         if self._limit is not None and not self._limit.expired():
-            self._limit.reschedule(asyncio.get_running_loop().time() + self._silence)
+            silence = self._silences[self.slots.has_one]
+            self._limit.reschedule(asyncio.get_running_loop().time() + silence)
 
     async def _beat(self) -> None:
         """Extend the lease often enough that one failure loses nothing."""

@@ -27,6 +27,7 @@ from controlplane.conditions.model import (
 )
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase_run import Result
+from controlplane.reconciler.slots import Wait
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, kind_of, subject
 from controlplane.reconciler.table import Row, types_of
@@ -47,6 +48,8 @@ class Summary:
         """Subject and what failed on it."""
         self._waits = False
         """Whether something is to be observed again soon."""
+        self._seen_changes = -1
+        """Of conditions, when Ready of the parts was set last."""
 
     @property
     def has_failed_permanently(self) -> bool:
@@ -100,14 +103,21 @@ class Summary:
                 self._waits = True
         self._set_ready_of_parts()
 
-    def conclude(self) -> Outcome:
-        """Set the conditions of the whole tenant after all phases; return the outcome."""
+    def conclude(self, *, waits: Wait | None = None) -> Outcome:
+        """Set the conditions of the whole tenant after all phases; return the outcome.
+
+        `waits` says why an operation that is to be run has no slot.
+        """
         conditions = self._conditions
         missing, available = self._missing(), self._available()
         conditions.set(TENANT, SYNCED, missing or ok("Applied"))
         conditions.set(TENANT, AVAILABLE, available)
         not_ready = missing or (None if available.status is Status.TRUE else available)
         conditions.set(TENANT, READY, not_ready or ok("Ready", available.message))
+        if waits is not None:
+            if missing is not None and not self._snapshot.tenant.paused and not self.stalled:
+                mark_reconciling(conditions, waits.reason, waits.message)
+            return Outcome.WAITING
         permanent = [fault for _, fault in self._failures if not fault.retryable]
         if self.has_failed_permanently or (permanent and len(permanent) == len(self._failures)):
             mark_failed(conditions, permanent[0], is_cause=False)
@@ -143,6 +153,8 @@ class Summary:
 
     def _set_ready_of_parts(self) -> None:
         """Set Ready of each host, address, domain and mailbox from conditions that it needs."""
+        if self._conditions.changes == self._seen_changes:
+            return
         required = [row for row in self._snapshot.table if row.required]
         types = {kind: types_of(required, kind) for kind in Kind}
         for part in self._snapshot.parents:
@@ -152,6 +164,7 @@ class Summary:
             own = [self._conditions.get(part, type_) for type_ in of_part if type_ != READY]
             wrong = next((c for c in own if c and c.status is not Status.TRUE), None)
             self._conditions.set(part, READY, ok("Ready") if wrong is None else _verdict(wrong))
+        self._seen_changes = self._conditions.changes
 
     def _missing(self) -> Verdict | None:
         """Return why the last accepted document is not applied yet."""

@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from controlplane.database import CONTROLLER, Database
 from controlplane.hosts import repository as host_rows
 from controlplane.reconciler.ports import Servers
-from controlplane.schedule.repository import Priority, request_pass
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 
 PAUSE_SECONDS = 60.0
 LATE_SECONDS = 300.0
@@ -82,7 +83,7 @@ class Sweep:
                 if address != self._seen.get(service_id, address or "")
             }
             for tenant_id in sorted(changed):
-                await request_pass(connection, tenant_id, Priority.RETRY, now=self._clock())
+                await request_pass(connection, tenant_id, Priority.WAKE, now=self._clock())
         self._seen, self._swept_at = shown, self._monotonic()
         if changed:
             log.info("servers have changed", tenants=len(changed))

@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from controlplane.conditions.model import FLAGS, READY, SUMMARY, TENANT_READY
 from controlplane.reconciler.subjects import Kind
+from controlplane.schedule.schemas import Pool
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Row:
     """Whether the next pass comes soon also while a person or a provider has to act first."""
     mail_flows: bool = False
     """Whether mail flows as soon as one of its subjects is True (condition Available)."""
+    pool: Pool | None = None
+    """Of the slot that a pass needs for its operations; None: they are short."""
 
 
 @dataclass(frozen=True)

@@ -19,20 +19,27 @@ where tenant_id in (
 insert into oltp.schedule (tenant_id, due_at, priority) values (:tenant_id, :now, :priority)
 
 -- name: claim
--- Leases end by the database's clock: those of replicas may differ.
+-- Leases end by the database's clock: those of replicas may differ. The limit ends the loop over
+-- the priorities at the first one that has a row: those of others are neither read nor locked.
 with next as (
-    select tenant_id from oltp.schedule
-    where due_at <= :now and (lease_until is null or lease_until < clock_timestamp())
-    order by priority, due_at
+    select due.tenant_id
+    from unnest(cast(:order as smallint[])) as wanted (priority),
+        lateral (
+            select tenant_id from oltp.schedule
+            where schedule.priority = wanted.priority and due_at <= :now
+                and (lease_until is null or lease_until < clock_timestamp())
+            order by due_at
+            limit 1
+            for update skip locked
+        ) as due
     limit 1
-    for update skip locked
 )
 update oltp.schedule
 set lease_owner = :owner, lease_until = clock_timestamp() + cast(:lease as interval),
     token = nextval('oltp.fencing')
 from next
 where schedule.tenant_id = next.tenant_id
-returning schedule.tenant_id, token, attempts, requests, priority
+returning schedule.tenant_id, token, attempts, requests, priority, due_at
 
 -- name: renew
 update oltp.schedule set lease_until = clock_timestamp() + cast(:lease as interval)
@@ -45,12 +52,31 @@ set lease_owner = null, lease_until = null,
     due_at = case when requests = :requests
         then coalesce(cast(:due_at as timestamptz), 'infinity') else :now end,
     priority = case when requests = :requests then :priority else priority end,
-    attempts = case when requests = :requests then :attempts else 0 end
+    attempts = case when requests = :requests then :attempts else 0 end,
+    waits_for = cast(:waits_for as text),
+    waits_since = case when cast(:waits_for as text) is not null
+        then coalesce(waits_since, clock_timestamp()) end
 where tenant_id = :tenant_id and token = :token
+
+-- name: wake_next
+-- Those that have waited longest. One that gets no slot all the same keeps its place; one that a
+-- worker has is looked at again.
+update oltp.schedule
+set due_at = least(due_at, :now), requests = requests + 1, waits_for = null
+where tenant_id in (
+    select tenant_id from oltp.schedule
+    where waits_for = :pool
+    order by waits_since
+    limit :count
+    for update skip locked
+)
+
+-- name: count_waiting
+select waits_for, count(*) from oltp.schedule where waits_for is not null group by waits_for
 
 -- name: next_look
 -- A lease that has ended is that of a dead process: another worker takes the tenant.
-select nullif(due_at, 'infinity') as due_at, priority, attempts,
+select nullif(due_at, 'infinity') as due_at, priority, attempts, waits_for,
     case when lease_until >= clock_timestamp() then lease_owner end as worker
 from oltp.schedule
 where tenant_id = :tenant_id

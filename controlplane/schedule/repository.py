@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import IntEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import fetch_all, fetch_one
-from controlplane.schedule.schemas import NextLook, Why
+from controlplane.schedule.schemas import NextLook, Pool, Priority, Why
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
-
-
-class Priority(IntEnum):
-    """Why a pass is due; smaller comes first."""
-
-    USER = 0
-    RETRY = 1
-    RESYNC = 2
-
-
-WHY = {
-    Priority.USER: Why.REQUESTED,
-    Priority.RETRY: Why.RETRIED,
-    Priority.RESYNC: Why.REGULAR,
-}
 
 
 @dataclass(frozen=True)
@@ -43,8 +29,8 @@ class Lease:
     """Failed passes in a row before this one."""
     requests: int
     """Requests for a pass that this one serves."""
-    priority: int
-    """`Priority` of the pass."""
+    priority: Priority
+    due_at: datetime
 
 
 @dataclass(frozen=True)
@@ -73,15 +59,15 @@ async def request_pass(
 
 
 async def request_pass_of_all(connection: AsyncConnection, *, now: datetime) -> None:
-    """Make every tenant due now, after those that a user requested."""
-    await connection.execute(SQL.make_all_due, {"now": now, "priority": int(Priority.RESYNC)})
+    """Make every tenant due now, since something of the platform has changed."""
+    await connection.execute(SQL.make_all_due, {"now": now, "priority": int(Priority.PLATFORM)})
 
 
 async def request_pass_for_reason(
     connection: AsyncConnection, reason: str, *, now: datetime
 ) -> None:
-    """Make the tenants due now that wait for one reason, after those that a user requested."""
-    values = {"now": now, "priority": int(Priority.RETRY), "reason": reason}
+    """Make the tenants due now that wait for one reason."""
+    values = {"now": now, "priority": int(Priority.WAKE), "reason": reason}
     await connection.execute(SQL.make_due_for_reason, values)
 
 
@@ -97,10 +83,16 @@ async def backlog(connection: AsyncConnection, *, now: datetime) -> list[Backlog
 
 
 async def claim(
-    connection: AsyncConnection, *, owner: str, now: datetime, lease: timedelta
+    connection: AsyncConnection,
+    *,
+    owner: str,
+    now: datetime,
+    lease: timedelta,
+    order: Sequence[Priority] = tuple(Priority),
 ) -> Lease | None:
-    """Lease the most urgent tenant that is due and not leased."""
-    return await fetch_one(connection, SQL.claim, Lease, now=now, owner=owner, lease=lease)
+    """Lease the longest due tenant of the first priority in `order` that has one."""
+    values = {"owner": owner, "now": now, "lease": lease, "order": [int(each) for each in order]}
+    return await fetch_one(connection, SQL.claim, _lease, **values)
 
 
 async def renew(connection: AsyncConnection, held: Lease, *, lease: timedelta) -> bool:
@@ -119,8 +111,12 @@ async def release(
     priority: Priority,
     attempts: int,
     now: datetime,
+    waits_for: str | None = None,
 ) -> None:
-    """End a lease. `due_at` None: not due before the next request."""
+    """End a lease. `due_at` None: not due before the next request.
+
+    `waits_for` is the pool of a slot that the tenant waits for.
+    """
     await connection.execute(
         SQL.release,
         {
@@ -131,16 +127,39 @@ async def release(
             "priority": int(priority),
             "attempts": attempts,
             "now": now,
+            "waits_for": waits_for,
         },
     )
 
 
+async def wake_next(connection: AsyncConnection, pool: str, count: int, *, now: datetime) -> None:
+    """Make the tenants due that have waited longest for slots of a pool."""
+    await connection.execute(SQL.wake_next, {"pool": pool, "count": count, "now": now})
+
+
+async def count_waiting(connection: AsyncConnection) -> dict[str, int]:
+    """Return how many tenants wait for a slot, by pool."""
+    rows = await connection.execute(SQL.count_waiting)
+    return {row["waits_for"]: row["count"] for row in rows.mappings()}
+
+
 def _next_look(
-    due_at: datetime | None, priority: int, attempts: int, worker: str | None
+    due_at: datetime | None,
+    priority: int,
+    attempts: int,
+    waits_for: str | None,
+    worker: str | None,
 ) -> NextLook:
-    why = WHY[Priority(priority)]
-    return NextLook(due_at=due_at, why=why, unfinished_passes=attempts, worker=worker)
+    why = Priority(priority).why
+    pool = None if waits_for is None else Pool(waits_for)
+    return NextLook(
+        due_at=due_at, why=why, unfinished_passes=attempts, waits_for=pool, worker=worker
+    )
 
 
 def _backlog(priority: int, passes: int, seconds: float) -> Backlog:
-    return Backlog(WHY[Priority(priority)], passes, seconds)
+    return Backlog(Priority(priority).why, passes, seconds)
+
+
+def _lease(priority: int, **columns: Any) -> Lease:
+    return Lease(**columns, priority=Priority(priority))

@@ -16,7 +16,8 @@ from controlplane.faults import (
     STOPPED_BY_OPERATOR,
 )
 from controlplane.identity.access import Access
-from controlplane.schedule.repository import Priority, request_pass, request_pass_of_all
+from controlplane.schedule.repository import request_pass, request_pass_of_all
+from controlplane.schedule.schemas import Priority
 from controlplane.stops.schemas import StopRequest
 from controlplane.tenants import repository as tenant_rows
 from controlplane.tenants import service as tenants

@@ -12,7 +12,8 @@ from controlplane.conditions import repository as conditions
 from controlplane.conditions.model import TENANT
 from controlplane.events.repository import emit
 from controlplane.identity.access import Access
-from controlplane.schedule.repository import Priority, request_pass
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 from controlplane.tenants import service
 from controlplane.tenants.repository import TenantRow
 from controlplane.tenants.schemas import TenantView

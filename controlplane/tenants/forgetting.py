@@ -12,7 +12,8 @@ from blueprint.tenant import DomainName
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, OperatorWriter
 from controlplane.problems import responses
-from controlplane.schedule.repository import Priority, request_pass
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 from controlplane.tenants import repository
 from controlplane.tenants.changing import Done, change
 from controlplane.tenants.endpoints import Name

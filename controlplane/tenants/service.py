@@ -30,7 +30,8 @@ from controlplane.faults import (
 )
 from controlplane.hosts import repository as host_rows
 from controlplane.identity.access import Access
-from controlplane.schedule.repository import Priority, request_pass
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 from controlplane.tenants import claims, destroying, draining, draining_domains, repository
 from controlplane.tenants.mail_servers import check_mail_servers, with_mail_servers
 from controlplane.tenants.preconditions import Precondition

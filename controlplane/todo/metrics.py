@@ -10,6 +10,7 @@ from controlplane.conditions import repository as conditions
 from controlplane.freezes.repository import frozen
 from controlplane.freezes.schemas import Frozen
 from controlplane.schedule import repository as schedule
+from controlplane.schedule.schemas import Pool
 from kit.metrics import Metric
 
 
@@ -17,6 +18,7 @@ async def measure(connection: AsyncConnection, *, now: datetime) -> list[Metric]
     """Return the metrics; each query reads an index of just what it counts."""
     due = await schedule.backlog(connection, now=now)
     asked = await conditions.count_asked(connection)
+    waiting = await schedule.count_waiting(connection)
     stalled = await conditions.count_stalled(connection)
     freezes = {freeze.what for freeze in await frozen(connection)}
     return [
@@ -33,6 +35,13 @@ async def measure(connection: AsyncConnection, *, now: datetime) -> list[Metric]
             "For how long the oldest of them has been due.",
             ("why",),
             {(each.why,): max(each.seconds, 0.0) for each in due},
+        ),
+        Metric(
+            "penguin_reconciler_waiting_for_slot",
+            "gauge",
+            "Tenants whose operation waits until one of another tenant has ended, by pool.",
+            ("pool",),
+            {(pool,): float(waiting.get(pool, 0)) for pool in Pool},
         ),
         Metric(
             "penguin_reconciler_todo",

@@ -48,6 +48,7 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.spam import report_spam
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from controlplane.tenants import repository
 from kit.faults import Actor, Fault
 from sender.directory import hold_back
@@ -85,6 +86,7 @@ class Cloud(Phase[Observed]):
         about="hosts, addresses and records exist at their providers",
         subjects=frozenset({Kind.HOST, Kind.ADDRESS, Kind.DOMAIN}),
         needs=("keys",),
+        pool=Pool.ENGINE,
     )
 
     def __init__(

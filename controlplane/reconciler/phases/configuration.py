@@ -33,6 +33,7 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Fault
 
 Digests = dict[str, str]
@@ -48,6 +49,7 @@ class Configuration(Phase[Digests]):
         about="hosts run the configuration of the blueprint",
         subjects=frozenset({Kind.HOST}),
         needs=("keys", "cloud"),
+        pool=Pool.HOSTS,
     )
 
     def __init__(

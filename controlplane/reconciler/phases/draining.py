@@ -28,7 +28,8 @@ from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from controlplane.reconciler.waiting import Waiting, WaitingAddress, WaitingDomain
-from controlplane.schedule.repository import Priority, request_pass
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 from controlplane.tenants.draining import Draining as DrainingAddress
 from controlplane.tenants.draining_domains import DrainingDomain
 from kit.faults import Fault

@@ -38,6 +38,7 @@ from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Actor, Fault
 from sender.schemas import Stop
 from sender.stops import stops_of, stops_reading
@@ -75,6 +76,7 @@ class Identity(Phase[Observed]):
         "with the published keys",
         subjects=frozenset({Kind.HOST, Kind.DOMAIN}),
         needs=("keys", "cloud", "configuration"),
+        pool=Pool.HOSTS,
     )
 
     def __init__(self, mailboxes: Mailboxes) -> None:

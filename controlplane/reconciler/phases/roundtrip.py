@@ -30,6 +30,7 @@ from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
+from controlplane.schedule.schemas import Pool
 from kit.faults import Actor, Code
 
 AGAIN = timedelta(days=1)
@@ -60,6 +61,7 @@ class Roundtrip(Phase[Observed]):
         "back, with DKIM, SPF and DMARC right",
         subjects=frozenset({Kind.DOMAIN}),
         needs=("dns", "identity", "verification"),
+        pool=Pool.HOSTS,
     )
 
     def __init__(self, round_trips: RoundTrips, threshold: FailureThreshold) -> None:

@@ -20,6 +20,7 @@ from controlplane.database import CONTROLLER, OPERATOR, Database
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.phases import keys
 from controlplane.reconciler.sweep import Sweep
+from controlplane.schedule.schemas import Priority
 from controlplane.settings import ReconcilerSettings
 from controlplane.tenants import service
 from controlplane.tenants.preconditions import Precondition
@@ -136,15 +137,21 @@ class World:
         """Make tenants due as at a resync, or at another time."""
         async with self.database.begin(CONTROLLER) as connection:
             await connection.execute(
-                text(f"update oltp.schedule set due_at = {due}, priority = 2 "  # noqa: S608 - ours
+                text(f"update oltp.schedule set due_at = {due}, priority = :resync "  # noqa: S608 - ours
                      "where tenant_id = any(:ids)"),
-                {"now": self.clock(), "ids": [self.ids[name] for name in names]},
+                {
+                    "now": self.clock(),
+                    "ids": [self.ids[name] for name in names],
+                    "resync": int(Priority.RESYNC),
+                },
             )  # fmt: skip
 
     async def spread(self, over: timedelta) -> None:
         """Let the next look at every tenant be at a random time."""
         async with self.database.begin(CONTROLLER) as connection:
-            await connection.execute(SPREAD, {"now": self.clock(), "over": over, "resync": 2})
+            await connection.execute(
+                SPREAD, {"now": self.clock(), "over": over, "resync": int(Priority.RESYNC)}
+            )
 
     async def change(self, name: str, cap: int) -> None:
         """Change a tenant's document as a user does."""

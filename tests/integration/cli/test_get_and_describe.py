@@ -53,7 +53,7 @@ def test_describe_shows_what_is_done_what_it_waits_for_and_the_next_look(
         "now() - interval '5 minutes 10 seconds' from oltp.tenants"
     )
     freeze(plane.dsn, Frozen.PURCHASES)
-    plane.run("update oltp.schedule set priority = 1, attempts = 3, due_at = '2126-01-01'")
+    plane.run("update oltp.schedule set priority = 3, attempts = 3, due_at = '2126-01-01'")
     assert penguin("describe", "tenant", "acme") == 0
     output = capsys.readouterr().out
     words = " ".join(output.split())

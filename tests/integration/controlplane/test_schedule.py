@@ -13,8 +13,10 @@ from sqlalchemy import text
 
 from controlplane.database import CONTROLLER, Database
 from controlplane.faults import NOT_FOUND
-from controlplane.schedule.repository import Lease, Priority, claim, release, renew, request_pass
-from tests.integration.controlplane.conftest import Clock, document
+from controlplane.schedule.repository import Lease, claim, release, renew, request_pass
+from controlplane.schedule.schemas import Priority
+from controlplane.schedule.turns import Turns
+from tests.integration.controlplane.conftest import Clock, create, document
 from tests.support.faults import assert_shows
 
 LEASE = timedelta(seconds=60)
@@ -152,6 +154,7 @@ async def test_next_look_says_when_and_why(three, pools, clock, operator) -> Non
         "due_at": later,
         "why": "regular",
         "unfinished_passes": 0,
+        "waits_for": None,
         "worker": None,
     }
     held = await take(pools, clock)
@@ -176,3 +179,35 @@ async def test_next_look_of_another_tenant_is_not_shown(three, client_of, operat
     for client, name in ((tenant, "b2"), (operator, "none")):
         refused = await client.get(f"/tenants/{name}/next-look")
         assert_shows(refused.json(), NOT_FOUND, name=name)
+
+
+async def test_claim_follows_the_order_of_priorities_that_it_is_given(three, pools, clock) -> None:
+    while held := await take(pools, clock):
+        await give_back(pools, clock, held, seconds=10)
+    clock.advance(seconds=11)
+    async with pools.begin(CONTROLLER) as connection:
+        await request_pass(connection, UUID(three["c3"]), Priority.USER, now=clock())
+        order = [Priority.RESYNC, Priority.USER]
+        first = await claim(connection, owner="me", now=clock(), lease=LEASE, order=order)
+    assert first is not None
+    assert (str(first.tenant_id), first.priority) == (three["a1"], Priority.RESYNC)
+
+
+async def test_burst_of_requests_leaves_regular_looks_their_turn(pools, clock, operator) -> None:
+    regular = {(await create(operator, f"r{number}"))["id"] for number in range(3)}
+    while held := await take(pools, clock):
+        await give_back(pools, clock, held, seconds=10)
+    clock.advance(seconds=11)
+    for number in range(12):
+        await create(operator, f"u{number:02}")
+    turns, taken = Turns(lambda: 0.0), []
+    for _ in range(9):
+        async with pools.begin(CONTROLLER) as connection:
+            lease = await claim(
+                connection, owner="me", now=clock(), lease=LEASE, order=turns.order()
+            )
+        assert lease is not None
+        turns.begin(lease.priority, clock() - lease.due_at)
+        taken.append(str(lease.tenant_id))
+    assert regular <= set(taken), "the requests alone are more than these turns"
+    assert taken[0] not in regular

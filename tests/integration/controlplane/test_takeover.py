@@ -183,6 +183,21 @@ async def test_pass_that_hangs_is_given_up_and_another_follows(stepped: SteppedR
     assert len(stepped.cloud.account.bought) == 1
 
 
+async def test_look_that_hangs_is_given_up_earlier_than_an_operation(
+    stepped: SteppedReconciler,
+) -> None:
+    stepped.settings = stepped.settings.model_copy(update={"look_silence": timedelta(seconds=10)})
+    await stepped.apply()
+    ended = threading.Event()
+    stepped.points.once("verification", lambda: ended.wait(DEADLINE))
+    assert await stepped.step()
+    ended.set()
+    assert (await stepped.condition("Verified"))[0] == "Unknown"
+    stepped.clock.advance(minutes=6)
+    assert await stepped.step()
+    assert await stepped.condition("Ready") == ("True", "Ready")
+
+
 @pytest.mark.parametrize(
     "failure", [OperationalError("", {}, Exception()), InternalError("", {}, Exception())]
 )
