@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any
 
 import idna
@@ -121,6 +122,7 @@ def meant_domain(text: str) -> str | None:
         return None
 
 
+@lru_cache(maxsize=1024)
 def unicode_domain(domain: str) -> str:
     """Return a domain as a sender who uses SMTPUTF8 may write it (RFC 6531 3.7.1)."""
     try:

@@ -278,9 +278,14 @@ def _tenant(
     pause_reason: str,
     **columns: Any,
 ) -> TenantRow:
+    current = Tenant.model_validate(document)
+    applied = None
+    if applied_document is not None:
+        is_current = applied_document == document  # as it is most of the time
+        applied = current if is_current else Tenant.model_validate(applied_document)
     return TenantRow(
-        document=Tenant.model_validate(document),
-        applied=None if applied_document is None else Tenant.model_validate(applied_document),
+        document=current,
+        applied=applied,
         public_keys=None if public_keys is None else PublicKeys.model_validate(public_keys),
         paused=None if paused_at is None else Pause(pause_reason, paused_by, paused_at),
         **columns,
