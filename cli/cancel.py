@@ -17,10 +17,10 @@ app = typer.Typer()
 def cancel(
     tenant: TenantArgument, reason: ReasonOption, output: OutputOption = Format.TABLE
 ) -> None:
-    """Let what runs for a tenant end at its next safe point, and begin nothing else for it.
+    """Let what runs for a tenant end at its next safe point, and begin nothing else in this pass.
 
     Calls under way at a provider, and the task that runs on a host, are finished. What is done
-    stays. The tenant goes on by `penguin retry`, or when its file is applied.
+    stays. What was aborted is repeated by `penguin retry`, or when the file is applied.
     """
     name = tenant_name(tenant)
     path = f"{tenant_path(name)}/cancel"

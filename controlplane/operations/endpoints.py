@@ -55,7 +55,7 @@ async def cancel_operations(
 ) -> Cancelled:
     """Let the running operations of a tenant end at their next safe point.
 
-    What they have done stays. The tenant is stalled until it is retried or applied.
+    What they have done stays. One that is aborted is not repeated before a retry or an apply.
     """
     async with access.begin() as connection:
         tenant = await tenants.find(connection, name)

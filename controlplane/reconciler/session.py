@@ -260,7 +260,7 @@ class Session:
                 fault = _fault_of(error, phase)
                 progress(f"failed: {fault.located}")
         if (cancelled := await self._cancellation(id_)) is not None:
-            # Also after its last step: nothing else begins.
+            # Also after its last step: nothing else begins in this pass.
             fault, outcome = cancelled, "succeeded" if failure is None else "aborted"
             failure = cancelled if failure is None or isinstance(failure, Fault) else failure
         now = self.clock()

@@ -65,7 +65,7 @@ async def test_cancelled_operation_is_aborted_with_who_and_why(stepped: SteppedR
     assert (event["message"], event["actor"][:8]) == (WHY["reason"], "pm_live_")
 
 
-async def test_operation_that_ends_by_itself_has_succeeded_and_no_other_begins(
+async def test_operation_in_its_last_step_succeeds_and_no_other_begins_in_this_pass(
     stepped: SteppedReconciler,
 ) -> None:
     await stepped.apply()
@@ -74,7 +74,11 @@ async def test_operation_that_ends_by_itself_has_succeeded_and_no_other_begins(
     assert await stepped.step()
     assert (await stepped.operations())[-1] == ("create", "succeeded", OPERATION_CANCELLED.name)
     assert stepped.configurator.runs == []
-    await assert_waits_for_a_person(stepped)
+    await stepped.until_quiet()
+    assert (await stepped.condition("Stalled"))[1] == OPERATION_CANCELLED.reason
+    assert (await stepped.api.post("/tenants/acme/retry", json={})).is_success
+    await stepped.until_quiet()
+    assert await stepped.condition("Ready") == ("True", "Ready")
     assert len(stepped.cloud.account.bought) == 1
 
 
