@@ -10,8 +10,14 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.bulk import YesOption
+from cli.consent import require_consent
 from cli.faults import USAGE
-from cli.output import Format, OutputOption, print_result, print_rows
+from cli.options import cents_of
+from cli.output import Format, OutputOption, print_result, print_rows, progress_stream
+from cli.pause import ReasonOption
+from cli.table import Table
+from cli.terminal import terminal_width
 from composition import dsn
 from composition.faults import NO_SUCH_PURCHASE, ORDERED_ALREADY
 from composition.settings import Settings
@@ -24,10 +30,17 @@ from hostwinds.journal import (
 )
 from hostwinds.models import public_address
 from hostwinds.purchase import usd
+from hostwinds.recovery import Finding, Found
 from kit.paths import state_dir
 
-PRICE = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,2})?")
 SERVICE_ID = re.compile("[1-9][0-9]*")
+DIFFERENCES = ("name", "service_id", "finding", "meaning")
+MEANINGS = {
+    Finding.ADOPTED: "it is written into the ledger",
+    Finding.LEFT: "no document has it: apply the one that does, or end it in the portal",
+    Finding.GONE: "it was ended since: `penguin purchases forget {name}` lets another be bought",
+    Finding.UNCLEAR: "it is not listed: settle or forget it after 30 minutes",
+}
 COLUMNS = ("name", "opened_at", "outcome", "agreed_usd", "closed_at")
 
 app = typer.Typer(help="Purchases at the provider.")
@@ -69,15 +82,13 @@ def agree(
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Agree to a price, up to which a server may be ordered."""
-    if not PRICE.fullmatch(price):
-        raise USAGE(mistake=f"{price} is not a price", remedy="write US dollars as 45.99")
-    dollars, _, cents = price.partition(".")
+    most = cents_of(price)
     journal = _journal()
     if journal.agreed(name) is None:
         raise NO_SUCH_PURCHASE(name=name, where="HOSTWINDS_JOURNAL")
     if journal.find(name) is not None:
         raise ORDERED_ALREADY(name=name)
-    agreed = usd(journal.agree(name, int(dollars) * 100 + int(cents.ljust(2, "0"))))
+    agreed = usd(journal.agree(name, most))
     _wake(name)
     print_result(f"{name} may cost {agreed} a month", {"name": name, "agreed": agreed}, output)
 
@@ -122,6 +133,37 @@ def replace(
     print_result(f"this is journal {lost} now", {"journal": lost}, output)
 
 
+@app.command()
+def recover(
+    reason: ReasonOption,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what differs")] = False,
+    yes: YesOption = False,
+    output: OutputOption = Format.TABLE,
+) -> None:
+    """After a restore or a promotion: compare the ledger with the account, and buy and end again.
+
+    A server that a document wants and the ledger does not know is written into the ledger. All
+    others are only shown. Each tenant is then compared with its providers before it is changed.
+    """
+    from composition.recovery import Recovery  # the libraries of the database take time
+
+    recovery = Recovery(Settings.read(state_dir()))
+    found = recovery.compare()
+    rows = [_difference(one) for one in found]
+    if dry_run:
+        print_rows(rows, DIFFERENCES, output)
+        return
+    if not yes:
+        table = Table(DIFFERENCES, rows, terminal_width()).lines
+        print("\n".join(table), file=progress_stream(output), flush=True)
+        question = "Write into the ledger what is adopted, and let purchases and ends go on?"
+        require_consent(question, "penguin purchases recover --reason …")
+    recovery.finish(found, reason)
+    adopted = sum(one.finding is Finding.ADOPTED for one in found)
+    line = f"{adopted} servers adopted, {len(found) - adopted} other differences; purchases go on"
+    print_result(line, {"adopted": adopted, "differences": rows}, output)
+
+
 def listed() -> list[dict[str, Any]]:
     """Return every purchase, for `penguin get purchases`."""
     return [_row(intent) for intent in _journal().intents()]
@@ -148,6 +190,15 @@ def _row(intent: Intent) -> dict[str, Any]:
         "outcome": intent.outcome if intent.ordered else "not ordered",
         "agreed_usd": agreed if agreed is None else usd(agreed).removesuffix(" USD"),
         "closed_at": closed_at and closed_at.isoformat(timespec="seconds"),
+    }
+
+
+def _difference(one: Found) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "service_id": one.service_id,
+        "finding": one.finding.value,
+        "meaning": MEANINGS[one.finding].format(name=one.name),
     }
 
 

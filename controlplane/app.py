@@ -21,6 +21,7 @@ from controlplane.images.registry import Registries
 from controlplane.images.settings import ImageSettings
 from controlplane.inventory.endpoints import router as inventory
 from controlplane.keys.endpoints import router as keys
+from controlplane.limits.endpoints import router as limits
 from controlplane.mailboxes.endpoints import router as mailboxes
 from controlplane.messages.endpoints import router as messages
 from controlplane.messages.erasure import router as erasure
@@ -102,6 +103,7 @@ def create_app(
         suppressions,
         images_router,
         freezes,
+        limits,
         phases_router,
         todo,
         health,

@@ -232,12 +232,25 @@ HALF_DONE = FAULTS.code(
 LIMIT_REACHED = FAULTS.code(
     "hostwinds.limit_reached",
     message="{name} is not ordered: {what}",
-    remedy="raise the limit in the environment of the reconciler, or end servers",
-    cause="An operator has limited what may be bought by this installation.",
+    remedy="an operator runs `penguin limits set {scope} {change} --reason …`, or ends servers",
+    cause="An operator has limited what servers cost, or how many are ordered in a day: all of the "
+    "platform, or those of each tenant.",
     example={
         "name": "k3f9a-acme-mx1-3f9a2c71be",
-        "what": "all servers would cost 519.86 USD a month, and HOSTWINDS_MONTHLY_LIMIT is 500.00",
+        "what": "the servers of tenant/acme would cost 59.97 USD a month, and the limit is 50.00",
+        "scope": "tenant/acme",
+        "change": "--monthly 59.97",
     },
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+DATABASE_RESTORED = FAULTS.code(
+    "hostwinds.database_restored",
+    message="the database was restored or promoted, and may not know what was bought and ended "
+    "since; nothing is bought or ended",
+    remedy="run `penguin purchases recover`",
+    cause="The purchase journal belongs to a database, its server and its timeline, and one of "
+    "them is another than before.",
     retryable=True,
     acts=Actor.OPERATOR,
 )

@@ -1,52 +1,73 @@
-"""Limits of an operator on all purchases of one journal, checked right before each order."""
+"""What operators limit all purchases to, and those of each owner, checked before each order."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from hostwinds.faults import LIMIT_REACHED
-from hostwinds.journal.port import Intent
-from hostwinds.numbers import number
+from hostwinds.journal.port import EACH_OWNER, PLATFORM, Intent, Limit
 
-MONTHLY, A_DAY = "HOSTWINDS_MONTHLY_LIMIT", "HOSTWINDS_ORDERS_A_DAY"
+DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What may be bought; None: as much as tenants ask for."""
+def check(
+    name: str, cents: int, rows: Sequence[Intent], limits: Sequence[Limit], now: datetime
+) -> None:
+    """Raise LIMIT_REACHED where one more server at this price would exceed a limit.
 
-    monthly_cents: int | None = None
-    """What all servers together may cost."""
-    orders_a_day: int | None = None
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Limits:
-        """Take `HOSTWINDS_MONTHLY_LIMIT` (US dollars) and `HOSTWINDS_ORDERS_A_DAY`."""
-        monthly = a_day = None
-        if environment.get(MONTHLY):
-            monthly = round(number(environment, MONTHLY, 0) * 100)
-        if environment.get(A_DAY):
-            a_day = int(number(environment, A_DAY, 0))
-        return cls(monthly, a_day)
-
-    def check(self, name: str, cents: int, rows: Sequence[Intent], now: datetime) -> None:
-        """Raise LIMIT_REACHED where one more server at this price would exceed a limit.
-
-        `rows` are the whole ledger: what was ordered counts at the highest price that it may cost,
-        whether it is known to be bought or not.
-        """
-        servers = [row for row in rows if row.ordered and "/" not in row.key]
-        monthly = cents + sum(
-            row.ceiling_cents or row.agreed_cents or 0 for row in servers if row.closed_at is None
+    `rows` are the whole ledger: what was ordered counts at the highest price that it may cost,
+    whether it is known to be bought or not.
+    """
+    by_scope = {limit.scope: limit for limit in limits}
+    servers = [row for row in rows if row.ordered and "/" not in row.key]
+    _check(name, cents, servers, by_scope.get(PLATFORM), "all servers", now)
+    owner = next((row.owner for row in rows if row.key == name and row.closed_at is None), "")
+    if owner:
+        none = Limit(owner)
+        own, each = by_scope.get(owner, none), by_scope.get(EACH_OWNER, none)
+        limit = Limit(
+            owner,
+            monthly_cents=_first(own.monthly_cents, each.monthly_cents),
+            orders_a_day=_first(own.orders_a_day, each.orders_a_day),
         )
-        if self.monthly_cents is not None and monthly > self.monthly_cents:
-            what = f"all servers would cost {monthly / 100:.2f} USD a month, and "
-            what += f"{MONTHLY} is {self.monthly_cents / 100:.2f}"
-            raise LIMIT_REACHED(name=name, what=what)
-        recent = sum(row.opened_at > now - timedelta(days=1) for row in servers)
-        if self.orders_a_day is not None and recent >= self.orders_a_day:
-            what = f"{recent} servers were ordered within a day, and {A_DAY} is {self.orders_a_day}"
-            raise LIMIT_REACHED(name=name, what=what)
+        owned = [row for row in servers if row.owner == owner]
+        _check(name, cents, owned, limit, f"the servers of {_shown(owner)}", now)
+
+
+def _check(
+    name: str,
+    cents: int,
+    servers: Sequence[Intent],
+    limit: Limit | None,
+    which: str,
+    now: datetime,
+) -> None:
+    if limit is None:
+        return
+    scope = _shown(limit.scope)
+    monthly = cents + sum(
+        row.ceiling_cents or row.agreed_cents or 0 for row in servers if row.closed_at is None
+    )
+    if limit.monthly_cents is not None and monthly > limit.monthly_cents:
+        what = f"{which} would cost {monthly / 100:.2f} USD a month, and the limit is "
+        what += f"{limit.monthly_cents / 100:.2f}"
+        raise LIMIT_REACHED(
+            name=name, what=what, scope=scope, change=f"--monthly {monthly / 100:.2f}"
+        )
+    recent = sum(row.opened_at > now - DAY for row in servers)
+    if limit.orders_a_day is not None and recent >= limit.orders_a_day:
+        what = f"it would be order {recent + 1} of {which} within a day, and the limit is "
+        what += str(limit.orders_a_day)
+        raise LIMIT_REACHED(
+            name=name, what=what, scope=scope, change=f"--orders-a-day {recent + 1}"
+        )
+
+
+def _first(own: int | None, each: int | None) -> int | None:
+    return each if own is None else own
+
+
+def _shown(scope: str) -> str:
+    """Return a scope as `penguin limits` takes it: an owner is `<installation>/<tenant>`."""
+    return f"tenant/{scope.partition('/')[2]}" if "/" in scope else scope

@@ -28,7 +28,7 @@ from hostwinds.faults import (
 )
 from hostwinds.firewall import Needs, find
 from hostwinds.journal.port import Frozen, Intent, Journal, address_key, close_server
-from hostwinds.limits import Limits
+from hostwinds.limits import check
 from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
 from hostwinds.presence import Presence
@@ -90,14 +90,12 @@ class Buyer:
         deadlines: Deadlines,
         *,
         tolerance: float = 0,
-        limits: Limits | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """`tolerance` is how far a price may exceed the one that was agreed to; per cent."""
         self.presence = Presence(client, journal)
         self._tolerance = tolerance
-        self._limits = limits or Limits()
         self._client = client
         self._journal = journal
         self._deadlines = deadlines
@@ -235,13 +233,12 @@ class Buyer:
         with self._client.fence.held():
             self._require_thawed(Frozen.PURCHASES, order.name, "ordered")
             most = self._ceiling(agreed)
-            limits = self._limits
-            permit = None if limits == Limits() else partial(limits.check, order.name, most)
+            permit = partial(check, order.name, most)
             intent, new = self._journal.open(order.name, ceiling=most, permit=permit)
             if new:  # else another process wrote it a moment ago and orders
                 price = f"{offer.name or offer.rid} at {usd(offer.cents)} a month"
                 progress(f"ordering {order.name}: {price}")
-                self._buy(order, offer, template, location, agreed, progress)
+                self._buy(order, offer, template, location, intent, progress)
         return intent
 
     def _buy(
@@ -250,7 +247,7 @@ class Buyer:
         offer: Offer,
         template: str,
         location: str,
-        agreed: int,
+        intent: Intent,
         progress: Progress,
     ) -> None:
         """Order under an intent, which a refusal closes."""
@@ -270,7 +267,7 @@ class Buyer:
         except Fault as refusal:  # a definite one: nothing was bought
             self._journal.answer(order.name, refusal.message)
             self._journal.close(order.name)
-            self._journal.agree(order.name, agreed)
+            self._journal.agree(order.name, intent.agreed_cents or 0, intent.owner)
             raise
 
     def _offer(self, order: Order, progress: Progress) -> Offer:
@@ -285,7 +282,8 @@ class Buyer:
         raise SIZE_NOT_ON_OFFER(cpu=order.cpu, ram_mb=order.ram_mb, disk_gb=order.disk_gb)
 
     def _require_thawed(self, what: Frozen, name: str, done: str) -> None:
-        """Raise FROZEN where a person has frozen what is about to be done."""
+        """Raise FROZEN where a person has frozen what is about to be done, DATABASE_RESTORED."""
+        self._journal.require_bound()
         freeze = self._journal.frozen(what)
         if freeze is not None:
             raise FROZEN(name=name, done=done, what=what, actor=freeze.actor, reason=freeze.reason)

@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 
 from blueprint.document import Blueprint, Host, Record
+from blueprint.naming import fence_name
 from blueprint.records import sender
 from blueprint.tenant import Dns
 from blueprint.zones import is_within
@@ -61,6 +62,7 @@ def declare(blueprint: Blueprint) -> None:
         if host.name in state.hosts() or (not host.is_retired and _has_domain(blueprint, held))
     ]
     if not pulumi.runtime.is_dry_run():
+        journal.require_bound()
         _agree(blueprint, ordered, journal)
     hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in ordered}
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
@@ -273,9 +275,10 @@ def _agree(blueprint: Blueprint, hosts: Collection[Host], journal: Journal) -> N
     They are no inputs of the resources: another price is no change of a server.
     """
     shown = {item.host: item.usd_cents for item in blueprint.cost.items if item.host}
+    owner = fence_name(blueprint.installation, blueprint.tenant)
     for host in hosts:
         if host.name in shown:
-            journal.agree(host.server_name, shown[host.name])
+            journal.agree(host.server_name, shown[host.name], owner)
 
 
 def _retained(

@@ -49,4 +49,12 @@ def _running(operations: Sequence[OperationView]) -> Iterator[str]:
         if operation.outcome is None:
             head = f"{operation.phase} {operation.kind} for {age(operation.started_at)}"
             shown = f"{head}: {operation.progress}" if operation.progress else head
-            yield f"{shown} (last sign of it {age(operation.heartbeat_at)} ago)"
+            yield f"{shown} (last sign of it {age(operation.heartbeat_at)} ago){_end(operation)}"
+
+
+def _end(operation: OperationView) -> str:
+    """Return that an operation was cancelled; empty where it was not."""
+    if operation.cancelled_by is None:
+        return ""
+    why = f"cancelled by key {operation.cancelled_by}: {operation.cancel_reason}"
+    return f"; {why}; it ends at its next safe point"

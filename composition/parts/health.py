@@ -13,9 +13,11 @@ from controlplane.database import API, OPERATOR, Database
 from controlplane.freezes.repository import frozen
 from controlplane.health.endpoints import Probe, ProbeFailed, shared
 from controlplane.health.heartbeats import Heartbeat, read
+from controlplane.purchases.repository import is_restored
 from controlplane.queue.probing import problems
 from controlplane.schedule.repository import backlog
 
+RESTORED = "database restored: nothing is bought or ended before `penguin purchases recover`"
 SILENT_SECONDS = 10.0
 """A process that has written nothing for longer is stopped, hung or gone."""
 IDLE_SECONDS = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 600.0, Part.SENDER: 60.0}
@@ -46,11 +48,12 @@ def probes(database: Database, progress: Progress | None = None) -> Mapping[str,
     queue_problems = shared(partial(problems, database))
     late = shared(partial(_late_passes, database))
     freezes = shared(partial(_freezes, database))
+    restored = shared(partial(_restored, database))
 
     async def probe_reconciler() -> str:
         detail = await _probe_part(Part.RECONCILER, heartbeats)
         own = [beat for beat in await heartbeats() if beat.part == Part.RECONCILER]
-        found = sorted({await late(), *(beat.trouble for beat in own)} - {""})
+        found = sorted({await late(), await restored(), *(beat.trouble for beat in own)} - {""})
         if found:
             raise ProbeFailed("; ".join(found))
         return "; ".join([detail, *await freezes()])
@@ -82,6 +85,13 @@ async def _late_passes(database: Database) -> str:
         for each in due
         if each.seconds > LATE_SECONDS
     )
+
+
+async def _restored(database: Database) -> str:
+    """Return that nothing is bought and ended after a restore; empty where it is."""
+    async with database.begin(OPERATOR) as connection:
+        is_stopped = await is_restored(connection)
+    return RESTORED if is_stopped else ""
 
 
 async def _freezes(database: Database) -> list[str]:

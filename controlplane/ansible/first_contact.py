@@ -15,6 +15,8 @@ import fabric
 import paramiko
 
 from controlplane.ansible.faults import SSH_REFUSED, UNREACHABLE
+from controlplane.reconciler.cancellation import is_cancelled
+from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import Progress
 from kit.faults import Fault, first_line
 
@@ -137,6 +139,8 @@ class _Wait:
 
     def goes_on(self, what: str, seconds: float) -> bool:
         """Pause, and return True; False at the deadline."""
+        if is_cancelled():
+            raise OPERATION_ENDED(reason="it was cancelled")
         now = self._clock()
         if now >= self._end:
             return False

@@ -21,11 +21,14 @@ from controlplane.ansible.private_directory import (
     environment_mark,
     private_directory,
 )
+from controlplane.reconciler.cancellation import is_cancelled
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import Progress
 from kit.faults import Fault
 from kit.files import PRIVATE, write
 
+RESULTS = ("runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable")
+"""Events of Ansible at the end of a task."""
 CENSORED = "hidden, since the task handles secrets; see /var/log on the host"
 
 
@@ -71,7 +74,8 @@ def run_playbook(
 ) -> int:
     """Run a playbook; return the number of changed tasks.
 
-    `cancelled` is polled about every second; the next run completes a cancelled one.
+    `cancelled` is polled about every second, and ends the run at once; the next one completes it.
+    When a person cancels the operation, the task that runs is finished first.
 
     Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
     and never by arguments or environment. Raises a fault of this package. A run that fails
@@ -101,7 +105,7 @@ def _run_once(
             inventory=str(private / "inventory"),
             envvars=_environment(private, playbook.path.parent),
             event_handler=events.handle,
-            cancel_callback=cancelled,
+            cancel_callback=lambda: cancelled() or events.is_boundary(cancelled=is_cancelled()),
             quiet=True,
             timeout=max(1, int(playbook.deadline.total_seconds())),
             settings={"pexpect_timeout": 1, "suppress_env_files": True},
@@ -119,6 +123,9 @@ class Events:
         self._host = host
         self._progress = progress
         self._waits_for = ""
+        self._finished = 0
+        """Tasks that have a result."""
+        self._finished_when_cancelled: int | None = None
         self.changed = 0
         self.failure: Failure | None = None
 
@@ -126,6 +133,8 @@ class Events:
         """Handle one event. Returns False, so that ansible-runner does not write it to a file."""
         data = event.get("event_data") or {}
         kind = event.get("event")
+        if kind in RESULTS:
+            self._finished += 1
         if kind == "runner_on_ok":
             result = data.get("res") or {}
             state = "changed" if result.get("changed") else "ok"
@@ -143,6 +152,14 @@ class Events:
         elif kind == "playbook_on_stats":
             self.changed = int((data.get("changed") or {}).get(self._host, 0))
         return False
+
+    def is_boundary(self, *, cancelled: bool) -> bool:
+        """Return whether the task has ended that ran when the operation was cancelled."""
+        if not cancelled:
+            return False
+        if self._finished_when_cancelled is None:
+            self._finished_when_cancelled = self._finished
+        return self._finished > self._finished_when_cancelled
 
     def _wait(self, reason: str) -> None:
         """Report what is tried again, once for each reason."""
@@ -190,7 +207,8 @@ def _error(
     if runner.status == "timeout":
         return OPERATION_ENDED(reason=f"it took longer than {playbook.deadline}", where=where)
     if runner.status == "canceled":
-        return OPERATION_ENDED(reason="the control plane was asked to stop", where=where)
+        reason = "it was cancelled" if is_cancelled() else "the control plane was asked to stop"
+        return OPERATION_ENDED(reason=reason, where=where)
     if events.failure is not None:
         return explain(events.failure, connection.name)
     return NOT_RUN(status=runner.rc, reason=_last_lines(runner), where=where)

@@ -15,14 +15,13 @@ import structlog
 from controlplane.reconciler.ports import Server
 from hostwinds.client import Client
 from hostwinds.journal import Journal, journal_from_environment
-from hostwinds.models import Instance
 from hostwinds.presence import Presence
 from kit.faults import Fault
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")
-LISTING_SECONDS = 60.0
-"""How long a listing of the account is used, one without an answer too."""
+ASKED_SECONDS = 60.0
+"""How long the answer about one server is used that is not listed."""
 SPAM_SECONDS = 3600.0
 """How long the answer about one server's spam is used."""
 SPAM_PAUSE_SECONDS = 10.0
@@ -30,8 +29,8 @@ SPAM_PAUSE_SECONDS = 10.0
 
 
 class HostwindsServers:
-    """The `Servers` of the reconciler: a listing a minute, one question about spam every ten
-    seconds."""
+    """The `Servers` of the reconciler: one question about spam every ten seconds, and one in a
+    minute about a server that the last listing does not have."""
 
     def __init__(
         self, environment: Mapping[str, str], *, clock: Callable[[], float] = time.monotonic
@@ -39,50 +38,45 @@ class HostwindsServers:
         self._environment = environment
         self._clock = clock
         self._lock = threading.Lock()
-        self._listed: dict[int, Instance] = {}
-        self._list_at = -math.inf
-        self._is_answered = False
-        self._looked_for: set[int] = set()
-        """Servers that this listing does not have and that were asked for one by one."""
+        self._listed: Mapping[int, str] | None = None
+        """Main addresses, as they were given last."""
+        self._looked_for: dict[int, float] = {}
+        """When servers that are not listed were asked for one by one."""
         self._gone: set[int] = set()
         """Those of them that have ended."""
         self._spam: dict[int, tuple[str, ...]] = {}
         self._spam_at: dict[int, float] = {}
         self._next_spam_at = -math.inf
 
-    def listed(self) -> Mapping[int, str] | None:
-        """Return the main address of each server of the account; None without an answer."""
-        with self._lock:
-            self._list_again()
-            if not self._is_answered:
-                return None
-            return {service_id: server.main_ip for service_id, server in self._listed.items()}
+    def listed(self) -> dict[int, str] | None:
+        """List the account; return the main address of each server, None without an answer."""
+        return self._ask(self._list)
+
+    def use(self, listed: Mapping[int, str] | None) -> None:
+        """Answer by a listing from now on."""
+        self._listed = listed
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows."""
+        listed = self._listed
+        if listed is None:
+            return {}
         with self._lock:
-            self._list_again()
-            shown = [service_id for service_id in service_ids if service_id in self._listed]
+            shown = [service_id for service_id in service_ids if service_id in listed]
             self._ask_about_spam(shown)
             servers = {
-                service_id: Server(self._listed[service_id].main_ip, self._spam.get(service_id))
+                service_id: Server(listed[service_id], self._spam.get(service_id))
                 for service_id in shown
             }
-            missing = set(service_ids) - servers.keys() if self._is_answered else set()
-            return servers | self._ended(missing)
-
-    def _list_again(self) -> None:
-        """List the account where the last listing is too old."""
-        if self._clock() >= self._list_at:
-            self._list_at = self._clock() + LISTING_SECONDS
-            answer = self._ask(self._list)
-            self._is_answered, self._listed = answer is not None, answer or {}
-            self._looked_for, self._gone = set(), set()
+            return servers | self._ended(set(service_ids) - servers.keys())
 
     def _ended(self, missing: AbstractSet[int]) -> dict[int, Server]:
         """Return those of the servers that the listing does not have which have certainly ended."""
-        for service_id in missing - self._looked_for:
-            self._looked_for.add(service_id)
+        now = self._clock()
+        fresh = {id_: at for id_, at in self._looked_for.items() if now < at + ASKED_SECONDS}
+        self._looked_for, self._gone = fresh, self._gone & fresh.keys()
+        for service_id in missing - fresh.keys():
+            self._looked_for[service_id] = now
             if self._ask(partial(self._has_ended, service_id)):
                 self._gone.add(service_id)
         return {
@@ -129,5 +123,5 @@ class HostwindsServers:
             return None
 
     @staticmethod
-    def _list(client: Client) -> dict[int, Instance]:
-        return {instance.service_id: instance for instance in client.instances()}
+    def _list(client: Client) -> dict[int, str]:
+        return {instance.service_id: instance.main_ip for instance in client.instances()}

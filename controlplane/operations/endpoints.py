@@ -7,18 +7,21 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import StreamingResponse
 
 from blueprint.fields import Flag
+from controlplane.conditions.model import TENANT
+from controlplane.events.repository import emit
 from controlplane.faults import NOT_FOUND
-from controlplane.identity.access import Access, GuardedRoute, Reader
+from controlplane.identity.access import Access, GuardedRoute, OperatorWriter, Reader
 from controlplane.operations import repository
-from controlplane.operations.schemas import OperationPage, OperationView
+from controlplane.operations.schemas import Cancelled, OperationPage, OperationView
 from controlplane.pagination import IdCursor, Limit, paginate
 from controlplane.problems import responses
 from controlplane.tenants import service as tenants
 from controlplane.tenants.endpoints import Name
+from controlplane.tenants.schemas import Intervention
 
 router = APIRouter(tags=["operations"], route_class=GuardedRoute)
 OperationId = Annotated[UUID, Path(examples=["0199b1c2-0000-7000-8000-000000000000"])]
@@ -44,6 +47,35 @@ async def list_operations(
     async with access.begin() as connection:
         rows = await repository.page(connection, access.tenant_id, before=cursor, limit=limit + 1)
     return _page(rows, limit)
+
+
+@router.post("/tenants/{name}/cancel", responses=responses(NOT_FOUND))
+async def cancel_operations(
+    name: Name, body: Intervention, request: Request, access: OperatorWriter
+) -> Cancelled:
+    """Let the running operations of a tenant end at their next safe point.
+
+    What they have done stays. One that is aborted is not repeated before a retry or an apply.
+    """
+    async with access.begin() as connection:
+        tenant = await tenants.find(connection, name)
+        asked = await repository.cancel(
+            connection, tenant.id, actor=access.owner, reason=body.reason
+        )
+        items = await repository.running(connection, tenant.id)
+        if asked:
+            await emit(
+                connection,
+                tenant_id=tenant.id,
+                tenant=tenant.name,
+                at=request.app.state.clock(),
+                subject=TENANT,
+                kind="operation",
+                reason="Cancelled",
+                message=body.reason,
+                actor=access.owner,
+            )
+    return Cancelled(items=items)
 
 
 def _page(rows: list[OperationView], limit: int) -> OperationPage:

@@ -1,6 +1,7 @@
 -- part: operations
 select id, tenant, kind, phase, generation, digest, process, host, progress, started_at,
-    heartbeat_at, finished_at, outcome, error_code, error_message, remedy
+    heartbeat_at, finished_at, outcome, error_code, error_message, remedy, cancelled_by,
+    cancel_reason
 from oltp.operations
 
 -- name: start
@@ -17,6 +18,19 @@ update oltp.operations
 set finished_at = :now, heartbeat_at = :now, outcome = :outcome, error_code = :code,
     error_message = :message, remedy = :remedy
 where id = :id and finished_at is null
+
+-- name: cancel
+update oltp.operations set cancelled_by = :actor, cancel_reason = :reason
+where tenant_id = :tenant_id and finished_at is null and cancelled_by is null
+
+-- name: running
+{operations}
+where tenant_id = :tenant_id and finished_at is null
+order by id
+
+-- name: cancellation
+select cancelled_by as actor, cancel_reason as reason from oltp.operations
+where id = :id and cancelled_by is not null
 
 -- name: record_state
 update oltp.operations set state = :state

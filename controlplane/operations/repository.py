@@ -33,6 +33,14 @@ class LogLine:
     line: str
 
 
+@dataclass(frozen=True)
+class Cancellation:
+    """Who has cancelled an operation, and why."""
+
+    actor: str
+    reason: str
+
+
 async def start(
     connection: AsyncConnection,
     *,
@@ -66,6 +74,22 @@ async def start(
 async def beat(connection: AsyncConnection, tenant_id: UUID, *, now: datetime) -> None:
     """Record a heartbeat of the process of a tenant's open operation."""
     await connection.execute(SQL.beat, {"tenant_id": tenant_id, "now": now})
+
+
+async def cancel(connection: AsyncConnection, tenant_id: UUID, *, actor: str, reason: str) -> bool:
+    """Ask the running operations of a tenant to end; False where there is none to be asked."""
+    values = {"tenant_id": tenant_id, "actor": actor, "reason": storable(reason)}
+    return (await connection.execute(SQL.cancel, values)).rowcount > 0
+
+
+async def running(connection: AsyncConnection, tenant_id: UUID) -> list[OperationView]:
+    """Return the running operations of a tenant, oldest first."""
+    return await fetch_all(connection, SQL.running, OperationView, tenant_id=tenant_id)
+
+
+async def cancellation(connection: AsyncConnection, id_: UUID) -> Cancellation | None:
+    """Return who has cancelled an operation, None where nobody has."""
+    return await fetch_one(connection, SQL.cancellation, Cancellation, id=id_)
 
 
 async def finish(

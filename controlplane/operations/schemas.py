@@ -27,13 +27,17 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "error_code": None,
     "error_message": None,
     "remedy": None,
+    "cancelled_by": None,
+    "cancel_reason": None,
 }
 
 
 class OperationView(BaseModel):
     """One change of an external system."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE_RESPONSE]})
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [EXAMPLE_RESPONSE]}, use_attribute_docstrings=True
+    )
 
     id: UUID
     tenant: str
@@ -51,6 +55,21 @@ class OperationView(BaseModel):
     error_code: str | None
     error_message: str | None
     remedy: str | None
+    cancelled_by: str | None
+    """Prefix of the API key of an operator; it ends at its next safe point."""
+    cancel_reason: str | None
+
+
+class Cancelled(BaseModel):
+    """What a cancellation concerns."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE]}]},
+        use_attribute_docstrings=True,
+    )
+
+    items: list[OperationView]
+    """The running operations of the tenant, all of them cancelled; none where none runs."""
 
 
 class OperationPage(Page[OperationView]):

@@ -21,6 +21,7 @@ from controlplane.pulumi.job import INTERRUPT, MARK, Job, Kind
 from controlplane.pulumi.owner import clear_stale_locks
 from controlplane.pulumi.purchases import Untracked, raise_fence
 from controlplane.pulumi.state import cloud_state
+from controlplane.reconciler.cancellation import is_cancelled
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
 from hostwinds.variables import LOST_POINTERS
@@ -38,6 +39,8 @@ READ_DEADLINE = timedelta(minutes=5)
 """Deadline of an operation that changes nothing."""
 GRACE = timedelta(seconds=90)
 """How long an interrupted engine may take: a call under way has its answer, or breaks off."""
+POLL_SECONDS = 1.0
+"""How often a running engine is looked at, whether it was cancelled."""
 HISTORY = 10
 """Updates of a stack that are retained; each adds rows to the state's database."""
 
@@ -197,16 +200,18 @@ class PulumiEngine:
     def _run_job(self, job: Job, listener: Listener, deadline: timedelta) -> int:
         """Run the job in its own process, then kill the remaining processes that it started.
 
-        At its deadline it is interrupted: the engine waits for calls under way and writes its
-        state. If that takes too long it is killed.
+        At its deadline, or when it is cancelled, it is interrupted: the engine waits for calls
+        under way and writes its state. If that takes too long it is killed.
         """
         end = self._clock() + deadline.total_seconds()
         late = OPERATION_ENDED(reason=f"it took longer than {deadline}")
         try:
             with self._forks.worker(job) as connection:
-                code = self._listen(connection, listener, end)
+                code = self._listen(connection, listener, end, is_cancelled)
                 if code is not None:
                     return code
+                if is_cancelled():
+                    late, end = OPERATION_ENDED(reason="it was cancelled"), self._clock()
                 connection.send(INTERRUPT)
                 if self._listen(connection, listener, end + GRACE.total_seconds()) != 0:
                     raise late
@@ -216,9 +221,22 @@ class PulumiEngine:
         finally:
             end_leftovers(f"{MARK}={job.mark}")
 
-    def _listen(self, connection: Connection, listener: Listener, end: float) -> int | None:
-        """Handle what a worker reports; return the exit code, None if it has not ended in time."""
-        while connection.poll(max(end - self._clock(), 0)):
+    def _listen(
+        self,
+        connection: Connection,
+        listener: Listener,
+        end: float,
+        is_over: Callable[[], bool] = lambda: False,
+    ) -> int | None:
+        """Handle what a worker reports; return the exit code, None if it has not ended in time.
+
+        `is_over` is asked about every second whether that is now.
+        """
+        while not is_over():
+            if not connection.poll(min(max(end - self._clock(), 0), POLL_SECONDS)):
+                if self._clock() >= end:
+                    break
+                continue
             kind, value = connection.recv()
             if kind == "done":
                 return int(value)

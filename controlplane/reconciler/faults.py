@@ -25,6 +25,15 @@ OPERATION_ENDED = FAULTS.code(
     retryable=True,
     acts=Actor.NOBODY,
 )
+OPERATION_CANCELLED = FAULTS.code(
+    "operation.cancelled",
+    message="the operation was cancelled by {actor}: {reason}",
+    remedy="run `penguin retry tenant/{tenant}` when it may go on, or apply its file",
+    cause="An operator has cancelled an operation, which ended at its next safe point. What it has "
+    "done stays, and the next one continues from there.",
+    example={"actor": "pm_live_3fK9aQ2z", "reason": "the wrong file", "tenant": "acme"},
+    acts=Actor.OPERATOR,
+)
 FOREIGN_UPDATE = FAULTS.code(
     "cloud.foreign_update",
     message="the stack of {tenant} was updated to an unknown blueprint ({digest}…)",

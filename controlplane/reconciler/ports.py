@@ -178,11 +178,14 @@ class Server:
 
 
 class Servers(Protocol):
-    """The servers of the provider's account. The calls block; run them in a thread."""
+    """The servers of the provider's account. `listed` and `look` block; run them in a thread."""
 
-    def listed(self) -> Mapping[int, str] | None:
-        """Return the main address of each server of the account; None when the provider does not
+    def listed(self) -> dict[int, str] | None:
+        """Ask for the main address of each server of the account; None when the provider does not
         answer."""
+
+    def use(self, listed: Mapping[int, str] | None) -> None:
+        """Answer by a listing, also one of another process; None: the last one is too old."""
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows, or that have certainly ended;

@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
 from sqlalchemy import TextClause
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
@@ -20,7 +22,8 @@ from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
-from controlplane.reconciler.faults import FAILED, OPERATION_ENDED
+from controlplane.reconciler.cancellation import cancellable
+from controlplane.reconciler.faults import FAILED, OPERATION_CANCELLED, OPERATION_ENDED
 from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
 from controlplane.reconciler.slots import SlotsOfPass
@@ -33,6 +36,8 @@ from kit.faults import Fault
 from kit.readings import Key, Reading, Rows
 
 log = structlog.get_logger()
+CANCEL_SECONDS = 2.0
+"""How often a running operation asks whether it was cancelled."""
 Ended = Callable[[str, str, timedelta], None]
 """Called with the phase and outcome of an operation, and how long it took."""
 
@@ -246,14 +251,19 @@ class Session:
 
         failure: Exception | None = None
         fault: Fault | None = None
-        async with operation_log(write, self.clock) as progress:
+        outcome = "succeeded"
+        async with operation_log(write, self.clock) as progress, self._cancellable(id_, progress):
             try:
                 yield progress
             except Exception as error:  # noqa: BLE001 - recorded, then raised again
-                failure = error
+                failure, outcome = error, "failed"
                 fault = _fault_of(error, phase)
                 progress(f"failed: {fault.located}")
-        outcome, now = "succeeded" if failure is None else "failed", self.clock()
+        if (cancelled := await self._cancellation(id_)) is not None:
+            # Also after its last step: nothing else begins in this pass.
+            fault, outcome = cancelled, "succeeded" if failure is None else "aborted"
+            failure = cancelled if failure is None or isinstance(failure, Fault) else failure
+        now = self.clock()
         self._tell_end(phase, outcome, now - began)
         async with self._database.begin(CONTROLLER) as connection:
             await operation_rows.finish(
@@ -261,6 +271,38 @@ class Session:
             )
         if failure is not None:
             raise failure
+
+    @asynccontextmanager
+    async def _cancellable(self, id_: UUID, progress: Progress) -> AsyncIterator[None]:
+        """Let what runs in the block know when a person cancels it."""
+        with cancellable() as cancelled:
+
+            async def watch() -> None:
+                while not cancelled.is_set():
+                    if (fault := await self._cancellation(id_)) is not None:
+                        progress(f"{fault.message}; it ends at its next safe point")
+                        cancelled.set()
+                    await asyncio.sleep(CANCEL_SECONDS)
+
+            watching = asyncio.create_task(watch())
+            try:
+                yield
+            finally:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
+
+    async def _cancellation(self, id_: UUID) -> Fault | None:
+        """Return the fault of an operation that was cancelled; None also without a database."""
+        try:
+            async with self.read() as connection:
+                found = await operation_rows.cancellation(connection, id_)
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("cancellation not read", error=type(error).__name__)
+            return None
+        if found is None:
+            return None
+        return OPERATION_CANCELLED(actor=found.actor, reason=found.reason, tenant=self._tenant.name)
 
     @asynccontextmanager
     async def heartbeat(self) -> AsyncIterator[None]:

@@ -1,15 +1,18 @@
 """Lists the account of the provider each minute, and wakes tenants whose servers have changed.
 
-One listing for all tenants: a pass of each would find the same ten times an hour at most.
+One listing for all tenants and all processes: the process that has the lease lists, and the others
+read what it found.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from datetime import datetime
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,34 +22,45 @@ from controlplane.hosts import repository as host_rows
 from controlplane.reconciler.ports import Servers
 from controlplane.schedule.repository import request_pass
 from controlplane.schedule.schemas import Priority
+from controlplane.sweeps import repository as rows
 
-PAUSE_SECONDS = 60.0
+PAUSE = timedelta(seconds=60)
+"""Between two listings."""
+LEASE = timedelta(seconds=60)
+"""How long a listing is waited for whose process shows no sign of life."""
+POLL_SECONDS = 10.0
+"""How often each process looks whether a listing is due, or another one has made one."""
 LATE_SECONDS = 300.0
 """Without a listing for longer, a server may have ended unseen."""
 log = structlog.get_logger()
 
 
 class Sweep:
-    """Remembers what the last listing showed of the servers of tenants."""
+    """What the last listing showed of the servers of tenants, whichever process made it."""
 
     def __init__(
         self,
         database: Database,
         servers: Servers,
         clock: Callable[[], datetime],
+        *,
+        pause: timedelta = PAUSE,
+        lease: timedelta = LEASE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._servers = servers
         self._clock = clock
-        self._seen: dict[int, str | None] = {}
-        """The main addresses by service id; None: it was not listed."""
+        self._pause = pause
+        self._lease = lease
+        self._owner = f"{socket.gethostname()}/{os.getpid()}"
         self._monotonic = monotonic
-        self._swept_at = monotonic()
+        self._began = self._listed_at = monotonic()
+        """By the clock of this process."""
 
     def age(self) -> float:
         """Return how many seconds ago the account was listed, or this process began."""
-        return self._monotonic() - self._swept_at
+        return self._monotonic() - self._listed_at
 
     def trouble(self) -> str:
         """Return that the last listing is too old; empty where it is not."""
@@ -54,36 +68,80 @@ class Sweep:
             return ""
         return f"the provider's account was not listed for {self.age() / 60:.0f} minutes"
 
-    async def watch(self, stop: asyncio.Event) -> None:
-        """Look once a minute until `stop` is set; a late look is not made up for."""
+    async def watch(self, stop: asyncio.Event, *, poll: float = POLL_SECONDS) -> None:
+        """Look until `stop` is set; a late listing is not made up for."""
         while not stop.is_set():
             try:
                 await self.look()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("account not swept", error=type(error).__name__)
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+                await asyncio.wait_for(stop.wait(), poll)
 
     async def look(self) -> None:
-        """Request a pass of each tenant with a server that has gone, or has another main address.
-
-        No answer changes nothing. The pass asks for a missing server by itself.
-        """
-        listed = await asyncio.to_thread(self._servers.listed)
+        """List the account if that is due and no other process does; use the last listing."""
         async with self._database.begin(CONTROLLER) as connection:
-            tenants = await host_rows.servers(connection)
-            if listed is None:
-                if not tenants:  # nothing can have ended
-                    self._swept_at = self._monotonic()
+            token = await rows.claim(connection, owner=self._owner, lease=self._lease)
+        if token is not None:
+            async with self._renewing(token):
+                listed = await asyncio.to_thread(self._servers.listed)
+            await self._write(token, listed)
+        async with self._database.begin(CONTROLLER) as connection:
+            age = await rows.age(connection)
+            known = await rows.listed(connection)
+        if age is None or age > LATE_SECONDS:
+            self._servers.use(None)
+        else:
+            self._servers.use({id_: ip for id_, ip in known.items() if ip is not None})
+        if age is not None:
+            self._listed_at = max(self._monotonic() - age, self._began)
+
+    async def _write(self, token: int, listed: dict[int, str] | None) -> None:
+        """Write a listing, and request a pass of each tenant whose server is not as before.
+
+        It has gone, or has another main address. Writes nothing without the lease: what was listed
+        is old. No answer changes nothing. The pass asks for a missing server by itself.
+        """
+        async with self._database.begin(CONTROLLER) as connection:
+            if not await rows.renew(connection, token, lease=self._lease):
+                log.warning("listing not used: the lease has ended", token=token)
                 return
-            shown = {service_id: listed.get(service_id) for service_id in tenants}
-            changed = {
-                tenants[service_id]
-                for service_id, address in shown.items()
-                if address != self._seen.get(service_id, address or "")
-            }
+            tenants = await host_rows.servers(connection)
+            changed = set()
+            if listed is not None:
+                before = await rows.listed(connection)
+                now = {service_id: listed.get(service_id) for service_id in tenants}
+                await rows.save(connection, before, now)
+                changed = {
+                    tenants[service_id]
+                    for service_id, ip in now.items()
+                    if ip != before.get(service_id, ip or "")
+                }
             for tenant_id in sorted(changed):
                 await request_pass(connection, tenant_id, Priority.WAKE, now=self._clock())
-        self._seen, self._swept_at = shown, self._monotonic()
+            # Without servers nothing can have ended, whether the provider answers or not.
+            is_listed = listed is not None or not tenants
+            await rows.release(connection, token, pause=self._pause, is_listed=is_listed)
         if changed:
             log.info("servers have changed", tenants=len(changed))
+
+    @asynccontextmanager
+    async def _renewing(self, token: int) -> AsyncIterator[None]:
+        """Extend the lease during the block: a slow listing stays the only one."""
+        renewing = asyncio.create_task(self._renew(token))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            with suppress(asyncio.CancelledError):
+                await renewing
+
+    async def _renew(self, token: int) -> None:
+        while True:
+            await asyncio.sleep(self._lease.total_seconds() / 6)
+            try:
+                async with self._database.begin(CONTROLLER) as connection:
+                    if not await rows.renew(connection, token, lease=self._lease):
+                        return
+            except (SQLAlchemyError, OSError) as error:
+                log.warning("lease of the sweep not extended", error=type(error).__name__)

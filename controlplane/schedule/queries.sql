@@ -81,6 +81,13 @@ select nullif(due_at, 'infinity') as due_at, priority, attempts, waits_for,
 from oltp.schedule
 where tenant_id = :tenant_id
 
+-- name: raise_epoch
+-- Above each token that was given out since a backup, and those of earlier recoveries: there are
+-- less than a million passes in a second.
+select setval('oltp.fencing', greatest(
+    last_value + 1, extract(epoch from clock_timestamp())::bigint * 1048576))
+from oltp.fencing
+
 -- name: backlog
 -- By priority: what is due, and nobody works on.
 select priority, due.passes, due.seconds

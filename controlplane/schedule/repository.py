@@ -95,6 +95,11 @@ async def claim(
     return await fetch_one(connection, SQL.claim, _lease, **values)
 
 
+async def raise_epoch(connection: AsyncConnection) -> None:
+    """Let tokens of later leases be larger than any that was given out, known here or not."""
+    await connection.execute(SQL.raise_epoch)
+
+
 async def renew(connection: AsyncConnection, held: Lease, *, lease: timedelta) -> bool:
     """Extend a lease; False when another worker has taken the tenant."""
     done = await connection.execute(

@@ -82,6 +82,9 @@ where id = :id
 -- name: ask_refresh
 update oltp.tenants set refresh_asked_at = :now where id = :id
 
+-- name: ask_refresh_of_all
+update oltp.tenants set refresh_asked_at = :now
+
 -- name: end_refresh
 -- Another one may have been asked for meanwhile.
 update oltp.tenants set refresh_asked_at = null where id = :id and refresh_asked_at = :asked_at

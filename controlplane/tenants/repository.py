@@ -208,6 +208,11 @@ async def ask_refresh(connection: AsyncConnection, row: TenantRow, now: datetime
     await connection.execute(SQL.ask_refresh, {"id": row.id, "now": now})
 
 
+async def ask_refresh_of_all(connection: AsyncConnection, now: datetime) -> None:
+    """Ask for a comparison of the state of each tenant with the providers."""
+    await connection.execute(SQL.ask_refresh_of_all, {"now": now})
+
+
 async def end_refresh(connection: AsyncConnection, row: TenantRow) -> None:
     """Record that the comparison that `row` asks for has succeeded."""
     values = {"id": row.id, "asked_at": row.refresh_asked_at}

@@ -37,10 +37,17 @@ class FileJournal:
         with self._transaction() as content:
             content["id"] = identity
 
-    def agree(self, key: str, cents: int) -> int:
+    def require_bound(self) -> None:
+        """Do nothing: a file belongs to no database."""
+
+    def bind(self) -> None:
+        """Do nothing."""
+
+    def agree(self, key: str, cents: int, owner: str = "") -> int:
         """Write the price of a purchase that is not ordered yet."""
         with self._transaction() as content:
             entry = content["intents"].setdefault(key, self._entry(ordered=False))
+            entry["owner"] = entry.get("owner") or owner
             if not entry.get("ordered", True):
                 entry["agreed_cents"] = max(cents, entry.get("agreed_cents") or 0)
             agreed = entry.get("agreed_cents")
@@ -57,7 +64,7 @@ class FileJournal:
         """Write an intent to order, or return the existing one."""
         with self._transaction() as content:
             if permit is not None and not is_ordered(key, rows := _ledger(content)):
-                permit(rows, self._clock())
+                permit(rows, (), self._clock())  # no control plane writes limits into a file
             entry = content["intents"].setdefault(key, self._entry(ordered=False))
             new = not entry.get("ordered", True)
             if new:

@@ -30,6 +30,22 @@ class Freeze:
     since: datetime
 
 
+PLATFORM = "platform"
+"""The scope of limits on all purchases."""
+EACH_OWNER = "tenants"
+"""The scope of limits on the purchases of each owner that has none of its own."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What servers may cost, and how many may be ordered; None: not limited."""
+
+    scope: str
+    """PLATFORM, EACH_OWNER, or an owner of intents."""
+    monthly_cents: int | None = None
+    orders_a_day: int | None = None
+
+
 @dataclass(frozen=True)
 class Intent:
     """One row of the ledger: a purchase that was agreed to, intended, made, or ended."""
@@ -50,10 +66,12 @@ class Intent:
     answer: str = ""
     """What the provider said where the outcome of the order is not known."""
     closed_at: datetime | None = None
+    owner: str = ""
+    """For whom it is bought: `<installation>/<tenant>`; empty where it is not known."""
 
 
-Permit = Callable[[Sequence[Intent], datetime], None]
-"""Takes the ledger and the time; raises a fault where an order is not permitted."""
+Permit = Callable[[Sequence[Intent], Sequence[Limit], datetime], None]
+"""Takes the ledger, all limits and the time; raises a fault where an order is not permitted."""
 
 
 class Journal(Protocol):
@@ -68,10 +86,17 @@ class Journal(Protocol):
     def replace(self, identity: str) -> None:
         """Take the id of a journal that is lost."""
 
-    def agree(self, key: str, cents: int) -> int:
+    def require_bound(self) -> None:
+        """Raise DATABASE_RESTORED where what was bought and ended since may not be known here."""
+
+    def bind(self) -> None:
+        """Go on with the database as it is: what was bought and ended since is written."""
+
+    def agree(self, key: str, cents: int, owner: str = "") -> int:
         """Write the price of a purchase that is not ordered yet; return the price agreed to.
 
-        A lower price than an earlier one changes nothing, neither does one after the order.
+        A lower price than an earlier one changes nothing, neither does one after the order. The
+        owner is written where none is known, also after the order.
         """
 
     def agreed(self, key: str) -> int | None:
@@ -82,8 +107,9 @@ class Journal(Protocol):
     ) -> tuple[Intent, bool]:
         """Write an intent to order, or return the existing one; the flag is True for a new one.
 
-        Before a new one `permit` sees the whole ledger, one process at a time; what it raises
-        prevents the intent.
+        Before a new one `permit` sees the whole ledger and the limits that operators of the
+        control plane have set (`controlplane/limits`), one process at a time; what it raises
+        prevents the intent. Raises DATABASE_RESTORED then.
         """
 
     def find(self, key: str) -> Intent | None:
@@ -127,14 +153,15 @@ class Journal(Protocol):
         """Refuse changes for `name` under a lower token from now on.
 
         Returns when no one holds the fence under a lower one any more; raises SUPERSEDED where a
-        higher one was raised.
+        higher one was raised, DATABASE_RESTORED.
         """
 
     def fence(self, name: str) -> int:
         """Return the highest token that was raised for `name`; 0 when none was."""
 
     def hold(self, name: str, token: int) -> AbstractContextManager[Hold]:
-        """Keep the fence of `name` from being raised during the block; raises SUPERSEDED."""
+        """Keep the fence of `name` from being raised during the block; raises SUPERSEDED,
+        DATABASE_RESTORED."""
 
 
 class Hold(Protocol):

@@ -10,8 +10,17 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from hostwinds.faults import JOURNAL_UNAVAILABLE, SUPERSEDED
-from hostwinds.journal.port import Freeze, Frozen, Hold, Intent, Permit, assigned, is_ordered
+from hostwinds.faults import DATABASE_RESTORED, JOURNAL_UNAVAILABLE, SUPERSEDED
+from hostwinds.journal.port import (
+    Freeze,
+    Frozen,
+    Hold,
+    Intent,
+    Limit,
+    Permit,
+    assigned,
+    is_ordered,
+)
 from kit.database import AdvisoryLock, connection_options, storable
 from kit.faults import Fault, first_line
 from kit.queries import Queries
@@ -37,6 +46,7 @@ def grant_rights(connection: psycopg.Connection[Any], role: str) -> None:
     """Grant a role the rights on the journal that purchases need."""
     ensure_schema(connection)
     connection.execute(sql.SQL(SQL.create_rights).format(role=sql.Identifier(role)))
+    connection.execute(SQL.bind_first)
 
 
 def unavailable(error: psycopg.Error) -> Fault:
@@ -61,10 +71,21 @@ class PostgresJournal:
         with self._transaction() as connection:
             connection.execute(SQL.replace, {"identity": identity})
 
-    def agree(self, key: str, cents: int) -> int:
+    def require_bound(self) -> None:
+        """Raise DATABASE_RESTORED where the database is another one, or was set back."""
+        with self._transaction() as connection:
+            connection.execute(SQL.bind_first)
+            _require_bound(connection)
+
+    def bind(self) -> None:
+        """Go on with the database as it is now."""
+        with self._transaction() as connection:
+            connection.execute(SQL.bind)
+
+    def agree(self, key: str, cents: int, owner: str = "") -> int:
         """Write the price of a purchase that is not ordered yet."""
         with self._transaction() as connection:
-            connection.execute(SQL.agree, {"key": key, "cents": cents})
+            connection.execute(SQL.agree, {"key": key, "cents": cents, "owner": owner})
             row = _intents(connection.execute(SQL.find, {"key": key}))[0]
         return cents if row.agreed_cents is None else row.agreed_cents
 
@@ -77,12 +98,16 @@ class PostgresJournal:
         self, key: str, *, ceiling: int | None = None, permit: Permit | None = None
     ) -> tuple[Intent, bool]:
         """Write an intent to order, or return the existing one."""
+        if permit is not None:
+            self.require_bound()
         with self._transaction() as connection:
             if permit is not None:
+                _require_bound(connection)
                 connection.execute(SQL.lock_orders, {"lock": AdvisoryLock.ORDERS})
                 rows = _intents(connection.execute(SQL.list))
                 if not is_ordered(key, rows):
-                    permit(rows, _value(connection.execute(SQL.now)))
+                    limits = [Limit(*row) for row in connection.execute(SQL.limits)]
+                    permit(rows, limits, _value(connection.execute(SQL.now)))
             new = connection.execute(SQL.open, {"key": key, "ceiling": ceiling}).fetchone()
             intent = _intents(connection.execute(SQL.find, {"key": key}))[0]
         return intent, new is not None
@@ -152,6 +177,7 @@ class PostgresJournal:
 
     def raise_fence(self, name: str, token: int) -> None:
         """Refuse changes for `name` under a lower token, once no one holds the fence."""
+        self.require_bound()
         with self._transaction() as connection:
             self._allow_waiting(connection)
             connection.execute(SQL.lock_fence, {"lock": AdvisoryLock.FENCE, "name": name})
@@ -177,6 +203,7 @@ class PostgresJournal:
             with _reported():
                 self._allow_waiting(connection)
                 connection.execute(SQL.share_fence, values)
+                _require_bound(connection)
                 raised = int(_value(connection.execute(SQL.fence, values)) or 0)
             if token < raised:
                 raise SUPERSEDED(name=name)
@@ -228,6 +255,11 @@ def _reported() -> Iterator[None]:
         yield
     except psycopg.Error as error:
         raise unavailable(error) from None
+
+
+def _require_bound(connection: psycopg.Connection[Any]) -> None:
+    if not _value(connection.execute(SQL.is_bound)):
+        raise DATABASE_RESTORED()
 
 
 def _intents(cursor: psycopg.Cursor[Any]) -> list[Intent]:

@@ -1,7 +1,8 @@
 -- name: has_schema
--- The newest part of it; the table of freezes may have been made by the control plane.
-select to_regclass('purchase.journal') is not null
-    and to_regclass('purchase.freezes') is not null
+-- The newest parts of it; those of freezes and limits may have been made by the control plane.
+select to_regclass('purchase.freezes') is not null
+    and to_regclass('purchase.limits') is not null
+    and to_regprocedure('purchase.is_bound()') is not null
     and exists (
         select from pg_attribute
         where attrelid = to_regclass('purchase.limiter') and attname = 'provider'
@@ -23,19 +24,49 @@ alter table purchase.intents
     add column if not exists ceiling_cents integer,
     add column if not exists account text not null default '',
     add column if not exists answer text not null default '',
-    add column if not exists closed_at timestamptz;
+    add column if not exists closed_at timestamptz,
+    add column if not exists owner text not null default '';
 alter table purchase.intents drop constraint if exists intents_pkey;
 create unique index if not exists intents_open on purchase.intents (key) where closed_at is null;
 create table if not exists purchase.journal (
     single boolean primary key default true check (single),
     id uuid not null default gen_random_uuid()
 );
+alter table purchase.journal
+    add column if not exists system bigint,
+    add column if not exists timeline bigint,
+    add column if not exists database bigint;
+comment on column purchase.journal.system is 'of the database that it is bound to, with the next two';
+create or replace function purchase.current_identity(
+    out system bigint, out timeline bigint, out database bigint
+) language sql stable as $$
+    select system_identifier,
+        ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint,
+        (select oid::bigint from pg_database where datname = current_database())
+    from pg_control_system()
+$$;
+-- Who must not read the journal may ask.
+create or replace function purchase.is_bound() returns boolean
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select not exists (
+        select from purchase.journal as bound, purchase.current_identity() as here
+        where (bound.system, bound.timeline, bound.database)
+            <> (here.system, here.timeline, here.database))
+$$;
 create table if not exists purchase.fences (
     name text primary key,
     token bigint not null
 );
 create table if not exists purchase.freezes (
     what text primary key check (what in ('purchases', 'destruction')),
+    reason text not null,
+    actor text not null,
+    since timestamptz not null default clock_timestamp()
+);
+create table if not exists purchase.limits (
+    scope text primary key,
+    monthly_cents integer check (monthly_cents >= 0),
+    orders_a_day integer check (orders_a_day >= 0),
     reason text not null,
     actor text not null,
     since timestamptz not null default clock_timestamp()
@@ -58,8 +89,8 @@ grant select, insert, update on purchase.intents, purchase.fences to {role};
 grant select, insert, update on purchase.journal to {role};
 revoke delete on purchase.intents, purchase.fences from {role};
 grant select, update on purchase.limiter to {role};
-revoke insert, update, delete on purchase.freezes from {role};
-grant select on purchase.freezes to {role};
+revoke insert, update, delete on purchase.freezes, purchase.limits from {role};
+grant select on purchase.freezes, purchase.limits to {role};
 
 -- name: be_durable
 -- An intent is on the disk before its order, whatever the default of the server is.
@@ -70,18 +101,43 @@ insert into purchase.journal default values
 on conflict (single) do update set single = true
 returning id::text
 
+-- name: bind
+-- To the database as it is now.
+insert into purchase.journal (system, timeline, database)
+select system, timeline, database from purchase.current_identity()
+on conflict (single) do update
+set system = excluded.system, timeline = excluded.timeline, database = excluded.database
+
+-- name: bind_first
+-- A new journal, or one of an earlier version, was never elsewhere.
+insert into purchase.journal (system, timeline, database)
+select system, timeline, database from purchase.current_identity()
+where not exists (select from purchase.journal where system is not null)
+on conflict (single) do update
+set system = excluded.system, timeline = excluded.timeline, database = excluded.database
+where journal.system is null
+
+-- name: is_bound
+select purchase.is_bound()
+
 -- name: replace
 insert into purchase.journal (id) values (%(identity)s)
 on conflict (single) do update set id = excluded.id
 
 -- name: agree
-insert into purchase.intents (key, ordered, agreed_cents) values (%(key)s, false, %(cents)s)
+insert into purchase.intents (key, ordered, agreed_cents, owner)
+values (%(key)s, false, %(cents)s, %(owner)s)
 on conflict (key) where closed_at is null do update
-set agreed_cents = greatest(intents.agreed_cents, excluded.agreed_cents)
-where not intents.ordered
+set agreed_cents = case when intents.ordered then intents.agreed_cents
+        else greatest(intents.agreed_cents, excluded.agreed_cents) end,
+    owner = coalesce(nullif(intents.owner, ''), excluded.owner)
+where not intents.ordered or intents.owner = ''
 
 -- name: lock_orders
 select pg_advisory_xact_lock(%(lock)s)
+
+-- name: limits
+select scope, monthly_cents, orders_a_day from purchase.limits
 
 -- name: now
 select clock_timestamp()
@@ -95,13 +151,15 @@ returning 1
 
 -- name: find
 select
-    key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at
+    key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at,
+    owner
 from purchase.intents
 where key = %(key)s and closed_at is null
 
 -- name: list
 select
-    key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at
+    key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at,
+    owner
 from purchase.intents
 order by opened_at, key
 

@@ -12,7 +12,6 @@ import grpc
 from hostwinds.client import Client
 from hostwinds.faults import INTERRUPTED
 from hostwinds.journal import journal_from_environment
-from hostwinds.limits import Limits
 from hostwinds.numbers import number
 from hostwinds.provider.protocol import engine_pb2, engine_pb2_grpc, provider_pb2_grpc
 from hostwinds.provider.resources import Services
@@ -52,7 +51,6 @@ class Connection:
                     journal,
                     deadlines,
                     tolerance=tolerance,
-                    limits=Limits.from_environment(),
                     pause=self._pause,
                 )
                 self._created = client, buyer

@@ -7,7 +7,7 @@ of the state: a run may end before its state is written, and people use the port
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -88,6 +88,9 @@ class Account:
         if not self.answers:
             return None
         return {server.service_id: server.main_ip for server in self.servers.values()}
+
+    def use(self, listed: Mapping[int, str] | None) -> None:
+        """Do nothing: `look` shows the account as it is."""
 
     def look(self, service_ids: Collection[int]) -> dict[int, Observed]:
         """Return servers as the provider shows them."""

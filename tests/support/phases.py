@@ -170,6 +170,9 @@ class Unseen:
     def listed(self) -> None:
         """Return nothing."""
 
+    def use(self, listed: Mapping[int, str] | None) -> None:
+        """Do nothing."""
+
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return nothing."""
         return {}

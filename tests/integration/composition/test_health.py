@@ -128,7 +128,7 @@ async def test_pass_that_is_due_for_long_without_a_worker_is_reported(
         )
         admin.execute(
             "insert into oltp.schedule (tenant_id, due_at, priority) "
-            "select id, now() - interval '10 minutes', 1 from oltp.tenants"
+            "select id, now() - interval '10 minutes', 3 from oltp.tenants"
         )
     assert await probes(database)[Part.RECONCILER]() == "1 process"
     with psycopg.connect(upgraded) as admin:

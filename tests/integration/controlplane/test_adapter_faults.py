@@ -28,6 +28,7 @@ ENGINE: dict[Code, str] = {
     hostwinds.OUTCOME_UNKNOWN: "is looked up by the plugin at once, and shown in its log only",
     hostwinds.REFUSED: "the emulated account takes every order of a blueprint",
     hostwinds.SIZE_NOT_ON_OFFER: "every size of a document is on the emulated price list",
+    hostwinds.LIMIT_REACHED: "needs an operator who limits purchases",
     hostwinds.FROZEN: "needs an operator who freezes it between two passes",
     hostwinds.SERVER_LOCKED: "needs a person who locks a server in the portal",
     hostwinds.POINTER_IMPORT: "only `pulumi import` by hand asks for it",

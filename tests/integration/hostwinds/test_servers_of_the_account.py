@@ -40,6 +40,8 @@ def test_spam_is_asked_for_one_server_at_a_time_and_once_an_hour(
     hostwinds_account: HostwindsAccount,
     clock: Clock,
 ) -> None:
+    servers.use(servers.listed())
+
     def look(type_: str) -> list[tuple[str, ...] | None]:
         hostwinds_account.smtp_filters[:] = [{"type": type_}]
         servers.look(three)
@@ -60,23 +62,25 @@ def test_what_the_provider_lists_is_shown_in_its_words(
     servers: HostwindsServers, three: Sequence[int], hostwinds_account: HostwindsAccount
 ) -> None:
     hostwinds_account.smtp_filters.append(ENTRY)
+    servers.use(servers.listed())
     shown = servers.look(three[:1])[three[0]]
     assert shown.spam == ("type outbound, created 2026-11-24 10:00:00",)
 
 
 @pytest.mark.parametrize("answers", ["live", "documented"])
-def test_main_address_is_that_of_the_last_minute(
+def test_main_address_is_that_of_the_listing_in_use(
     servers: HostwindsServers,
     three: Sequence[int],
     hostwinds_account: HostwindsAccount,
-    clock: Clock,
     answers: str,
 ) -> None:
     hostwinds_account.switchboard.change({"answers": answers, "address_lists": "mixed"})
+    assert servers.look(three) == {}, "none was given yet"
+    servers.use(servers.listed())
     before = servers.look(three)
     hostwinds_account.move(three[0])
     assert servers.look(three) == before
-    clock.pause(60)
+    servers.use(servers.listed())
     [moved] = [s for s in hostwinds_account.all_servers() if s.serviceid == three[0]]
     assert servers.look(three)[three[0]].main_ip == moved.main_ip != before[three[0]].main_ip
 
@@ -90,8 +94,9 @@ def test_no_answer_is_no_change(
     key: str,
 ) -> None:
     hostwinds_account.switchboard.change({"key": key})
-    assert servers.look(three) == {}
+    assert servers.listed() is None
     hostwinds_account.switchboard.restore()
+    servers.use(servers.listed())
     clock.pause(60)
     hostwinds_account.faults.inject("odd_read")
     hostwinds_account.settings.only = "get_smtp_filters"
@@ -110,7 +115,7 @@ def test_server_that_has_ended_is_known_to_be_gone_and_whether_another_may_be_bo
     for number, service_id in enumerate(three, 1):
         journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
     hostwinds_account.end(three[0])
-    clock.pause(60)
+    servers.use(servers.listed())
     assert servers.look(three)[three[0]] == Server("", None, exists=False)
     journal.close("acme-mx1-abc123")
     assert servers.look(three)[three[0]] == Server("", None, exists=False, is_forgotten=True)
@@ -128,7 +133,7 @@ def test_server_is_not_taken_for_gone_by_a_key_that_shows_nothing_of_its_account
     journal.settle("acme-mx1-abc123", str(three[0]), "1")
     for service_id in three:
         hostwinds_account.end(service_id)
-    clock.pause(60)
+    servers.use(servers.listed())
     assert servers.look(three[:1]) == {}
     hostwinds_account.faults.inject("unauthorized", times=-1)
     clock.pause(60)

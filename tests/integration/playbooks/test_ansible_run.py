@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ import pytest
 
 from controlplane.ansible import faults
 from controlplane.ansible.run import REASON_LOST, Connection, Playbook, run_playbook
+from controlplane.reconciler.cancellation import cancellable
 from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
-from tests.support.faults import assert_shows
-from tests.support.waiting import SECONDS
+from tests.support.faults import assert_shows, fault_shown
+from tests.support.waiting import SECONDS, wait_for
 
 SECRET = "word-that-nobody-may-see"
 REFUSED_SSH = r"""#!/bin/sh
@@ -220,3 +222,34 @@ def test_playbook_that_ansible_cannot_read_is_a_fault(run: Run) -> None:
         run.tasks({"name": "No such module", "penguins_fly": {}})
 
     assert_shows(caught.value, faults.NOT_RUN, status=..., reason=...)
+
+
+def test_cancelled_run_ends_after_the_task_that_runs(run: Run, tmp_path: Path) -> None:
+    started, go, done = (tmp_path / name for name in ("started", "go", "done"))
+    polls: list[bool] = []
+
+    def polled() -> bool:
+        polls.append(True)
+        return False
+
+    with cancellable() as cancelled:
+
+        def cancel_during_the_first_task() -> None:
+            wait_for(started.exists)
+            cancelled.set()
+            before = len(polls)
+            wait_for(lambda: len(polls) > before + 1)
+            go.touch()
+
+        cancelling = threading.Thread(target=cancel_during_the_first_task)
+        cancelling.start()
+        wait = f"touch '{started}'; until [ -e '{go}' ]; do sleep 0.1; done; touch '{done}'"
+        with fault_shown(OPERATION_ENDED, reason="it was cancelled"):
+            run.tasks(
+                task("first", "shell", cmd=wait),
+                task("never ends by itself", "shell", cmd="while :; do sleep 1; done"),
+                cancelled=polled,
+            )
+        cancelling.join()
+    assert done.exists()
+    assert "mx1: changed: first" in run.lines

@@ -112,6 +112,7 @@ class ControlPlane:
         """Create a reconciler of the current parts; without a configurator, `dns` is last."""
         engine = pulumi_engine(self.environment, self._directory / "operations")
         servers = HostwindsServers(self.environment)
+        servers.use(servers.listed())  # no sweep runs
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, servers, firewall=self.firewall, deadline=timedelta(minutes=5)),

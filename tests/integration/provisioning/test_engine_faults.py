@@ -21,6 +21,7 @@ from blueprint.document import Blueprint
 from controlplane.pulumi import faults
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.pulumi.owner import clear_stale_locks, recorded, started
+from controlplane.reconciler.cancellation import cancellable
 from controlplane.reconciler.faults import OPERATION_ENDED
 from kit import processes
 from kit.faults import Fault
@@ -314,6 +315,26 @@ def test_operation_past_its_deadline_is_ended_and_the_next_continues(
     with pytest.raises(Fault) as caught:
         slow.up(blueprint, pass_when_ordered, deadline=DEADLINE)
     assert_shows(caught.value, OPERATION_ENDED, reason=f"it took longer than {DEADLINE}")
+    assert Stacks(environment["PULUMI_BACKEND_URL"]).locks("acme") == [], "it has ended by itself"
+    [server] = cloud.hostwinds.all_servers()
+    cloud.hostwinds.begin(server)
+    cloud.sell_addresses(1)
+    assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+    assert cloud.bought() == ["server", "address"]
+
+
+def test_cancelled_engine_finishes_what_it_has_begun_and_the_next_run_continues(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, environment: dict[str, str]
+) -> None:
+    cloud.hostwinds.faults.inject("never_boots", 1)
+    with cancellable() as cancelled:
+
+        def cancel_when_ordered(_: str) -> None:
+            if cloud.bought():
+                cancelled.set()
+
+        with fault_shown(OPERATION_ENDED, reason="it was cancelled"):
+            cloud_engine.up(blueprint, cancel_when_ordered, deadline=DEADLINE)
     assert Stacks(environment["PULUMI_BACKEND_URL"]).locks("acme") == [], "it has ended by itself"
     [server] = cloud.hostwinds.all_servers()
     cloud.hostwinds.begin(server)

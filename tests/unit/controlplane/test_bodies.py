@@ -20,6 +20,7 @@ from controlplane.freezes.schemas import FreezeRequest
 from controlplane.holds.schemas import EndRequest, HoldRequest
 from controlplane.images.schemas import PinRequest
 from controlplane.keys.schemas import KeyRequest
+from controlplane.limits.schemas import LimitChange, WideLimitChange
 from controlplane.mailboxes.schemas import TokenRequest
 from controlplane.messages.schemas import Batch, ErasureRequest
 from controlplane.queue.schemas.changes import RecoverRequest, ResolveRequest, SelectionRequest
@@ -68,6 +69,8 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
     KeyRequest: {"tenant": "acme", "scopes": ["messages:read", "messages:send"]},
     TokenRequest: {"name": "Thunderbird (office)"},
     FreezeRequest: {"what": "purchases", "reason": "the bill is being checked"},
+    LimitChange: {"monthly_usd_cents": 50000, "orders_a_day": 3, "reason": "the budget"},
+    WideLimitChange: {"scope": "platform", "orders_a_day": None, "reason": "the budget"},
     Intervention: {"reason": "the provider is being migrated"},
     WarmUpRequest: {
         "kind": "address",

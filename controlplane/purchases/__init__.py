@@ -1,0 +1,1 @@
+"""What the purchase journal says of itself."""

@@ -1,0 +1,37 @@
+-- All time is the database's: the clocks of replicas may differ.
+
+-- name: claim
+insert into oltp.sweeps (account, lease_owner, lease_until, token)
+values ('hostwinds', :owner, clock_timestamp() + cast(:lease as interval), nextval('oltp.fencing'))
+on conflict (account) do update
+set lease_owner = excluded.lease_owner, lease_until = excluded.lease_until, token = excluded.token
+where sweeps.due_at <= clock_timestamp()
+    and (sweeps.lease_until is null or sweeps.lease_until < clock_timestamp())
+returning token
+
+-- name: renew
+-- Not after its end, even if nobody has taken it: what was listed before may be long over.
+update oltp.sweeps
+set lease_until = clock_timestamp() + cast(:lease as interval)
+where account = 'hostwinds' and token = :token and lease_until >= clock_timestamp()
+
+-- name: release
+update oltp.sweeps
+set lease_owner = null, lease_until = null, due_at = clock_timestamp() + cast(:pause as interval),
+    listed_at = case when :is_listed then clock_timestamp() else listed_at end
+where account = 'hostwinds' and token = :token
+
+-- name: age
+select extract(epoch from clock_timestamp() - listed_at)::float8 from oltp.sweeps
+where account = 'hostwinds'
+
+-- name: listed
+select service_id, main_ip from oltp.listed_servers
+
+-- name: save
+insert into oltp.listed_servers (service_id, main_ip)
+select * from unnest(cast(:service_ids as bigint[]), cast(:main_ips as text[]))
+on conflict (service_id) do update set main_ip = excluded.main_ip
+
+-- name: forget
+delete from oltp.listed_servers where service_id = any(cast(:service_ids as bigint[]))
