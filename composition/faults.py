@@ -37,6 +37,14 @@ NO_ENGINE = FAULTS.code(
     example={"variable": "PULUMI_BACKEND_URL"},
     acts=Actor.OPERATOR,
 )
+LIMIT_NOT_READ = FAULTS.code(
+    "serve.limit_not_read",
+    message="{variable} is not read any more: purchases would not be limited",
+    remedy="remove it, and run `penguin limits set platform {option} … --reason …`",
+    cause="Limits on purchases are in the purchase journal, for the platform and for each tenant.",
+    example={"variable": "HOSTWINDS_MONTHLY_LIMIT", "option": "--monthly"},
+    acts=Actor.OPERATOR,
+)
 PORT_TAKEN = FAULTS.code(
     "serve.port_taken",
     message="port {port} of {host} is in use",

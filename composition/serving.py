@@ -21,7 +21,7 @@ from cli.errors import reported
 from composition import embedded
 from composition.dsn import configured, journal
 from composition.event_log import LOG, log_to
-from composition.faults import DATABASE_NOT_UPGRADED, NO_ENGINE
+from composition.faults import DATABASE_NOT_UPGRADED, LIMIT_NOT_READ, NO_ENGINE
 from composition.keeper import keep_running
 from composition.listening import listen
 from composition.parts.settings import (
@@ -58,6 +58,8 @@ STOP_ORDER = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
 ENGINE_PREFIXES = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
 """Prefixes of the variables that an operation of the engine may see."""
 ENGINE_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "NO_COLOR", SERVED)
+LIMITS = {"HOSTWINDS_MONTHLY_LIMIT": "--monthly", "HOSTWINDS_ORDERS_A_DAY": "--orders-a-day"}
+"""Variables of earlier versions, whose limits must not end unnoticed."""
 NOT_UPGRADED = ("authentication failed", "does not exist", "is not permitted to log in")
 """How PostgreSQL refuses a role or a database that `penguin db upgrade` creates."""
 
@@ -214,6 +216,9 @@ def engine_environment(settings: Settings) -> dict[str, SecretStr]:
 
     The purchase journal is always in this control plane's database, so that all replicas share it.
     """
+    for name, option in LIMITS.items():
+        if os.environ.get(name):
+            raise LIMIT_NOT_READ(variable=name, option=option)
     names = [name for name in os.environ if name.startswith(ENGINE_PREFIXES)]
     names += [name for name in ENGINE_VARIABLES if name in os.environ]
     for name in ("PULUMI_BACKEND_URL", "PULUMI_HOME"):

@@ -13,6 +13,7 @@ from cli.faults import SETTINGS_INVALID
 from composition.faults import (
     DATABASE_NOT_UPGRADED,
     INIT_EXISTS,
+    LIMIT_NOT_READ,
     NO_ENGINE,
     NOT_LISTENING,
     PORT_TAKEN,
@@ -134,3 +135,14 @@ def test_reconciler_without_an_engine_is_refused(installation: Installation) -> 
         assert refused.stderr.startswith("error[serve.no_engine]")
         assert_shows(refused.stderr, NO_ENGINE)
         assert "Warning" not in refused.stderr
+
+
+@pytest.mark.parametrize("variable", ["HOSTWINDS_MONTHLY_LIMIT", "HOSTWINDS_ORDERS_A_DAY"])
+def test_reconciler_with_a_limit_of_an_earlier_version_is_refused(
+    installation: Installation, variable: str
+) -> None:
+    installation.do("db", "upgrade")
+    refused = installation.run("serve", "reconciler", **{variable: "5"})
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("error[serve.limit_not_read]")
+    assert_shows(refused.stderr, LIMIT_NOT_READ, variable=variable, option=...)
