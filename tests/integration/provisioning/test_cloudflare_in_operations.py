@@ -10,12 +10,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
+from controlplane.pulumi.job import MARK
 from hostwinds.faults import SUPERSEDED
 from hostwinds.journal.file import FileJournal
 from kit.launchers import write_launcher
@@ -35,6 +37,7 @@ from .conftest import TOKEN, Cloud
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=10)
 FENCE = f"{INSTALLATION}/acme"
+OF_THE_STATE = {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}
 OF_A_PLUGIN = re.compile(r".*/dns_records/[0-9a-f]{32}")
 """Path of a request for one record: the program itself lists zones."""
 
@@ -150,15 +153,51 @@ def test_token_of_cloudflare_stays_in_the_process_of_the_operation(
     cloud_engine: PulumiEngine, blueprint: Blueprint, cloudflare: Watched
 ) -> None:
     cloud_engine.up(blueprint, print, deadline=DEADLINE)
-    shown: dict[int, bytes] = {}
-
-    def read() -> None:
-        for pid in operation():
-            shown[pid] = command(pid) + (PROC / str(pid) / "environ").read_bytes()
-
-    cloudflare.act, cloudflare.acted, cloudflare.tokens = read, False, set()
-    cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
-
-    assert len(shown) >= 2
-    assert not [pid for pid, text in shown.items() if TOKEN.encode() in text]
+    cloudflare.tokens = set()
+    processes = seen_while_refreshing(cloudflare, cloud_engine, blueprint)
+    assert len(processes) >= 2
+    assert not [one for one in processes if TOKEN in one.text]
     assert cloudflare.tokens == {f"Bearer {TOKEN}"}
+
+
+def test_processes_of_an_operation_inherit_only_what_they_need(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloudflare: Watched, engine: Engine
+) -> None:
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=2)
+    _, pulumi, *plugins = seen_while_refreshing(cloudflare, cloud_engine, blueprint)
+    assert pulumi.names.issuperset(OF_THE_STATE)
+    assert len(plugins) == (engine.cloudflare.kind is Kind.OFFICIAL)
+    for process in (pulumi, *plugins):
+        assert MARK in process.names
+        assert not [name for name in process.names if name.startswith("HOSTWINDS_")]
+        assert cloudflare.cloud.environment["HOSTWINDS_JOURNAL"] not in process.text
+    for plugin in plugins:
+        assert OF_THE_STATE.isdisjoint(plugin.names)
+
+
+@dataclass(frozen=True)
+class Process:
+    """What everyone who may read /proc sees of a process."""
+
+    text: str
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Read the arguments and variables of a process."""
+        return cls((command(pid) + (PROC / str(pid) / "environ").read_bytes()).decode())
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of its variables."""
+        return {part.partition("=")[0] for part in self.text.split("\0") if "=" in part}
+
+
+def seen_while_refreshing(
+    cloudflare: Watched, cloud_engine: PulumiEngine, blueprint: Blueprint
+) -> list[Process]:
+    """Return the processes of an operation while its plugin works: its own one first."""
+    seen: list[Process] = []
+    cloudflare.act = lambda: seen.extend(map(Process.of, operation()))
+    cloudflare.acted = False
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+    return seen
