@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -32,7 +33,7 @@ from kit.inherited import inherited
 from kit.leftovers import end_leftovers
 from kit.plugins import Gateway, Plugin, served
 from stacks.backend import Stacks
-from stacks.cloudflare_rate import Turns
+from stacks.cloudflare_rate import wait_for_turn
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
@@ -167,7 +168,7 @@ def _plugins(job: Job, kind: Kind) -> Iterator[dict[str, str]]:
         return
     with ExitStack() as running:
         held = Fence.from_environment(job.environment).held
-        turn = Turns.from_environment(job.environment).wait
+        turn = partial(wait_for_turn, job.environment)
         gateway: Gateway = import_module(job.gateway).start(job.environment, held, turn)
         running.callback(gateway.end)
         environment |= gateway.environment
