@@ -38,8 +38,8 @@ pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=10)
 FENCE = f"{INSTALLATION}/acme"
 OF_THE_STATE = {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}
-OF_A_PLUGIN = re.compile(r".*/dns_records/[0-9a-f]{32}")
-"""Path of a request for one record: the program itself lists zones."""
+OF_A_PLUGIN = re.compile(r"(GET|DELETE) .*/dns_records/[0-9a-f]{32}")
+"""A request for one record: the program itself lists zones, and changes a record by PATCH."""
 
 
 @pytest.fixture(params=["the stand-in", "pulumi's own"], autouse=True)
@@ -54,7 +54,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 
 @dataclass
 class Watched:
-    """Cloudflare, before which a test acts once, when a plugin reads a record."""
+    """Cloudflare, before which a test acts once, when a plugin reads or deletes a record."""
 
     cloud: Cloud
     act: Callable[[], None] = lambda: None
@@ -64,7 +64,7 @@ class Watched:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         self.tokens.add(dict(scope["headers"]).get(b"authorization", b"").decode())
-        if not self.acted and OF_A_PLUGIN.fullmatch(scope["path"]):
+        if not self.acted and OF_A_PLUGIN.fullmatch(f"{scope['method']} {scope['path']}"):
             self.acted = True
             await asyncio.to_thread(self.act)
         await create_app(self.cloud.cloudflare)(scope, receive, send)
@@ -154,17 +154,30 @@ def test_token_of_cloudflare_stays_in_the_process_of_the_operation(
 ) -> None:
     cloud_engine.up(blueprint, print, deadline=DEADLINE)
     cloudflare.tokens = set()
-    processes = seen_while_refreshing(cloudflare, cloud_engine, blueprint)
+    processes = seen_during(lambda: refresh(cloud_engine, blueprint), cloudflare)
     assert len(processes) >= 2
     assert not [one for one in processes if TOKEN in one.text]
     assert cloudflare.tokens == {f"Bearer {TOKEN}"}
 
 
+def refresh(engine: PulumiEngine, blueprint: Blueprint) -> None:
+    engine.up(blueprint, print, deadline=DEADLINE, fence=3, refreshed=True)
+
+
+def destroy(engine: PulumiEngine, blueprint: Blueprint) -> None:
+    engine.destroy(blueprint.tenant, print, deadline=DEADLINE, fence=3)
+
+
+@pytest.mark.parametrize("act", [refresh, destroy])
 def test_processes_of_an_operation_inherit_only_what_they_need(
-    cloud_engine: PulumiEngine, blueprint: Blueprint, cloudflare: Watched, engine: Engine
+    cloud_engine: PulumiEngine,
+    blueprint: Blueprint,
+    cloudflare: Watched,
+    engine: Engine,
+    act: Callable[[PulumiEngine, Blueprint], None],
 ) -> None:
     cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=2)
-    _, pulumi, *plugins = seen_while_refreshing(cloudflare, cloud_engine, blueprint)
+    _, pulumi, *plugins = seen_during(lambda: act(cloud_engine, blueprint), cloudflare)
     assert pulumi.names.issuperset(OF_THE_STATE)
     assert len(plugins) == (engine.cloudflare.kind is Kind.OFFICIAL)
     for process in (pulumi, *plugins):
@@ -192,12 +205,10 @@ class Process:
         return {part.partition("=")[0] for part in self.text.split("\0") if "=" in part}
 
 
-def seen_while_refreshing(
-    cloudflare: Watched, cloud_engine: PulumiEngine, blueprint: Blueprint
-) -> list[Process]:
+def seen_during(act: Callable[[], None], cloudflare: Watched) -> list[Process]:
     """Return the processes of an operation while its plugin works: its own one first."""
     seen: list[Process] = []
     cloudflare.act = lambda: seen.extend(map(Process.of, operation()))
     cloudflare.acted = False
-    cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
+    act()
     return seen
