@@ -106,7 +106,7 @@ def test_stack_locked_by_an_unknown_run_says_how_to_release_it() -> None:
     ("name", "retryable"),
     [
         ("hostwinds.replacement_name", False),
-        ("hostwinds.unauthorized", False),
+        ("hostwinds.unauthorized", True),
         ("hostwinds.unreachable", True),
         ("dns.zone_not_found", False),
     ],
