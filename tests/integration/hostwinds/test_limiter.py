@@ -143,6 +143,18 @@ def test_reserve_of_the_burst_is_left(slow: Waiting) -> None:
     assert limiter.wait_for_slot(0)
 
 
+def test_rate_is_kept_where_the_rows_were_removed(database: str) -> None:
+    waits: list[float] = []
+    limiter = PostgresLimiter(database, Pace(0.01), pause=waits.append)
+    limiter.wait()
+    with psycopg.connect(database) as connection:
+        connection.execute("truncate purchase.limiter")
+    assert limiter.wait_for_slot(0)
+    assert not limiter.wait_for_slot(0)
+    limiter.wait()
+    assert waits == [0, 0, pytest.approx(100, abs=30)]
+
+
 def test_rate_of_one_provider_does_not_delay_another(database: str) -> None:
     waits: list[float] = []
     busy = PostgresLimiter(database, Pace(0.01, provider="cloudflare"), pause=waits.append)
