@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import signal
 import sys
@@ -15,8 +14,8 @@ from pathlib import Path
 
 import structlog
 
-from composition import marks
 from composition.faults import PARTS_DOWN
+from kit.inherited import CONTROL_PLANE, PART, inherited
 from kit.leftovers import end_leftovers
 from kit.paths import state_dir
 
@@ -26,8 +25,6 @@ FIRST_BACKOFF_SECONDS = 0.5
 """Before a part that died is restarted; doubles with each death within the window."""
 DOWN = "down"
 """Directory in the state directory: one file per part that is left down, with the reason."""
-INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "NO_COLOR", "PYTHONUNBUFFERED")
-"""Variables that a part inherits; everything else comes through its pipe."""
 log = structlog.get_logger()
 
 
@@ -123,7 +120,7 @@ class _Running:
             "-m",
             self._child.module,
             stdin=asyncio.subprocess.PIPE,
-            env={**environment(), marks.PART: mark},
+            env={**environment(), PART: mark},
             pass_fds=self._child.sockets,
             start_new_session=True,  # Ctrl-C reaches the supervisor only
         )
@@ -134,7 +131,7 @@ class _Running:
             process.kill()
         status = await process.wait()
         process.stdin.close()
-        await asyncio.to_thread(end_leftovers, f"{marks.PART}={mark}")
+        await asyncio.to_thread(end_leftovers, f"{PART}={mark}")
         self._process = None
         return status
 
@@ -165,10 +162,9 @@ class _Running:
 
 
 def environment() -> Mapping[str, str]:
-    """Return the variables of every part: no setting, no secret."""
-    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    """Return the variables of every part; everything else comes through its pipe."""
     directory = str(state_dir())
-    return {**inherited, "PENGUIN_STATE_DIR": directory, marks.CONTROL_PLANE: directory}
+    return {**inherited(), "PENGUIN_STATE_DIR": directory, CONTROL_PLANE: directory}
 
 
 def down_note(name: str) -> Path:

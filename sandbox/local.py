@@ -16,13 +16,13 @@ from blueprint.platform import FIREWALL_PROFILE
 from blueprint.render import INBOUND, PEOPLE
 from cli.connection import SERVE, serving
 from cli.settings import SETTINGS_FILE
-from composition import marks
 from composition.embedded import DATABASE, servers, stop_servers
 from composition.settings import Settings
 from controlplane.ansible.private_directory import clear_abandoned, default_root
 from hostwinds import VERSION as HOSTWINDS_VERSION
 from hostwinds.plugin import write_launcher
 from kit.database import Role, role_dsn, role_name
+from kit.inherited import CONTROL_PLANE
 from kit.leftovers import end_leftovers
 from kit.locks import locked
 from kit.paths import checkout, state_dir
@@ -183,7 +183,7 @@ def stop_control_plane() -> None:
         if not wait_until(lambda: identity(pid) is None, seconds=STOP_SECONDS):
             os.kill(pid, signal.SIGKILL)
     # Parts of a killed supervisor, processes that they had started, and the keys these used.
-    end_leftovers(f"{marks.CONTROL_PLANE}={state_dir()}\0")
+    end_leftovers(f"{CONTROL_PLANE}={state_dir()}\0")
     clear_abandoned(default_root())
     (state_dir() / SERVE).unlink(missing_ok=True)
 

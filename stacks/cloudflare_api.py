@@ -23,7 +23,7 @@ from hostwinds.journal import Fence
 from kit.cloudflare import BASE, Answer
 from kit.faults import Fault
 from kit.web import without_redirects
-from stacks.cloudflare_rate import Turns
+from stacks.cloudflare_rate import wait_for_turn
 from stacks.faults import (
     CLOUDFLARE_ERROR,
     CLOUDFLARE_GONE,
@@ -128,7 +128,7 @@ def _ask(
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             method=method,
         )
-        if not Turns.from_environment(environment).wait(LONGEST_TURN):
+        if not wait_for_turn(environment, LONGEST_TURN):
             raise CLOUDFLARE_RATE_LIMITED()
         change = Fence.from_environment(environment).held if method != "GET" else nullcontext
         with change(), without_redirects().open(request, timeout=TIMEOUT) as response:

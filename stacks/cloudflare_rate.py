@@ -70,6 +70,11 @@ class Turns:
         return True
 
 
+def wait_for_turn(environment: Mapping[str, str], within: float) -> bool:
+    """Wait for a turn by the variables of an environment; raises BAD_NUMBER, NO_JOURNAL, too."""
+    return Turns.from_environment(environment).wait(within)
+
+
 def pace_of(rate: float) -> Pace:
     """Return a pace that has `rate` requests a second in any window, the burst included."""
     return Pace(rate * WINDOW / (WINDOW + BURST), BURST, "cloudflare")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible_runner
+from ansible_runner.interface import init_runner
 
 from controlplane.ansible.errors import Failure, explain
 from controlplane.ansible.faults import NOT_RUN
@@ -26,6 +27,7 @@ from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.ports import Progress
 from kit.faults import Fault
 from kit.files import PRIVATE, write
+from kit.inherited import inherited
 
 RESULTS = ("runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable")
 """Events of Ansible at the end of a task."""
@@ -59,6 +61,9 @@ class Connection:
 REASON_LOST = "can be reached over SSH"
 """Ansible's message without a reason, if ssh has closed its input but not ended yet, such as
 after a refused login. With a reason the message contains `ssh`."""
+
+OF_THE_RUNNER = ("ANSIBLE_", "AWX_", "RUNNER_", "ORIGINAL_STDOUT_CALLBACK")
+"""Beginnings of the variables that ansible-runner sets."""
 
 
 def _never() -> bool:
@@ -98,12 +103,13 @@ def _run_once(
     events = Events(connection.name, progress)
     with private_directory(playbook.private_root or default_root()) as private:
         _write_inputs(private, playbook, connection)
-        runner = ansible_runner.run(
+        environment = _environment(private, playbook.path.parent)
+        runner = init_runner(
             private_data_dir=str(private),
             project_dir=str(playbook.path.parent),
             playbook=str(playbook.path),
             inventory=str(private / "inventory"),
-            envvars=_environment(private, playbook.path.parent),
+            envvars=environment,
             event_handler=events.handle,
             cancel_callback=lambda: cancelled() or events.is_boundary(cancelled=is_cancelled()),
             quiet=True,
@@ -111,6 +117,8 @@ def _run_once(
             settings={"pexpect_timeout": 1, "suppress_env_files": True},
             suppress_env_files=True,
         )
+        runner.config.env = _without_inherited(runner.config.env, environment)
+        runner.run()
         if runner.status == "successful":
             return events.changed
         raise _error(runner, events, playbook, connection)
@@ -262,10 +270,20 @@ def _literal(value: Any) -> Any:
     return value
 
 
+def _without_inherited(variables: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return what was given and what Ansible's runner sets: it copies this process's variables."""
+    return {
+        name: text
+        for name, text in variables.items()
+        if name in given or name.startswith(OF_THE_RUNNER)
+    }
+
+
 def _environment(private: Path, playbooks: Path) -> dict[str, str]:
     """The environment of Ansible: tools of this interpreter's directory come first."""
     name, value = environment_mark(private)
     return {
+        **inherited(),
         name: value,
         "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '/usr/bin:/bin')}",
         "ANSIBLE_CONFIG": str(playbooks / "ansible.cfg"),

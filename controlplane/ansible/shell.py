@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import select
 import socket
 import subprocess
@@ -22,6 +21,7 @@ from controlplane.ansible.private_directory import (
 from controlplane.reconciler.ports import Login, ObservedHost
 from kit.faults import Fault
 from kit.files import PRIVATE, write
+from kit.inherited import inherited
 from kit.waiting import wait_until
 
 CONNECT_SECONDS = 10
@@ -194,6 +194,6 @@ def _client(host: ObservedHost, login: Login) -> Iterator[_Client]:
         }
         pairs = [part for name, value in settings.items() for part in ("-o", f"{name}={value}")]
         name, value = environment_mark(private)
-        environment = {**os.environ, name: value}  # with the mark of the part that started it
+        environment = {**inherited(), name: value}
         words = ["ssh", "-F", "none", *pairs]
         yield _Client(words, f"root@{host.primary_ip}", environment, private)

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 
 from controlplane.pulumi import faults
 from hostwinds import faults as provider
+from kit.cloudflare import Answer
 from kit.faults import Code, Fault
 from stacks import faults as program
 
 CODED = re.compile(r"\[([a-z]+\.[a-z_]+)\] (.*?)(?:; do: (.*))?$", re.DOTALL)
 """A fault in one line, as `kit.faults.line` writes it."""
+STATUS_OF_THE_GATEWAY = " (HTTP 502)"
+"""Ends the line of our Cloudflare plugin for what the gateway refuses or cannot do."""
+ANSWER_OF_THE_GATEWAY = re.compile(r'\{"result": null, "success": false,.*\}')
+"""In the text of Pulumi's own plugin."""
 TABLES = (program.FAULTS, provider.FAULTS, faults.FAULTS)
 TEXT_LIMIT = 500
 """Maximum characters of a diagnostic in a message."""
@@ -109,11 +114,18 @@ def _is_summary(diagnostic: Diagnostic) -> bool:
 def _explain(diagnostic: Diagnostic, stack: str) -> Fault:
     text = " ".join(diagnostic.text.split()).removeprefix("error: ")
     where = f"stack/{stack}" + (f"/{diagnostic.resource}" if diagnostic.resource else "")
-    if coded := CODED.search(text):
+    if coded := CODED.search(_from_gateway(text)):
         name, message, remedy = coded.groups()
         return Fault(code_of(name), message, remedy or "read the message", where=where)
     rule = next(rule for rule in RULES if rule.pattern.search(text))
     return _with_text(rule, text[:TEXT_LIMIT], stack, where)
+
+
+def _from_gateway(text: str) -> str:
+    """Return the line of a fault that the gateway has reported; other texts are unchanged."""
+    answer = ANSWER_OF_THE_GATEWAY.search(text)
+    reported = Answer.of(502, answer.group().encode()).text() if answer else ""
+    return reported or text.removesuffix(STATUS_OF_THE_GATEWAY)
 
 
 def _with_text(rule: _Rule, text: str, stack: str, where: str) -> Fault:

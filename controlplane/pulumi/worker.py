@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
@@ -28,10 +29,11 @@ from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import forget, recorded, started
 from hostwinds.journal import Fence
 from hostwinds.provider import serving as hostwinds
+from kit.inherited import inherited
 from kit.leftovers import end_leftovers
 from kit.plugins import Gateway, Plugin, served
 from stacks.backend import Stacks
-from stacks.cloudflare_rate import Turns
+from stacks.cloudflare_rate import wait_for_turn
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
@@ -134,10 +136,11 @@ def _run(job: Job, kind: Kind, connection: Connection, running: _Running) -> int
         return code
 
 
-def _engine_environment() -> dict[str, str]:
+def _engine_environment(job: Job) -> dict[str, str]:
     """Return the engine's variables: credentials of providers are for this process alone."""
-    kept = {name: text for name, text in os.environ.items() if not name.startswith(OWN_PREFIXES)}
-    return {**kept, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
+    given = {**inherited(), **job.environment}
+    kept = {name: text for name, text in given.items() if not name.startswith(OWN_PREFIXES)}
+    return {**kept, MARK: job.mark, "PULUMI_ENABLE_STREAMING_JSON_PREVIEW": "true"}
 
 
 def _each_line(stream: Any, send: Callable[[str], None]) -> None:
@@ -159,13 +162,13 @@ def _message(line: str) -> tuple[str, Any]:
 @contextmanager
 def _plugins(job: Job, kind: Kind) -> Iterator[dict[str, str]]:
     """Serve our own plugins, and the gateway to Cloudflare; yields the engine's variables."""
-    environment = _engine_environment()
+    environment = _engine_environment(job)
     if kind not in WITH_PROVIDER:
         yield environment
         return
     with ExitStack() as running:
         held = Fence.from_environment(job.environment).held
-        turn = Turns.from_environment(job.environment).wait
+        turn = partial(wait_for_turn, job.environment)
         gateway: Gateway = import_module(job.gateway).start(job.environment, held, turn)
         running.callback(gateway.end)
         environment |= gateway.environment

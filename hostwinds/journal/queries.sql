@@ -80,15 +80,13 @@ alter table purchase.limiter
     add column if not exists provider text not null default 'hostwinds',
     drop constraint if exists limiter_pkey;
 create unique index if not exists limiter_provider on purchase.limiter (provider);
-insert into purchase.limiter (provider) values ('hostwinds'), ('cloudflare')
-on conflict (provider) do nothing;
 
 -- name: create_rights
 grant usage on schema purchase to {role};
 grant select, insert, update on purchase.intents, purchase.fences to {role};
 grant select, insert, update on purchase.journal to {role};
 revoke delete on purchase.intents, purchase.fences from {role};
-grant select, update on purchase.limiter to {role};
+grant select, insert, update on purchase.limiter to {role};
 revoke insert, update, delete on purchase.freezes, purchase.limits from {role};
 grant select on purchase.freezes, purchase.limits to {role};
 

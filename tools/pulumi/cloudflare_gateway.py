@@ -46,6 +46,13 @@ from tools.pulumi.serving import PARENT_CHECK_SECONDS
 
 ADDRESS = "CLOUDFLARE_BASE_URL"
 TOKEN = "CLOUDFLARE_API_TOKEN"  # noqa: S105 - the name of a variable
+OF_THE_ENGINE = (
+    "PULUMI_ACCESS_TOKEN",
+    "PULUMI_BACKEND_URL",
+    "PULUMI_CONFIG_PASSPHRASE",
+    "PULUMI_CONFIG_PASSPHRASE_FILE",
+)
+"""Variables with the credentials of the engine's state, which its plugins inherit and never use."""
 END_CHECK_SECONDS = 0.05
 """Between two checks whether the gateway is to end."""
 PLACEHOLDER_BYTES = 32
@@ -239,6 +246,8 @@ def main() -> None:
 
     In an operation of the control plane, the gateway is served by the operation's process.
     """
+    for name in OF_THE_ENGINE:
+        os.environ.pop(name, None)
     official = sys.argv[1:] if len(sys.argv) > 1 and sys.argv[1].startswith("/") else []
     if GATEWAY in os.environ:
         if official:

@@ -10,10 +10,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from hostwinds.faults import JOURNAL_UNAVAILABLE
+from hostwinds.faults import BAD_NUMBER, JOURNAL_UNAVAILABLE
 from hostwinds.limiter import FileLimiter, Limiter, Pace, PostgresLimiter, SharedLimiter
 from kit.paths import checkout
-from stacks.cloudflare_rate import RATE, WINDOW, Turns, pace_of
+from stacks.cloudflare_rate import RATE, WINDOW, Turns, pace_of, wait_for_turn
 from tests.support.faults import fault_shown
 
 SLOW = Pace(0.1, burst=50)
@@ -143,6 +143,18 @@ def test_reserve_of_the_burst_is_left(slow: Waiting) -> None:
     assert limiter.wait_for_slot(0)
 
 
+def test_rate_is_kept_where_the_rows_were_removed(database: str) -> None:
+    waits: list[float] = []
+    limiter = PostgresLimiter(database, Pace(0.01), pause=waits.append)
+    limiter.wait()
+    with psycopg.connect(database) as connection:
+        connection.execute("truncate purchase.limiter")
+    assert limiter.wait_for_slot(0)
+    assert not limiter.wait_for_slot(0)
+    limiter.wait()
+    assert waits == [0, 0, pytest.approx(100, abs=30)]
+
+
 def test_rate_of_one_provider_does_not_delay_another(database: str) -> None:
     waits: list[float] = []
     busy = PostgresLimiter(database, Pace(0.01, provider="cloudflare"), pause=waits.append)
@@ -200,6 +212,16 @@ def test_requests_that_nobody_waits_for_leave_room_for_others(
     assert time.now == started
     assert not background.wait(10)
     assert asked.wait(0)
+
+
+def test_rate_that_is_no_number_is_a_fault(tmp_path: Path) -> None:
+    environment = {
+        "HOSTWINDS_API_URL": "http://127.0.0.1:9",
+        "HOSTWINDS_JOURNAL": str(tmp_path / "journal.json"),
+        "CLOUDFLARE_RATE": "many",
+    }
+    with fault_shown(BAD_NUMBER, name="CLOUDFLARE_RATE", value="many"):
+        wait_for_turn(environment, 0)
 
 
 def test_without_a_journal_requests_are_not_limited() -> None:

@@ -32,6 +32,11 @@ fi
 echo "root@127.0.0.1: Permission denied (publickey)." >&2
 exit 255
 """
+ANCESTORS = (
+    "p=$$; while [ $p -gt 1 ]; do cat /proc/$p/cmdline /proc/$p/environ; "
+    "p=$(awk '/^PPid/ { print $2 }' /proc/$p/status); done"
+)
+"""Prints the arguments and variables of a shell and of all that it was started by."""
 CONFIG = Path(__file__).parents[3] / "playbooks" / "ansible.cfg"
 
 
@@ -79,6 +84,20 @@ def task(name: str, module: str, **arguments: Any) -> dict[str, Any]:
     return {"name": name, f"ansible.builtin.{module}": arguments}
 
 
+def test_run_inherits_no_variable_but_the_usual_ones(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOSTWINDS_API_KEY", SECRET)
+    monkeypatch.setenv("PENGUIN_DATABASE__DSN", SECRET)
+    monkeypatch.setenv("PENGUIN_PART", "part-that-runs-it")
+    seen = tmp_path / "seen"
+    run.tasks(task("Show the variables", "shell", cmd=f"({ANCESTORS}) > {seen}"))
+    text = seen.read_text()
+    assert "ANSIBLE_HOME=" in text
+    assert "PENGUIN_PART=part-that-runs-it" in text
+    assert SECRET not in text
+
+
 def test_run_from_a_directory_with_a_space_counts_changes(run: Run, tmp_path: Path) -> None:
     create = task("Make a folder", "file", path=str(tmp_path / "made"), state="directory")
 
@@ -97,15 +116,11 @@ def test_private_directory_is_removed_after_the_run(run: Run) -> None:
 
 def test_secret_is_in_no_line_argument_or_environment(run: Run, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
-    ancestors = (
-        "p=$$; while [ $p -gt 1 ]; do cat /proc/$p/cmdline /proc/$p/environ; "
-        "p=$(awk '/^PPid/ { print $2 }' /proc/$p/status); done"
-    )
     used = task("Use the secret", "copy", content="{{ secret_word }}", dest=str(tmp_path / "used"))
 
     run.tasks(
         used | {"no_log": True},
-        task("Look around", "shell", cmd=f"({ancestors}) > {seen}"),
+        task("Look around", "shell", cmd=f"({ANCESTORS}) > {seen}"),
     )
 
     assert (tmp_path / "used").read_text() == SECRET

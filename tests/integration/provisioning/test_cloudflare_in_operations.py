@@ -10,21 +10,25 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.engine import PulumiEngine
+from controlplane.pulumi.job import MARK
 from hostwinds.faults import SUPERSEDED
 from hostwinds.journal.file import FileJournal
 from kit.launchers import write_launcher
+from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import serve
 from tests.support.faults import fault_shown
 from tests.support.installation import INSTALLATION
 from tests.support.processes import PROC, children, command, is_engine, suspended, tree
 from tests.support.pulumi_engine import pulumi_engine
+from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine, find, gateway_to
 from tools.pulumi.parts import CLOUDFLARE_VERSION, Kind, Part
 
@@ -33,8 +37,9 @@ from .conftest import TOKEN, Cloud
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=10)
 FENCE = f"{INSTALLATION}/acme"
-OF_A_PLUGIN = re.compile(r".*/dns_records/[0-9a-f]{32}")
-"""Path of a request for one record: the program itself lists zones."""
+OF_THE_STATE = {"PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"}
+OF_A_PLUGIN = re.compile(r"(GET|DELETE) .*/dns_records/[0-9a-f]{32}")
+"""A request for one record: the program itself lists zones, and changes a record by PATCH."""
 
 
 @pytest.fixture(params=["the stand-in", "pulumi's own"], autouse=True)
@@ -49,7 +54,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Engine:
 
 @dataclass
 class Watched:
-    """Cloudflare, before which a test acts once, when a plugin reads a record."""
+    """Cloudflare, before which a test acts once, when a plugin reads or deletes a record."""
 
     cloud: Cloud
     act: Callable[[], None] = lambda: None
@@ -59,7 +64,7 @@ class Watched:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         self.tokens.add(dict(scope["headers"]).get(b"authorization", b"").decode())
-        if not self.acted and OF_A_PLUGIN.fullmatch(scope["path"]):
+        if not self.acted and OF_A_PLUGIN.fullmatch(f"{scope['method']} {scope['path']}"):
             self.acted = True
             await asyncio.to_thread(self.act)
         await create_app(self.cloud.cloudflare)(scope, receive, send)
@@ -86,24 +91,50 @@ def operation() -> list[int]:
     return list(tree(own))
 
 
-def texts(cloud: Cloud) -> list[str]:
-    """Return the TXT records of the tenant's zone."""
-    [zone] = [zone["id"] for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
-    return [str(one["id"]) for one in cloud.cloudflare.records(zone) if one["type"] == "TXT"]
+@dataclass(frozen=True)
+class Zone:
+    """The zone of the tenant."""
+
+    account: CloudflareAccount
+    id: str
+
+    def records(self) -> list[tuple[str, str, str]]:
+        """Return what exists."""
+        return sorted((r["name"], r["type"], r["content"]) for r in self.account.records(self.id))
+
+    def delete(self, type_: str) -> None:
+        """Delete the records of a type, as another person does."""
+        for record in self.account.records(self.id):
+            if record["type"] == type_:
+                self.account.delete(self.id, record["id"])
+
+
+@pytest.fixture
+def zone(cloud: Cloud) -> Zone:
+    [found] = [zone for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
+    return Zone(cloud.cloudflare, found["id"])
+
+
+@pytest.fixture
+def blueprint() -> Blueprint:
+    """With one address, so that nothing waits for the provider's portal."""
+    return rendered(tenant("mx1@acme.example", domains="acme.example"))
 
 
 @pytest.mark.parametrize("sleeps", [False, True])
-def test_operation_that_is_overtaken_writes_no_record(
-    cloud_engine: PulumiEngine, blueprint: Blueprint, cloudflare: Watched, sleeps: bool
+def test_plugin_of_an_operation_that_is_overtaken_writes_no_record(
+    cloud_engine: PulumiEngine,
+    blueprint: Blueprint,
+    cloudflare: Watched,
+    zone: Zone,
+    sleeps: bool,
 ) -> None:
     """Also one that slept meanwhile, and notices nothing of it."""
-    cloud = cloudflare.cloud
     cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=2)
-    journal = FileJournal(Path(cloud.environment["HOSTWINDS_JOURNAL"]))
-    [zone] = [zone["id"] for zone in cloud.cloudflare.zones() if zone["name"] == "acme.example"]
-    for record in texts(cloud)[1:]:
-        cloud.cloudflare.delete(zone, record)
-    before = texts(cloud)
+    complete = zone.records()
+    zone.delete("MX")  # of these, the program itself writes none
+    before = zone.records()
+    journal = FileJournal(Path(cloudflare.cloud.environment["HOSTWINDS_JOURNAL"]))
 
     def overtake() -> None:
         with suspended(*operation()) if sleeps else nullcontext():
@@ -113,24 +144,71 @@ def test_operation_that_is_overtaken_writes_no_record(
     with fault_shown(SUPERSEDED, name=FENCE):
         cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=3, refreshed=True)
 
-    assert texts(cloud) == before
+    assert zone.records() == before != complete
     cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=5, refreshed=True)
-    assert len(texts(cloud)) > len(before)
+    assert zone.records() == complete
 
 
 def test_token_of_cloudflare_stays_in_the_process_of_the_operation(
     cloud_engine: PulumiEngine, blueprint: Blueprint, cloudflare: Watched
 ) -> None:
     cloud_engine.up(blueprint, print, deadline=DEADLINE)
-    shown: dict[int, bytes] = {}
-
-    def read() -> None:
-        for pid in operation():
-            shown[pid] = command(pid) + (PROC / str(pid) / "environ").read_bytes()
-
-    cloudflare.act, cloudflare.acted, cloudflare.tokens = read, False, set()
-    cloud_engine.up(blueprint, print, deadline=DEADLINE, refreshed=True)
-
-    assert len(shown) >= 2
-    assert not [pid for pid, text in shown.items() if TOKEN.encode() in text]
+    cloudflare.tokens = set()
+    processes = seen_during(lambda: refresh(cloud_engine, blueprint), cloudflare)
+    assert len(processes) >= 2
+    assert not [one for one in processes if TOKEN in one.text]
     assert cloudflare.tokens == {f"Bearer {TOKEN}"}
+
+
+def refresh(engine: PulumiEngine, blueprint: Blueprint) -> None:
+    engine.up(blueprint, print, deadline=DEADLINE, fence=3, refreshed=True)
+
+
+def destroy(engine: PulumiEngine, blueprint: Blueprint) -> None:
+    engine.destroy(blueprint.tenant, print, deadline=DEADLINE, fence=3)
+
+
+@pytest.mark.parametrize("act", [refresh, destroy])
+def test_processes_of_an_operation_inherit_only_what_they_need(
+    cloud_engine: PulumiEngine,
+    blueprint: Blueprint,
+    cloudflare: Watched,
+    engine: Engine,
+    act: Callable[[PulumiEngine, Blueprint], None],
+) -> None:
+    cloud_engine.up(blueprint, print, deadline=DEADLINE, fence=2)
+    _, pulumi, *plugins = seen_during(lambda: act(cloud_engine, blueprint), cloudflare)
+    assert pulumi.names.issuperset(OF_THE_STATE)
+    assert len(plugins) == (engine.cloudflare.kind is Kind.OFFICIAL)
+    for process in (pulumi, *plugins):
+        assert MARK in process.names
+        assert not [name for name in process.names if name.startswith("HOSTWINDS_")]
+        assert cloudflare.cloud.environment["HOSTWINDS_JOURNAL"] not in process.text
+    for plugin in plugins:
+        assert OF_THE_STATE.isdisjoint(plugin.names)
+
+
+@dataclass(frozen=True)
+class Process:
+    """What everyone who may read /proc sees of a process."""
+
+    text: str
+
+    @classmethod
+    def of(cls, pid: int) -> Self:
+        """Read the arguments and variables of a process."""
+        return cls((command(pid) + (PROC / str(pid) / "environ").read_bytes()).decode())
+
+    @property
+    def names(self) -> set[str]:
+        """Return the names of its variables."""
+        return {part.partition("=")[0] for part in self.text.split("\0") if "=" in part}
+
+
+def seen_during(act: Callable[[], None], cloudflare: Watched) -> list[Process]:
+    """Return the processes of an operation while its plugin works: its own one first."""
+    seen: list[Process] = []
+    cloudflare.act = lambda: seen.extend(map(Process.of, operation()))
+    cloudflare.acted = False
+    act()
+    return seen

@@ -199,6 +199,29 @@ def test_token_is_sent_to_cloudflare_only(behind: tuple[Emulator, Through]) -> N
         assert gateway.answer("GET", target, b"", allowed).status == 403
 
 
+def test_request_without_a_turn_is_repeated_later_and_sends_nothing(
+    behind: tuple[Emulator, Through], records: str
+) -> None:
+    emulator, _ = behind
+    gateway = Gateway(emulator.url, TOKEN, turn=lambda _: False)
+    through = Through(gateway, gateway.placeholder)
+    emulator.app = Response("reached", 200)
+    answer = through("GET", records)
+    through.close()
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "10")
+    assert "x-should-retry" not in answer.headers
+
+
+def test_turn_that_cannot_be_had_is_a_fault(records: str) -> None:
+    def fails(within: float) -> bool:
+        raise ENGINE_MISSING(version=str(within))
+
+    gateway = Gateway("http://127.0.0.1:9", TOKEN, turn=fails)
+    through = Through(gateway, gateway.placeholder)
+    assert_shows(message(through("GET", records)), ENGINE_MISSING, version="10")
+    through.close()
+
+
 def test_token_that_is_no_header_is_not_shown(records: str) -> None:
     gateway = Gateway("http://127.0.0.1:9", "secret\ntoken")
     through = Through(gateway, gateway.placeholder)

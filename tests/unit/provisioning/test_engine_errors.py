@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from controlplane.pulumi import faults
 from controlplane.pulumi.errors import Diagnostic, explain
-from kit.faults import Code
+from hostwinds import faults as provider
+from kit.faults import Code, line
 from stacks import faults as program
 from tests.support.faults import assert_shows
 
@@ -48,6 +51,23 @@ def test_diagnostic_of_cloudflares_plugin_has_the_programs_code(text: str, code:
 
 
 @pytest.mark.parametrize(
+    "form", ["create MX a: {line} (HTTP 502)", f"{GO}502 Bad Gateway {{json}}"]
+)
+def test_fault_that_the_gateway_reports_is_the_fault(form: str) -> None:
+    reported = provider.SUPERSEDED(name="k3f9a/acme")
+    errors = [{"code": 0, "message": line(reported)}]
+    body = {"result": None, "success": False, "errors": errors, "messages": []}
+    text = form.format(line=line(reported), json=json.dumps(body))
+    fault = explain([Diagnostic("mx1", text)], "acme")
+    assert fault is not None
+    assert (fault.code, fault.message, fault.remedy) == (
+        reported.code,
+        reported.message,
+        reported.remedy,
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "code"),
     [
         ("create: 81045 Record quota exceeded. (HTTP 400)", program.RECORD_QUOTA),
@@ -56,6 +76,8 @@ def test_diagnostic_of_cloudflares_plugin_has_the_programs_code(text: str, code:
         ("update: 81044 Record does not exist. (HTTP 404)", faults.RECORD_GONE),
         ("create: 9004 Invalid DNS record (HTTP 400)", program.RECORD_REFUSED),
         ("create: 10429 too many requests", program.CLOUDFLARE_RATE_LIMITED),
+        ("create: limited (CLOUDFLARE_RATE) (HTTP 429)", program.CLOUDFLARE_RATE_LIMITED),
+        (f"{GO}429 Too Many Requests {{'errors': []}}", program.CLOUDFLARE_RATE_LIMITED),
         ("create: 10100 More than 1200 (HTTP 429)", program.CLOUDFLARE_RATE_LIMITED),
         (f"{GO}400 Bad Request {{'errors': [{{'code': 9005}}]}}", program.RECORD_REFUSED),
         ("no resource plugin 'hostwinds' found", faults.ENGINE_INCOMPLETE),
@@ -84,7 +106,7 @@ def test_stack_locked_by_an_unknown_run_says_how_to_release_it() -> None:
     ("name", "retryable"),
     [
         ("hostwinds.replacement_name", False),
-        ("hostwinds.unauthorized", False),
+        ("hostwinds.unauthorized", True),
         ("hostwinds.unreachable", True),
         ("dns.zone_not_found", False),
     ],
