@@ -1,0 +1,98 @@
+"""The person who does what `penguin todo` lists, in the providers' portals and by commands."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from typing import Any
+
+from hostwinds.journal import Journal, close_server, journal_from_environment
+from kit.faults import Fault
+from lab.hostwinds.server import Server
+from tests.chaos.reconciler.scene import Scene
+
+PATIENCE = 6.0
+"""Seconds that an entry is listed before the person believes the portal: it shows orders at
+once, but one may be on its way."""
+SERVER = re.compile(r"server (\d+)")
+NAME = re.compile(r"k3f9a-[a-z0-9-]+-[0-9a-f]{10}(?:-\d+)?")
+WAITS = "WaitingForProvider"
+FORGET = "penguin purchases forget"
+
+
+class Person:
+    """Does each thing once."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._journal: Journal = journal_from_environment(scene.environment)
+        self._bought: set[tuple[int, str]] = set()
+        self._since: dict[tuple[str, str, str], float] = {}
+        self.left: list[dict[str, Any]] = []
+        """What was listed the last time and is not for this person to do."""
+
+    async def act(self) -> None:
+        """Do what is listed now."""
+        items = await self._scene.requests.todo()
+        keys = {_key(item) for item in items}
+        self._since = {key: at for key, at in self._since.items() if key in keys}
+        left = []
+        for item in items:
+            since = self._since.setdefault(_key(item), time.monotonic())
+            is_old = time.monotonic() - since > PATIENCE
+            try:
+                done = await asyncio.to_thread(self._do, item, is_old=is_old)
+            except Fault:  # the database is away
+                done = ""
+            if done:
+                self._scene.done[f"person: {done}"] += 1
+            if not done or item["stalls"]:
+                left.append(item)
+            if is_old or item["stalls"]:
+                await self._scene.requests.retry(item["tenant"])
+                self._since.pop(_key(item), None)
+        self.left = left
+
+    def _do(self, item: dict[str, Any], *, is_old: bool) -> str:
+        """Do what an entry asks for; return what was done, empty for nothing."""
+        text = f"{item['message']} {item['remedy']}"
+        if item["reason"] == WAITS and (found := SERVER.search(item["remedy"])):
+            return self._buy_address(int(found[1]), item["subject"])
+        name = NAME.search(text)
+        if name is None or not is_old:
+            return ""
+        servers = [one for one in self._scene.hostwinds.all_servers() if one.srvrname == name[0]]
+        if FORGET in item["remedy"]:
+            return self._settle(name[0], servers)
+        if servers and servers[0].booted is None:
+            self._scene.hostwinds.begin(servers[0])
+            return "server booted"
+        return ""
+
+    def _buy_address(self, number: int, subject: str) -> str:
+        """Buy an address in the portal, unless this was done for the same entry before."""
+        if (number, subject) in self._bought or all(
+            server.serviceid != number for server in self._scene.hostwinds.all_servers()
+        ):
+            return ""
+        self._bought.add((number, subject))
+        self._scene.hostwinds.attach(number)
+        return "address bought"
+
+    def _settle(self, name: str, servers: list[Server]) -> str:
+        """Write what the portal shows of a purchase."""
+        row = self._journal.find(name)
+        if row is None:
+            return ""
+        if servers:
+            if row.outcome == str(servers[0].serviceid):
+                return ""
+            self._journal.settle(name, str(servers[0].serviceid))
+            return "purchase settled"
+        close_server(self._journal, name)
+        return "purchase forgotten"
+
+
+def _key(item: dict[str, Any]) -> tuple[str, str, str]:
+    return item["tenant"], item["subject"], item["reason"]
