@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 
 from kit.paths import checkout
+from kit.plugins import SERVED
 from tests.chaos.reconciler import auditor
 from tests.chaos.reconciler.disturbances import (
     DISTURBANCES,
@@ -40,8 +41,10 @@ QUIET = 2
 IMPATIENCE = 0.25
 """How likely a tenant is edited again that has not settled yet."""
 BUSY = """
+-- Also what is worked on now or soon: what has drained is taken out by the next pass.
 select tenant.name from oltp.tenants as tenant
-where deleting or not exists (
+join oltp.schedule as schedule on schedule.tenant_id = tenant.id
+where deleting or lease_owner is not null or due_at < now() + interval '1 minute' or not exists (
     select from oltp.conditions
     where tenant_id = tenant.id and subject = 'tenant' and type = 'Ready' and status = 'True'
       and observed_generation >= tenant.generation)
@@ -92,7 +95,7 @@ async def running(plan: Plan, *, continues: bool = True) -> AsyncIterator[Play]:
             listed_after=plan.listed_after,
             without=plan.without,
         ) as scene,
-        starter(PROGRAM, {}) as started,
+        starter(PROGRAM, {SERVED: scene.environment[SERVED]}) as started,
     ):
         seats = [Seat(scene, started, number) for number in range(1, plan.reconcilers + 1)]
         kills = list(plan.kills)

@@ -49,7 +49,7 @@ class Person:
                 self._scene.done[f"person: {done}"] += 1
             if not done or item["stalls"]:
                 left.append(item)
-            if is_old or item["stalls"]:
+            if is_old:
                 await self._scene.requests.retry(item["tenant"])
                 self._since.pop(_key(item), None)
         self.left = left

@@ -142,7 +142,8 @@ class Watch:
                 for pid in reversed(engines(own)):
                     _signal(pid, signal.SIGKILL)
             case Target.PAUSED:
-                pids = [self.reconciler, *engines(own), own]
+                others = {self.reconciler, *engines(own)} - {own}
+                pids = [*others, own]
                 self._arms.pause(pids)
                 for pid in pids:
                     _signal(pid, signal.SIGSTOP)
@@ -150,7 +151,7 @@ class Watch:
     def install(self) -> None:
         """Wrap the methods of this process."""
         p = Point
-        for owner, name, before, after in (
+        around: list[tuple[Any, str, Point | None, Point | None]] = [
             (PulumiEngine, "up", p.BEFORE_OPERATION, p.AFTER_OPERATION),
             (engine, "raise_fence", None, p.FENCE_RAISED),
             (MemoryConfigurator, "configure", None, p.CONFIGURED),
@@ -160,14 +161,16 @@ class Watch:
             (PostgresJournal, "close", p.CLOSING, None),
             (Client, "terminate", p.BEFORE_TERMINATION, p.TERMINATED),
             (Client, "release_address", None, p.ADDRESS_RELEASED),
-        ):
+        ]
+        for owner, name, before, after in around:
             setattr(owner, name, self._around(getattr(owner, name), before, after))
-        for owner, name, point in (
+        ahead: list[tuple[Any, str, Point]] = [
             (Reconciler, "reconcile", p.CLAIMED),
             (Reconciler, "_release", p.RELEASING),
             (Session, "save_host", p.HOST_STORED),
             (Session, "delete_tenant", p.REMOVED),
-        ):
+        ]
+        for owner, name, point in ahead:
             setattr(owner, name, self._ahead(getattr(owner, name), point))
         setattr(PostgresJournal, "adopt", self._adopting(PostgresJournal.adopt))  # noqa: B010 - as above
         setattr(Fence, "held", self._holding(Fence.held))  # noqa: B010

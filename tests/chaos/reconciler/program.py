@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +38,7 @@ from controlplane.reconciler import sweep
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
 from controlplane.settings import AuthoritySettings, CertificateSettings, ReconcilerSettings
 from kit.database import Role, without_login
+from kit.plugins import served
 from tests.chaos.reconciler.points import Arms, Watch
 from tests.chaos.reconciler.switches import Without, switch_off
 from tests.chaos.starter import serve
@@ -45,6 +47,7 @@ from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from tests.support.plain_log import log_plainly
+from tools.pulumi.engine import GATEWAY
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
@@ -113,6 +116,7 @@ async def work(task: Task, operations: forks.ForkServer) -> None:
         installation=INSTALLATION,
         environment=task.environment,
         root=Path(task.operations),
+        gateway=GATEWAY,
         forks=operations,
     )
     phases = standard(
@@ -206,4 +210,6 @@ def _forked(task: Task, run: Callable[[], None]) -> int:
 if __name__ == "__main__":
     log_plainly(least=logging.INFO)
     sweep.PAUSE_SECONDS = hostwinds_servers.LISTING_SECONDS = LISTING_SECONDS
+    for module in (GATEWAY, *served(os.environ).values()):
+        import_module(module)
     serve(fork)

@@ -19,6 +19,7 @@ import psycopg
 
 from controlplane.migrations import upgrade
 from hostwinds import VERSION
+from hostwinds.journal.postgres import grant_rights
 from hostwinds.plugin import write_launcher
 from kit.database import Role, role_dsn
 from kit.paths import state_dir
@@ -140,6 +141,7 @@ async def staged(
         chance=faults,
         history=directory / "history.jsonl",
     )
+    hostwinds.settings.odd_body = "success_false"
     cloudflare = CloudflareAccount(nameserver, TOKEN, requests=REQUESTS)
     cloudflare.burst = RateLimit(lambda: datetime.now(UTC), REQUESTS, timedelta(seconds=1))
     cloudflare.faults = ChanceFaults(faults)
@@ -161,6 +163,8 @@ async def staged(
     try:
         await asyncio.to_thread(scene.postgres.start)
         await asyncio.to_thread(upgrade, scene.dsn, INSTALLATION, PASSWORDS)
+        with psycopg.connect(scene.dsn, autocommit=True) as admin:
+            grant_rights(admin, login(Role.JOURNAL))
         with _providers(scene), running_api(scene.dsn, directory) as (url, key):
             scene.api = Api(url, key)
             yield scene
@@ -238,6 +242,7 @@ def _environment(scene: Scene, hostwinds_url: str, cloudflare_url: str) -> dict[
         "HOSTWINDS_PROVISIONING_DEADLINE": "15",
         "CLOUDFLARE_BASE_URL": f"{cloudflare_url}/client/v4",
         "CLOUDFLARE_API_TOKEN": TOKEN,
+        "CLOUDFLARE_RATE": "50",
     }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import signal
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.reconciler.program import Task
 from tests.chaos.reconciler.scene import Scene
@@ -41,7 +42,8 @@ class Seat:
         while not stop.is_set():
             task = self._task()
             self._process = process = await self._starter.start(task)
-            await asyncio.wait({stopping, process.ended}, return_when=asyncio.FIRST_COMPLETED)
+            either: set[asyncio.Future[Any]] = {stopping, process.ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():
                 process.signal(signal.SIGTERM)
             status = await process.ended
