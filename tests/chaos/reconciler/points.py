@@ -58,6 +58,7 @@ class Point(StrEnum):
     SETTLED = "between outcome and checkpoint"
     ADOPTED = "between adoption and checkpoint"
     BEFORE_TERMINATION = "before a termination"
+    TERMINATING = "between fence and termination"
     TERMINATED = "termination's answer in hand"
     ADDRESS_RELEASED = "address released"
     CLOSING = "before a purchase is closed"
@@ -174,6 +175,7 @@ class Watch:
             setattr(owner, name, self._ahead(getattr(owner, name), point))
         setattr(PostgresJournal, "adopt", self._adopting(PostgresJournal.adopt))  # noqa: B010 - as above
         setattr(Fence, "held", self._holding(Fence.held))  # noqa: B010
+        setattr(Client, "_call", self._calling(Client._call))  # noqa: B010
 
     def _around(self, original: Method, before: Point | None, after: Point | None) -> Method:
         @wraps(original)
@@ -204,6 +206,23 @@ class Watch:
             return adopted
 
         return adopt
+
+    def _calling(self, original: Method) -> Method:
+        @wraps(original)
+        def call(client: Client, action: str, parameters: Any, *others: Any) -> Any:
+            if action != "terminate":
+                return original(client, action, parameters, *others)
+            no_answer, permitted = others
+
+            @contextmanager
+            def terminating() -> Iterator[None]:
+                with permitted():
+                    self.reach(Point.TERMINATING)
+                    yield
+
+            return original(client, action, parameters, no_answer, terminating)
+
+        return call
 
     def _holding(self, original: Method) -> Method:
         @contextmanager

@@ -171,8 +171,7 @@ async def staged(
             await scene.api.close()
     finally:
         await asyncio.to_thread(scene.postgres.stop)
-        if not os.environ.get("CHAOS_KEEP"):
-            shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager

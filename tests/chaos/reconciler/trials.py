@@ -22,6 +22,8 @@ LIVELOCK = 45.0
 """The same where two reconcilers get into each other's way, if they do not for ever."""
 LATE = 8.0
 """Seconds from an order until the server is listed: longer than the next attempt takes to begin."""
+TAKEN_OVER = 20.0
+"""Seconds in which another reconciler takes over and converges, if it does not wait."""
 NOTICED = 10.0
 """Seconds in which what happened at the provider is noticed."""
 
@@ -35,18 +37,22 @@ async def order_twice(play: Play) -> None:
 
 
 async def end_what_is_wanted_again(play: Play) -> None:
-    """Stop an operation right before it ends a server, and let it go on when that is wanted."""
+    """Stop an operation right before it ends a server, and let it go on when that is wanted.
+
+    With the fence, which it holds, the next operation waits, and then buys the server again.
+    """
     await _declare(play, mx1=1, mx2=1)
     await _until(lambda: _has_converged(play))
-    play.scene.arms.arm(Point.BEFORE_TERMINATION, Target.PAUSED)
+    play.scene.arms.arm(Point.TERMINATING, Target.PAUSED)
     await _declare(play, mx1=1)
-    await _until(lambda: _is_reached(play, Point.BEFORE_TERMINATION))
+    await _until(lambda: _is_reached(play, Point.TERMINATING))
     await _declare(play, mx1=1, mx2=1)
-    await _until(lambda: _has_converged(play))
+    await _until(lambda: _has_converged(play), seconds=TAKEN_OVER)
     for pid in play.scene.arms.paused():
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
     await asyncio.sleep(NOTICED)
+    await _until(lambda: _has_converged(play))
 
 
 async def work_on_one_tenant(play: Play) -> None:
