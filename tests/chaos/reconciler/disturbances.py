@@ -69,22 +69,31 @@ def every_kill(times: int, targets: tuple[Target, ...] = tuple(Target)) -> list[
 async def kill_at_points(play: Play) -> None:
     """Arm one point after the other, until something has ended at each."""
     waiting: dict[Point, tuple[Kill, float]] = {}
-    clock, arms, done = asyncio.get_running_loop().time, play.scene.arms, play.scene.done
-    while play.kills or waiting:
-        for point, (kill, since) in list(waiting.items()):
-            if not arms.is_armed(point):
-                done[f"{kill.target}: {point}"] += 1
-                del waiting[point]
-            elif clock() - since > PATIENCE and arms.disarm(point):
-                play.kills.insert(0, kill)
-                del waiting[point]
-        free = [kill for kill in play.kills if kill.point not in waiting]
-        if free and len(waiting) < AT_ONCE:
-            kill = free[-1]
-            play.kills.remove(kill)
-            arms.arm(kill.point, kill.target)
-            waiting[kill.point] = kill, clock()
-        await asyncio.sleep(LOOK)
+    clock, arms = asyncio.get_running_loop().time, play.scene.arms
+    try:
+        while play.kills or waiting:
+            for point, (kill, since) in list(waiting.items()):
+                if not arms.is_armed(point) or clock() - since > PATIENCE:
+                    del waiting[point]
+                    _take_back(play, kill)
+            free = [kill for kill in play.kills if kill.point not in waiting]
+            if free and len(waiting) < AT_ONCE:
+                kill = free[-1]
+                play.kills.remove(kill)
+                arms.arm(kill.point, kill.target)
+                waiting[kill.point] = kill, clock()
+            await asyncio.sleep(LOOK)
+    finally:
+        for kill, _ in waiting.values():
+            _take_back(play, kill)
+
+
+def _take_back(play: Play, kill: Kill) -> None:
+    """Count an end that has happened; let another one's turn come before one that has not."""
+    if play.scene.arms.disarm(kill.point):
+        play.kills.insert(0, kill)
+    else:
+        play.scene.done[f"{kill.target}: {kill.point}"] += 1
 
 
 async def kill_at_random(play: Play, times: int) -> None:

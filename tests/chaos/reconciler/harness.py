@@ -209,8 +209,6 @@ async def _judged(played: Play, plan: Plan, person: Person, say: Say) -> dict[st
     scene = played.scene
     began = time.monotonic()
     say("calm")
-    for point in [kill.point for kill in plan.kills]:
-        scene.arms.disarm(point)
     quiet = 0
     while time.monotonic() - began < CALM and quiet < QUIET:
         await person.act()
