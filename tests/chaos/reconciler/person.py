@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from pathlib import Path
 from typing import Any
+
+import psycopg
 
 from hostwinds.journal import Journal, close_server, journal_from_environment
 from kit.faults import Fault
@@ -18,7 +21,12 @@ once, but one may be on its way."""
 SERVER = re.compile(r"server (\d+)")
 NAME = re.compile(r"k3f9a-[a-z0-9-]+-[0-9a-f]{10}(?:-\d+)?")
 WAITS = "WaitingForProvider"
-FORGET = "penguin purchases forget"
+FORGET, CANCEL = "penguin purchases forget", "pulumi cancel"
+LOCKS = """
+select key, (convert_from(decode(data ->> 'data', 'base64'), 'utf8'))::json ->> 'pid'
+from pulumi.pulumi_state where key ~ '/\\.pulumi/locks/' and strpos(key, %s) > 0
+"""
+UNLOCK = "delete from pulumi.pulumi_state where key = any(%s)"
 
 
 class Person:
@@ -43,7 +51,7 @@ class Person:
             is_old = time.monotonic() - since > PATIENCE
             try:
                 done = await asyncio.to_thread(self._do, item, is_old=is_old)
-            except Fault:  # the database is away
+            except (Fault, psycopg.Error):  # the database is away
                 done = ""
             if done:
                 self._scene.done[f"person: {done}"] += 1
@@ -59,8 +67,12 @@ class Person:
         text = f"{item['message']} {item['remedy']}"
         if item["reason"] == WAITS and (found := SERVER.search(item["remedy"])):
             return self._buy_address(int(found[1]), item["subject"])
+        if not is_old:
+            return ""
+        if CANCEL in item["remedy"]:
+            return self._cancel(item["tenant"])
         name = NAME.search(text)
-        if name is None or not is_old:
+        if name is None:
             return ""
         servers = [one for one in self._scene.hostwinds.all_servers() if one.srvrname == name[0]]
         if FORGET in item["remedy"]:
@@ -79,6 +91,14 @@ class Person:
         self._bought.add((number, subject))
         self._scene.hostwinds.attach(number)
         return "address bought"
+
+    def _cancel(self, tenant: str) -> str:
+        """Remove the lock of an engine that has crashed, as `pulumi cancel` does."""
+        with psycopg.connect(self._scene.dsn) as connection:
+            found = connection.execute(LOCKS, (f"/penguin/{tenant}/",)).fetchall()
+            dead = [key for key, pid in found if not Path(f"/proc/{pid}").exists()]
+            connection.execute(UNLOCK, (dead,))
+        return "lock removed" if dead else ""
 
     def _settle(self, name: str, servers: list[Server]) -> str:
         """Write what the portal shows of a purchase."""
