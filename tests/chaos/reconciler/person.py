@@ -12,6 +12,7 @@ import psycopg
 
 from hostwinds.journal import Journal, close_server, journal_from_environment
 from kit.faults import Fault
+from lab.hostwinds.errors import ProviderError
 from lab.hostwinds.server import Server
 from tests.chaos.reconciler.scene import Scene
 
@@ -30,12 +31,11 @@ UNLOCK = "delete from pulumi.pulumi_state where key = any(%s)"
 
 
 class Person:
-    """Does each thing once."""
+    """Looks at the list and into the portals, and does what is missing."""
 
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._journal: Journal = journal_from_environment(scene.environment)
-        self._bought: set[tuple[int, str]] = set()
         self._since: dict[tuple[str, str, str], float] = {}
         self.left: list[dict[str, Any]] = []
         """What was listed the last time and is not for this person to do."""
@@ -66,7 +66,7 @@ class Person:
         """Do what an entry asks for; return what was done, empty for nothing."""
         text = f"{item['message']} {item['remedy']}"
         if item["reason"] == WAITS and (found := SERVER.search(item["remedy"])):
-            return self._buy_address(int(found[1]), item["subject"])
+            return self._buy_address(int(found[1]))
         if not is_old:
             return ""
         if CANCEL in item["remedy"]:
@@ -82,14 +82,26 @@ class Person:
             return "server booted"
         return ""
 
-    def _buy_address(self, number: int, subject: str) -> str:
-        """Buy an address in the portal, unless this was done for the same entry before."""
-        if (number, subject) in self._bought or all(
-            server.serviceid != number for server in self._scene.hostwinds.all_servers()
-        ):
+    def _buy_address(self, number: int) -> str:
+        """Buy an address in the portal, unless the server has one for each that is waited for.
+
+        Conditions are older than the ledger: an address may have been adopted since.
+        """
+        owned = [
+            address
+            for server in self._scene.hostwinds.all_servers()
+            if server.serviceid == number
+            for address in (*server.further, *server.coming)
+        ]
+        intents = [one for one in self._journal.intents() if one.key.startswith(f"{number}/")]
+        adopted = {intent.outcome for intent in intents}
+        waiting = sum(intent.outcome is None for intent in intents)
+        if waiting <= sum(address not in adopted for address in owned):
             return ""
-        self._bought.add((number, subject))
-        self._scene.hostwinds.attach(number)
+        try:
+            self._scene.hostwinds.attach(number)
+        except ProviderError:  # it has just ended
+            return ""
         return "address bought"
 
     def _cancel(self, tenant: str) -> str:
