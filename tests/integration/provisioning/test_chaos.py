@@ -26,6 +26,7 @@ def plan() -> Plan:
         edits=4,
         kills=[*KILLS],
         random_kills=2,
+        faults=0.5,
         disturbances=(end_sessions,),
         seconds=45,
     )
