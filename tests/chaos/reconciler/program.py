@@ -28,14 +28,13 @@ from composition.listening import listen
 from composition.parts.reconciler import reconcile
 from composition.parts.settings import ReconcilerPart
 from composition.settings import HostSettings, VerificationSettings
-from controlplane.hostwinds import servers as hostwinds_servers
 from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi import forks, worker
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.pulumi.job import Job
-from controlplane.reconciler import sweep
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
+from controlplane.reconciler.sweep import Sweep
 from controlplane.settings import AuthoritySettings, CertificateSettings, ReconcilerSettings
 from kit.database import Role, without_login
 from kit.plugins import served
@@ -51,8 +50,8 @@ from tools.pulumi.engine import GATEWAY
 
 DIE_WITH_PARENT = 1
 """PR_SET_PDEATHSIG of prctl(2)."""
-LISTING_SECONDS = 1.0
-"""Between two listings of the account, instead of a minute."""
+LISTING, LISTING_LEASE = timedelta(seconds=1), timedelta(seconds=5)
+"""Between two listings of the account, instead of a minute; its lease."""
 POLL, RETRY_BASE, RETRY_CAP = (timedelta(seconds=seconds) for seconds in (0.1, 0.2, 2))
 STOP_WITHIN = timedelta(seconds=20)
 
@@ -209,7 +208,13 @@ def _forked(task: Task, run: Callable[[], None]) -> int:
 
 if __name__ == "__main__":
     log_plainly(least=logging.INFO)
-    sweep.PAUSE_SECONDS = hostwinds_servers.LISTING_SECONDS = LISTING_SECONDS
+    intervals: list[tuple[Any, dict[str, object]]] = [
+        (Sweep.__init__, {"pause": LISTING, "lease": LISTING_LEASE}),
+        (Sweep.watch, {"poll": LISTING.total_seconds()}),
+    ]
+    for method, defaults in intervals:
+        assert defaults.keys() <= method.__kwdefaults__.keys()
+        method.__kwdefaults__.update(defaults)
     for module in (GATEWAY, *served(os.environ).values()):
         import_module(module)
     serve(fork)
