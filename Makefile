@@ -73,6 +73,10 @@ soak-queue: setup ## Let the queue work for an hour, and on 10 million mails
 chaos-queue: setup ## End senders and servers at the worst moments; count mails
 	@$(PY) -m tests.chaos.queue
 
+.PHONY: chaos
+chaos: setup ## End reconcilers and engines anywhere; audit what they bought
+	@$(PY) -m tests.chaos.reconciler
+
 .PHONY: docs
 docs: setup ## Write the reference pages from the code
 	@$(PY) -m sandbox.reference

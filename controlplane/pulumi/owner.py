@@ -41,16 +41,12 @@ def recorded(
     """Keep an engine recorded during the block, and end it if another process removes the record.
 
     That one took it for dead, and may have started another engine. One that cannot be recorded runs
-    nevertheless: if it leaves a lock, a person has to look.
+    nevertheless, and is recorded later: if it leaves a lock before, a person has to look.
     """
-    try:
-        stacks.record(stack, engine)
-    except Fault as fault:
-        log.warning("engine not recorded", stack=stack, error=fault.message)
-        yield
-        return
+    # A second time at once: the database may have ended the session of the first one.
+    is_recorded = _record(stacks, stack, engine) or _record(stacks, stack, engine)
     ended = threading.Event()
-    confirm = partial(_confirm, stacks, stack, engine)
+    confirm = partial(_confirm, stacks, stack, engine, is_recorded=is_recorded)
     confirming = threading.Thread(target=confirm, args=[ended, pause], daemon=True)
     confirming.start()
     try:
@@ -60,12 +56,29 @@ def recorded(
         confirming.join()
 
 
+def _record(stacks: Stacks, stack: str, engine: Engine) -> bool:
+    try:
+        stacks.record(stack, engine)
+    except Fault as fault:
+        log.warning("engine not recorded", stack=stack, error=fault.message)
+        return False
+    return True
+
+
 def _confirm(
-    stacks: Stacks, stack: str, engine: Engine, ended: threading.Event, pause: float
+    stacks: Stacks,
+    stack: str,
+    engine: Engine,
+    ended: threading.Event,
+    pause: float,
+    *,
+    is_recorded: bool,
 ) -> None:
     while not ended.wait(pause):
         try:
-            if not stacks.confirm(stack, engine):
+            if not is_recorded:
+                is_recorded = _record(stacks, stack, engine)
+            elif not stacks.confirm(stack, engine):
                 end_leftovers(engine.mark)
                 return
         except Fault as fault:
@@ -94,8 +107,9 @@ def clear_stale_locks(
         engine, age = engines.pop((lock.host, lock.pid), (None, 0.0))
         if engine is None or not _is_stale(engine, age, fence or 0, within):
             raise locked(stack, lock)
-        stacks.forget(stack, engine)
+        # The lock first: without the record of its engine it would stay for ever.
         stacks.unlock(lock)
+        stacks.forget(stack, engine)
         removed.append(lock)
     # Of engines that were killed without a lock.
     for engine, age in engines.values():

@@ -17,9 +17,10 @@ from tests.chaos.queue.points import Point
 from tests.chaos.queue.program import Kind
 from tests.chaos.queue.scene import Scene, staged
 from tests.chaos.queue.seats import Death, Seat
-from tests.chaos.queue.senders import starter
+from tests.chaos.starter import starter
 
 LOOK = 0.2
+PROGRAM = "tests.chaos.queue.program"
 REST = 1_000
 """Mails that are left to be handed over at the end, at least."""
 RIGHT = ("",)
@@ -78,7 +79,7 @@ async def play(plan: Plan, say: Say) -> dict[str, Any]:
         seats = []
         for number, of_seat in enumerate((plan.clocks, *[RIGHT] * (len(plan.kinds) - 1)), 1):
             environment = {} if of_seat is RIGHT else await asyncio.to_thread(clocks.environment)
-            starting = await opened.enter_async_context(starter(environment))
+            starting = await opened.enter_async_context(starter(PROGRAM, environment))
             seats.append(Seat(scene, starting, number, deaths, plan.least_open, of_seat))
         played = Play(scene, seats, Offer(scene, plan.rate, plan.most_waiting))
         stop = asyncio.Event()

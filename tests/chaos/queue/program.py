@@ -8,9 +8,8 @@ import json
 import logging
 import os
 import signal
-import sys
 import traceback
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -35,6 +34,7 @@ from sender.smtp import Egress, Envelope, Limits, Result
 from tests.chaos.queue import clocks
 from tests.chaos.queue.journal import Journal
 from tests.chaos.queue.points import Point, Watch
+from tests.chaos.starter import serve
 from tests.support.plain_log import log_plainly
 
 CAP = 100_000_000
@@ -204,24 +204,10 @@ def fork(task: Task) -> int:
         os._exit(status)
 
 
-def serve() -> None:
-    """Start a sender for each Task on standard input; say which started, and how each ended."""
-    names: dict[int, str] = {}
-
-    def reap(*_: object) -> None:
-        with suppress(ChildProcessError):
-            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
-                status = os.waitstatus_to_exitcode(ended[1])
-                os.write(1, f"{names[ended[0]]} ended {status}\n".encode())
-
-    signal.signal(signal.SIGCHLD, reap)
-    for line in sys.stdin:
-        task = Task(**json.loads(line))
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        pid = fork(task)
-        names[pid] = task.name
-        os.write(1, f"{task.name} started {pid}\n".encode())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+def started(line: str) -> tuple[str, int]:
+    """Start the sender of a task."""
+    task = Task(**json.loads(line))
+    return task.name, fork(task)
 
 
 if __name__ == "__main__":
@@ -232,4 +218,4 @@ if __name__ == "__main__":
     warmup.MAILBOX.update(
         dict.fromkeys(warmup.MAILBOX, warmup.Curve(start=CAP, target=CAP, days=1))
     )
-    serve()
+    serve(started)

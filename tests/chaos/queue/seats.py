@@ -14,7 +14,7 @@ from tests.chaos.queue.journal import Account
 from tests.chaos.queue.points import Point
 from tests.chaos.queue.program import Task
 from tests.chaos.queue.scene import TOKEN_KEY, End, Scene
-from tests.chaos.queue.senders import Sender, Starter
+from tests.chaos.starter import Process, Starter
 from tests.support.installation import login
 
 ARRIVALS = 40
@@ -51,7 +51,7 @@ class Seat:
         self._least = least
         self._incarnations = itertools.count(1)
         self._clocks = itertools.cycle(clocks)
-        self._sender: Sender | None = None
+        self._sender: Process | None = None
         self.is_mortal = False
         """Whether the present sender has one of the ends."""
         self.journals: list[Path] = []
@@ -96,7 +96,7 @@ class Seat:
             clock=next(self._clocks),
         )
 
-    async def _killed(self, task: Task, sender: Sender, death: Death) -> bool:
+    async def _killed(self, task: Task, sender: Process, death: Death) -> bool:
         """Wait for the end of a mortal sender; return whether it was the one that was meant."""
         life = LONGEST_LIFE
         if death is None:
@@ -114,7 +114,7 @@ class Seat:
         while Account.read(journal).open < self._least:  # noqa: ASYNC110 - another process
             await asyncio.sleep(LOOK)
 
-    async def _stopped(self, task: Task, sender: Sender, stop: asyncio.Event) -> None:
+    async def _stopped(self, task: Task, sender: Process, stop: asyncio.Event) -> None:
         stopping = asyncio.create_task(stop.wait())
         await _first(stopping, sender.ended)
         stopping.cancel()

@@ -41,7 +41,7 @@ SKIPPED = {
 }
 """What a machine may lack for ever: the only reason for a skip. What is busy is waited for."""
 PAUSES = "support/waiting.py"
-PACED = ("bench/queue/", "bench/reconciler/", "bench/sender/", "bench/soak/", "chaos/queue/")
+PACED = ("bench/queue/", "bench/reconciler/", "bench/sender/", "bench/soak/", "chaos/")
 """A steady load is made by pauses, and outages last for a while. The benchmark's processes have
 only the measured queue's packages."""
 
@@ -81,3 +81,15 @@ def test_only_one_helper_pauses(files: dict[str, Path]) -> None:
 def test_tests_are_skipped_only_where_they_can_never_run(files: dict[str, Path]) -> None:
     modules = {name for name, path in files.items() if "pytest.skip" in calls(path)}
     assert modules == set(SKIPPED)
+
+
+def test_auditor_of_reconcilers_imports_no_code_of_ours(files: dict[str, Path]) -> None:
+    tree = ast.parse(files["chaos/reconciler/auditor.py"].read_text())
+    imported = {
+        (node.module or "").partition(".")[0] if isinstance(node, ast.ImportFrom) else name.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    ours = {path.parent.name for path in TESTS.parent.glob("*/__init__.py")}
+    assert not imported & ours

@@ -1,0 +1,176 @@
+"""What happens to reconcilers, operations, engines and the database while tenants are edited."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from tests.chaos.reconciler.points import OF_RECONCILER, Point, Target, engines
+from tests.chaos.reconciler.scene import Scene
+from tests.chaos.reconciler.seats import Seat
+from tests.support.processes import children
+
+PATIENCE = 15.0
+"""Seconds for which a point stays armed; then another one's turn comes."""
+AT_ONCE = 3
+"""Points that are armed at a time."""
+LOOK = 0.1
+OUTAGE = 2.0
+"""Seconds."""
+BETWEEN = (0.5, 3.0)
+"""Seconds between two ends at random moments."""
+END_SESSIONS = (
+    "select pg_terminate_backend(pid) from pg_stat_activity"
+    " where backend_type = 'client backend' and pid <> pg_backend_pid()"
+)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """What ends where."""
+
+    point: Point
+    target: Target
+
+
+@dataclass
+class Play:
+    """What disturbances act upon."""
+
+    scene: Scene
+    seats: list[Seat]
+    starter: int
+    """PID of the program that starts reconcilers, and the servers of their operations."""
+    kills: list[Kill] = field(default_factory=list)
+    """Those that have not happened yet."""
+
+    def operations(self) -> list[int]:
+        """Return the processes of operations."""
+        reconcilers = {seat.pid for seat in self.seats}
+        servers = [pid for pid in children(self.starter) if pid not in reconcilers]
+        return [pid for server in servers for pid in children(server)]
+
+
+def every_kill(times: int, targets: tuple[Target, ...] = tuple(Target)) -> list[Kill]:
+    """Return the kills at all points, so many of each."""
+    return [
+        Kill(point, target)
+        for point in Point
+        for target in targets
+        for _ in range(times)
+        if point not in OF_RECONCILER or target in (Target.RECONCILER, Target.PAUSED)
+    ]
+
+
+async def kill_at_points(play: Play) -> None:
+    """Arm one point after the other, until something has ended at each."""
+    waiting: dict[Point, tuple[Kill, float]] = {}
+    clock, arms = asyncio.get_running_loop().time, play.scene.arms
+    try:
+        while play.kills or waiting:
+            for point, (kill, since) in list(waiting.items()):
+                if not arms.is_armed(point) or clock() - since > PATIENCE:
+                    del waiting[point]
+                    _take_back(play, kill)
+            free = [kill for kill in play.kills if kill.point not in waiting]
+            if free and len(waiting) < AT_ONCE:
+                kill = free[-1]
+                play.kills.remove(kill)
+                arms.arm(kill.point, kill.target)
+                waiting[kill.point] = kill, clock()
+            await asyncio.sleep(LOOK)
+    finally:
+        for kill, _ in waiting.values():
+            _take_back(play, kill)
+
+
+def _take_back(play: Play, kill: Kill) -> None:
+    """Count an end that has happened; let another one's turn come before one that has not."""
+    if play.scene.arms.disarm(kill.point):
+        play.kills.insert(0, kill)
+    else:
+        play.scene.done[f"{kill.target}: {kill.point}"] += 1
+
+
+async def kill_at_random(play: Play, times: int) -> None:
+    """End something at random moments."""
+    chance = play.scene.chance
+    while times:
+        await asyncio.sleep(chance.uniform(*BETWEEN))
+        target = chance.choice((Target.RECONCILER, Target.OPERATION, Target.ENGINE))
+        found: list[int] = []
+        if target is Target.RECONCILER:
+            found = [seat.pid for seat in play.seats if seat.pid is not None]
+        elif target is Target.OPERATION:
+            found = play.operations()
+        else:
+            found = [pid for operation in play.operations() for pid in engines(operation)]
+        if found:
+            with suppress(ProcessLookupError):
+                os.kill(chance.choice(found), signal.SIGKILL)
+                play.scene.done[f"{target}: at random"] += 1
+                times -= 1
+
+
+async def continue_paused(play: Play) -> None:
+    """Let processes that stopped themselves at a point go on after their lease has ended."""
+    while True:
+        pids = play.scene.arms.paused()
+        if pids:
+            await asyncio.sleep(2 * play.scene.lease)
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+        await asyncio.sleep(LOOK)
+
+
+async def restart_postgres(play: Play) -> None:
+    """Stop the database for a while."""
+    await asyncio.to_thread(play.scene.postgres.stop)
+    await asyncio.sleep(OUTAGE)
+    await asyncio.to_thread(play.scene.postgres.start)
+
+
+async def kill_postgres(play: Play) -> None:
+    """Kill the database, and start it again."""
+    pid = play.scene.postgres.pid()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    await asyncio.to_thread(play.scene.postgres.stop)
+    await asyncio.to_thread(play.scene.postgres.start)
+
+
+async def end_sessions(play: Play) -> None:
+    """End all sessions of the database, also those that hold a fence."""
+    async with play.scene.admin() as connection:
+        await connection.execute(END_SESSIONS)
+
+
+async def end_server(play: Play) -> None:
+    """End a server of ours in the provider's portal."""
+    account = play.scene.hostwinds
+    foreign = {server["id"] for server in play.scene.foreign["servers"]}
+    ours = [one.serviceid for one in account.all_servers() if one.serviceid not in foreign]
+    if ours:
+        number = play.scene.chance.choice(ours)
+        await asyncio.to_thread(account.end, number, event="ended in the portal")
+
+
+async def terminate_reconciler(play: Play) -> None:
+    """Stop a reconciler as a service manager does."""
+    pids = [seat.pid for seat in play.seats if seat.pid is not None]
+    if pids:
+        os.kill(play.scene.chance.choice(pids), signal.SIGTERM)
+
+
+DISTURBANCES: tuple[Callable[[Play], Awaitable[None]], ...] = (
+    restart_postgres,
+    kill_postgres,
+    end_sessions,
+    end_server,
+    terminate_reconciler,
+)

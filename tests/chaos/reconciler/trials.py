@@ -1,0 +1,124 @@
+"""Runs that need one protection each: with it nothing is wrong, without it the auditor counts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from tests.chaos.reconciler import auditor
+from tests.chaos.reconciler.disturbances import Play, end_server
+from tests.chaos.reconciler.harness import Plan, Say, audited, busy, declare, running
+from tests.chaos.reconciler.points import Point, Target
+from tests.chaos.reconciler.switches import Without
+from tests.support.waiting import reached
+
+PATIENCE = 90.0
+"""Seconds in which a tenant of these runs converges."""
+LIVELOCK = 45.0
+"""The same where two reconcilers get into each other's way, if they do not for ever."""
+LATE = 8.0
+"""Seconds from an order until the server is listed: longer than the next attempt takes to begin."""
+TAKEN_OVER = 20.0
+"""Seconds in which another reconciler takes over and converges, if it does not wait."""
+NOTICED = 10.0
+"""Seconds in which what happened at the provider is noticed."""
+
+
+async def order_twice(play: Play) -> None:
+    """Kill an operation that has the answer of its order, before the server is listed."""
+    play.scene.arms.arm(Point.ORDERED, Target.OPERATION)
+    await _declare(play, mx1=1)
+    await _until(lambda: _is_reached(play, Point.ORDERED))
+    await _until(lambda: _has_converged(play))
+
+
+async def end_what_is_wanted_again(play: Play) -> None:
+    """Stop an operation right before it ends a server, and let it go on when that is wanted.
+
+    With the fence, which it holds, the next operation waits, and then buys the server again.
+    """
+    await _declare(play, mx1=1, mx2=1)
+    await _until(lambda: _has_converged(play))
+    play.scene.arms.arm(Point.TERMINATING, Target.PAUSED)
+    await _declare(play, mx1=1)
+    await _until(lambda: _is_reached(play, Point.TERMINATING))
+    await _declare(play, mx1=1, mx2=1)
+    await _until(lambda: _has_converged(play), seconds=TAKEN_OVER)
+    for pid in play.scene.arms.paused():
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+    await asyncio.sleep(NOTICED)
+    await _until(lambda: _has_converged(play))
+
+
+async def work_on_one_tenant(play: Play) -> None:
+    """Declare one tenant before several reconcilers."""
+    await _declare(play, mx1=1)
+    await _until(lambda: _has_converged(play), seconds=LIVELOCK)
+
+
+async def end_in_the_portal(play: Play) -> None:
+    """End a server in the portal, and let nothing else happen."""
+    await _declare(play, mx1=1)
+    await _until(lambda: _has_converged(play))
+    await end_server(play)
+    await asyncio.sleep(NOTICED)
+
+
+TRIALS: dict[Without, tuple[Callable[[Play], Awaitable[None]], float]] = {
+    Without.INTENT: (order_twice, LATE),
+    Without.FENCE: (end_what_is_wanted_again, 0.5),
+    Without.LEASE: (work_on_one_tenant, 0.5),
+    Without.SWEEP: (end_in_the_portal, 0.5),
+}
+"""By what they need: what happens, and when servers are listed."""
+
+
+async def compare(seed: int, say: Say) -> dict[str, Any]:
+    """Make each run with everything and without one; `broken` says where the auditor was wrong."""
+    broken, rows = [], []
+    for without, (act, listed_after) in TRIALS.items():
+        counts = {}
+        for switched in (Without.NOTHING, without):
+            plan = Plan(
+                seed=seed,
+                tenants=1,
+                reconcilers=2,
+                kills=[],
+                listed_after=listed_after,
+                without=switched,
+            )
+            async with running(plan, continues=False) as play:
+                await act(play)
+                found = await audited(play.scene)
+            wrong = [f"{kind}: {line}" for kind in auditor.KINDS for line in found[kind]]
+            say(f"{act.__name__} without {switched or 'nothing'}: {wrong or 'nothing wrong'}")
+            counts[str(switched)] = {kind: len(found[kind]) for kind in auditor.KINDS}
+            if bool(wrong) != bool(switched):
+                broken.append(f"{act.__name__} without {switched or 'nothing'}: {wrong}")
+        rows.append({"without": without, "run": act.__name__, "counts": counts})
+    return {"seed": seed, "trials": rows, "broken": broken}
+
+
+async def _declare(play: Play, **hosts: int) -> None:
+    [tenant] = play.scene.tenants
+    tenant.hosts = hosts
+    await declare(play.scene, tenant)
+
+
+async def _has_converged(play: Play) -> bool:
+    return not await busy(play.scene)
+
+
+async def _is_reached(play: Play, point: Point) -> bool:
+    return not play.scene.arms.is_armed(point)
+
+
+async def _until(probe: Callable[[], Awaitable[bool]], *, seconds: float = PATIENCE) -> None:
+    """Wait for something, but not for ever: the auditor sees what did not come."""
+    with suppress(TimeoutError):
+        await reached(probe, seconds=seconds)
