@@ -158,6 +158,26 @@ MAILU_REFUSED = FAULTS.code(
     },
     acts=Actor.OPERATOR,
 )
+MAIL_WAITS = FAULTS.code(
+    "hosts.mail_waits",
+    message="the host does not get Mailu yet: {reason}",
+    remedy="find out why it is not delivered (`postqueue -c /etc/postfix-inbound -p` on the host, "
+    "`df -h`); it is tried again",
+    cause="What the host has accepted without Mailu is delivered before Mailu takes its place. "
+    "Other mail is refused for now, and comes again.",
+    example={"reason": "mail that was accepted is not delivered yet"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+MAIL_NOT_MOVED = FAULTS.code(
+    "hosts.mail_not_moved",
+    message="mail is not moved to Mailu yet: {reason}",
+    remedy="compare /var/mail/penguin/people with /mailu/mail on the host; it is tried again",
+    cause="A host that gets Mailu takes no mail until what its mailboxes had before is in Mailu.",
+    example={"reason": "of 812 mails 811 were moved"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 TASK_FAILED = FAULTS.code(
     "hosts.task_failed",
     message='task "{task}" failed: {reason}',

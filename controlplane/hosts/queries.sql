@@ -1,5 +1,5 @@
 -- name: load
-select name, incarnation, service_id, host_key, applied_digest, mail, refused_digest
+select name, incarnation, service_id, host_key, applied_digest, mail, refused_digest, moves_mail
 from oltp.hosts
 where tenant_id = :tenant_id
 
@@ -8,14 +8,16 @@ select service_id, tenant_id from oltp.hosts where service_id is not null
 
 -- name: save
 insert into oltp.hosts
-    (tenant_id, name, incarnation, service_id, host_key, applied_digest, mail, refused_digest)
+    (tenant_id, name, incarnation, service_id, host_key, applied_digest, mail, refused_digest,
+     moves_mail)
 values
     (:tenant_id, :name, :incarnation, :service_id, :host_key, :applied_digest, :mail,
-     :refused_digest)
+     :refused_digest, :moves_mail)
 on conflict (tenant_id, name) do update
 set incarnation = excluded.incarnation, service_id = excluded.service_id,
     host_key = excluded.host_key, applied_digest = excluded.applied_digest,
-    mail = excluded.mail, refused_digest = excluded.refused_digest
+    mail = excluded.mail, refused_digest = excluded.refused_digest,
+    moves_mail = excluded.moves_mail
 
 -- name: load_identities
 select host, digest, configured, at, findings, trouble, stopped from oltp.identities

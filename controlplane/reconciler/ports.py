@@ -215,6 +215,8 @@ class MailServer:
     messages_a_day: int = 50
     """Mails that a mailbox may send; bulk does not pass here."""
     webmail: bool = False
+    held: bool = False
+    """Whether mail is refused for now: what the host has of before is to be moved first."""
 
 
 @dataclass(frozen=True)
@@ -349,6 +351,14 @@ class Mailboxes(Protocol):
         self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
     ) -> None:
         """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
+
+    def move(
+        self, host: ObservedHost, login: Login, addresses: Collection[str], *, progress: Progress
+    ) -> None:
+        """Move the mail that a host has of the time before Mailu into mailboxes, which exist.
+
+        Raises a fault unless all of it is there.
+        """
 
     def answer(
         self,

@@ -36,7 +36,7 @@ async def with_mail_servers(
 async def check_mail_servers(
     connection: AsyncConnection, document: Tenant, row: TenantRow | None
 ) -> None:
-    """Refuse Mailu without images, and another mail server on a host that was configured."""
+    """Refuse Mailu without images, and to take it from a host that was configured."""
     configured = await _configured(connection, row) if row is not None else {}
     pinned = await image_rows.pinned_services(connection)
     if violations := [*_without_images(document, pinned), *_changed(document, configured)]:
@@ -53,7 +53,7 @@ def _without_images(document: Tenant, pinned: Set[str]) -> Iterator[Violation]:
 def _changed(document: Tenant, configured: Mapping[str, MailboxServer]) -> Iterator[Violation]:
     for index, host in enumerate(document.spec.hosts):
         before = configured.get(host.name)
-        if before not in (None, host.mail):
+        if before is MailboxServer.MAILU and host.mail is not before:
             yield HOST_MAIL_STAYS.violation(
                 path=_path(index), host=host.name, before=before, wanted=host.mail
             )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from blueprint.document import Host
+from blueprint.tenant import MailboxServer
 from controlplane.certificates.repository import IssuedCertificate, key_context
 from controlplane.conditions.model import Verdict, ask_of, bad, ok, unknown
 from controlplane.faults import HOST_MAIL_STAYS
@@ -114,6 +115,9 @@ class Configuration(Phase[Digests]):
         host = next(host for host in snapshot.blueprint.hosts if host.name == name)
         observed_host = next(host for host in snapshot.cloud.hosts if host.name == name)
         row, secrets = snapshot.hosts[name], _secrets(snapshot, host)
+        if row.mail is MailboxServer.NONE and host.has_mailu:
+            row = replace(row, mail=host.mail, moves_mail=True)
+            await session.save_host(row, snapshot.hosts)
         digest = self._digest(snapshot, host, observed_host)
         try:
             _require_same_mail(row, host)
@@ -183,9 +187,9 @@ class Configuration(Phase[Digests]):
 
 
 def _require_same_mail(row: HostRow, host: Host) -> None:
-    """Refuse another mail server than the host has: its mailboxes hold mail.
+    """Refuse to take Mailu from a host: its mailboxes hold mail.
 
-    The API refuses such a document, but for one that comes during the first run.
+    The API refuses such a document, but for one that comes while a host gets Mailu.
     """
     if row.mail not in (None, host.mail):
         raise HOST_MAIL_STAYS(host=host.name, before=row.mail, wanted=host.mail)
