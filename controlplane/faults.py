@@ -238,9 +238,8 @@ HOST_MAIL_STAYS = FAULTS.code(
     message="host {host} has `mail: {before}`, which stays",
     remedy="put `mail: {before}` back, or declare another host with `mail: {wanted}` and take this "
     "one out",
-    cause="The mail of its mailboxes is on the host, and nothing moves it from one mail server to "
-    "another.",
-    example={"host": "mx1", "before": "none", "wanted": "mailu"},
+    cause="The mail of its mailboxes is in Mailu, and nothing moves it out of there.",
+    example={"host": "mx1", "before": "mailu", "wanted": "none"},
 )
 DESTROYS_MAIL = FAULTS.code(
     "tenant.destroys_mail",

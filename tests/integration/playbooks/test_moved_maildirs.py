@@ -11,7 +11,11 @@ from urllib.parse import quote
 
 import pytest
 
-from controlplane.ansible.moving import move_command
+from controlplane.ansible.faults import MAIL_NOT_MOVED
+from controlplane.ansible.moving import move_command, move_mail
+from controlplane.ansible.shell import OpenSsh
+from controlplane.reconciler.ports import Login, ObservedHost
+from tests.support.faults import fault_shown
 from tests.support.waiting import wait_for
 
 ANN, ODD = "ann@acme.example", "o'n$1@acme.example"
@@ -111,6 +115,22 @@ def test_a_move_that_was_killed_is_continued_without_loss(host: Host) -> None:
     before = len(host.mails(ANN))
     assert host.moved(ANN) == [[ANN, 5000 - before, 5000 - before]]
     assert host.mails(ANN) == wanted
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "reason"),
+    [
+        (0, f'["{ANN}", 812, 811]\n["{ODD}", 1, 1]\n', "of 813 mails 812 were moved"),
+        (1, "PermissionError: ann\n", "PermissionError: ann"),
+    ],
+)
+def test_mails_that_were_not_moved_are_a_fault(
+    monkeypatch: pytest.MonkeyPatch, status: int, output: str, reason: str
+) -> None:
+    monkeypatch.setattr(OpenSsh, "run", lambda *_: (status, output))
+    host = ObservedHost("mx1", "mx1", 1, ())
+    with fault_shown(MAIL_NOT_MOVED, reason=reason):
+        move_mail(host, Login("", ""), [ANN, ODD], [].append)
 
 
 def test_nothing_is_left_to_move_by_a_second_run(host: Host) -> None:
