@@ -79,6 +79,11 @@ class Sender:
             if code == 250 or code // 100 == 5:
                 del self.waiting[number]
 
+    def sent(self) -> bool:
+        """Try to send what waits; return whether nothing does any more."""
+        self.attempt()
+        return not self.waiting
+
     def _try(self, number: str, recipient: str) -> int:
         message = EmailMessage()
         message["From"], message["To"] = "Zoe <zoe@far.test>", recipient
@@ -118,7 +123,7 @@ class Sender:
         finally:
             ended.set()
             thread.join()
-        wait_for(lambda: self.attempt() or not self.waiting, longest_pause=1)
+        wait_for(self.sent, longest_pause=1)
 
 
 @dataclass(frozen=True)

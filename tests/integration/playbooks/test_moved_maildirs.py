@@ -130,7 +130,7 @@ def test_mails_that_were_not_moved_are_a_fault(
     monkeypatch.setattr(OpenSsh, "run", lambda *_: (status, output))
     host = ObservedHost("mx1", "mx1", 1, ())
     with fault_shown(MAIL_NOT_MOVED, reason=reason):
-        move_mail(host, Login("", ""), [ANN, ODD], [].append)
+        move_mail(host, Login("", ""), [ANN, ODD], lambda _: None)
 
 
 def test_nothing_is_left_to_move_by_a_second_run(host: Host) -> None:
