@@ -204,7 +204,8 @@ class HostSpec(Written):
     mail: MailboxServer | None = None
     """What has its mailboxes. By default what the host has; of a new one `mailu` if the mail of a
     mailbox goes to it, else `none`. `mailu` needs images that an operator has pinned, once for all
-    hosts. A host that has `none` can get `mailu`; mail is moved then. It does not go back."""
+    hosts. A host that has `none` can get `mailu`; its mail is moved then. The other way destroys
+    what people have there."""
     webmail: bool = False
     """Whether people read their mail in a browser, too, with `mail: mailu`. Takes memory."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from controlplane.ansible import moved_maildirs
@@ -19,13 +19,24 @@ AT_ONCE = 200
 """Names in one command, whose length has a limit."""
 
 
-def move_mail(host: ObservedHost, login: Login, names: Collection[str], progress: Progress) -> None:
+Run = Callable[[ObservedHost, Login, str], tuple[int, str]]
+"""Runs a command on a host; returns its status and output."""
+
+
+def move_mail(
+    host: ObservedHost,
+    login: Login,
+    names: Collection[str],
+    progress: Progress,
+    run: Run | None = None,
+) -> None:
     """Move the mail of mailboxes, all of which exist; raises a fault unless all of it is there."""
+    run = run or OpenSsh().run
     ordered = sorted(names)
     before = after = 0
     for start in range(0, len(ordered), AT_ONCE):
         command = move_command(ordered[start : start + AT_ONCE])
-        status, output = OpenSsh().run(host, login, command)
+        status, output = run(host, login, command)
         lines = output.splitlines()
         if status != 0:
             reason = lines[-1] if lines else "nothing was said"

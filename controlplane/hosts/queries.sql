@@ -47,7 +47,7 @@ delete from oltp.purges
 where tenant_id = :tenant_id and host = :host and name = any(cast(:names as text[]))
 
 -- name: load_held_mail
-select host, address, size, is_ours, confirmed from oltp.held_mail
+select host, address, size, is_ours, confirmed, discards from oltp.held_mail
 where tenant_id = :tenant_id order by host, address
 
 -- name: expect_mail
@@ -66,7 +66,10 @@ delete from oltp.held_mail
 where tenant_id = :tenant_id and host = :host and address <> all(cast(:addresses as text[]))
 
 -- name: confirm_mail
-update oltp.held_mail set confirmed = host || '/' || address = any(cast(:names as text[]))
+update oltp.held_mail
+set confirmed = host || '/' || address = any(cast(:names as text[])),
+    discards = case when host || '/' || address = any(cast(:names as text[]))
+        then coalesce(cast(:discards as bigint), discards) end
 where tenant_id = :tenant_id
 
 -- name: drop_mail_of_others

@@ -287,12 +287,14 @@ class Configurator(Protocol):
         progress: Progress,
         mail_server: MailServer | None = None,
         fence: int | None = None,
+        discards: int | None = None,
     ) -> int:
         """Run the playbooks on one host; return the number of changed tasks.
 
         `mail_server` is what a host with Mailu gets, whose secrets are in `secrets`. `fence` is the
         token of the current lease: from now on no run with a lower one changes anything on the
-        host. None: a run without a lease.
+        host. None: a run without a lease. `discards` is given for a host that loses Mailu: how many
+        mails may go with it.
         """
 
 

@@ -1,15 +1,16 @@
-"""A real host that gets Mailu while mail comes in: nothing is lost, and nothing is there twice."""
+"""A real host gets Mailu while mail comes in, without loss, and loses it with its mail."""
 
 from __future__ import annotations
 
 import base64
 import secrets
 import smtplib
+import ssl
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
 from pathlib import Path
@@ -21,8 +22,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from cli.exporting import copy_mailbox
+from controlplane.ansible.faults import MORE_MAIL
 from controlplane.ansible.host_variables import host_variables
 from controlplane.ansible.mailboxes import HostMailboxes
+from controlplane.mailboxes.schemas import SettingsView
+from controlplane.mailu.access import Mailbox, make_token
+from controlplane.mailu.client_settings import settings_of
 from controlplane.mailu.declared import DeclaredDomain, DeclaredMailbox, TenantMail
 from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
@@ -31,6 +37,7 @@ from controlplane.reconciler.ports import Login, MailServer, MailServerSecrets
 from kit.paths import cache_dir
 from lab.registry import order
 from lab.running import RunningLab
+from tests.support.faults import fault_shown
 from tests.support.lab_zones import Zone
 from tests.support.provider import Customer
 from tests.support.waiting import SECONDS, wait_for
@@ -38,7 +45,7 @@ from tests.support.waiting import SECONDS, wait_for
 from .conftest import MailHost, contacted, cut_once
 from .test_mailu import PORTS, REGISTRIES, make_key, pinned
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.hosts, pytest.mark.in_order, pytest.mark.timeout(1800)]
 
 PEOPLE = ("ann", "bob")
 BEFORE = 30
@@ -138,9 +145,11 @@ class Converted:
     def addresses(self) -> tuple[str, ...]:
         return tuple(f"{name}@{self.zone.name}" for name in PEOPLE)
 
-    def configure(self, server: MailServer | None) -> int:
+    def configure(self, server: MailServer | None, discards: int | None = None) -> int:
         host = self.host
-        variables = host_variables(host.blueprint, host.observed, host.secrets.users, mailu=server)
+        variables = host_variables(
+            host.blueprint, host.observed, host.secrets.users, mailu=server, discards=discards
+        )
         variables["inbound"] = {
             **variables["inbound"],
             "domains": [self.zone.name],
@@ -191,6 +200,15 @@ class Converted:
                 self.host.observed, login, self.addresses, progress=self.host.lines.append
             )
 
+    def token(self, address: str) -> str:
+        """Make a token of a mailbox."""
+        login = Login(self.host.known_host, self.host.secrets.ssh_private_key)
+        own = self.host.secrets.mail_server
+        assert own is not None
+        http = HostMailboxes()._api(self.host.observed, login, own.api_token)
+        with http as api:
+            return make_token(api, Mailbox("play", address), "export")
+
     def found(self, directory: str) -> list[str]:
         """Return the Message-ID of each mail below a directory."""
         shown = self.host.shell(
@@ -200,7 +218,7 @@ class Converted:
         return [line.partition(":")[2].strip() for line in shown.splitlines()]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def without(lab: RunningLab, lab_directory: Path, customer: Customer) -> Iterator[Converted]:
     """A host that was configured without Mailu."""
     order.provide(lab_directory, cache_dir(), print)
@@ -269,3 +287,35 @@ def test_a_host_gets_mailu_and_no_mail_is_lost(without: Converted, customer: Cus
     assert len(set(owners)) == 1
     assert without.configure(replace(without.server, held=False)) == 0
     assert "table ip hold" not in host.shell("nft list tables")
+
+
+def test_a_host_loses_mailu_with_as_many_mails_as_were_copied(
+    without: Converted, tmp_path: Path
+) -> None:
+    host, [ann, bob] = without.host, without.addresses
+    held = len(without.found("/mailu/mail"))
+    primary = host.observed.addresses[0]
+    context = ssl.create_default_context(cadata=host.ca)
+    copied = {}
+    for address in (ann, bob):
+        login = SettingsView(**asdict(settings_of(address, primary.ip or "")) | {"warning": ""})
+        context.check_hostname = False  # the lab's name servers do not know the host's name
+        copied[address] = copy_mailbox(login, without.token(address), tmp_path / address, context)
+    assert sum(each.mails for each in copied.values()) == held
+    written = [path for path in tmp_path.rglob("cur/*") if b"far.test" in path.read_bytes()]
+    assert len(written) == held
+    assert any(path.name.endswith(":2,S") for path in written)
+
+    reason = f"Mailu holds {held} mails, and {held - 1} may be destroyed"
+    with fault_shown(MORE_MAIL, reason=reason):
+        without.configure(None, held - 1)
+    assert len(without.found("/mailu/mail")) == held
+    without.configure(None, held)
+    assert host.shell("ls -d /mailu; systemctl is-active docker").split() == ["inactive"]
+    assert without.configure(None) == 0
+
+    sender = Sender(primary.ip or "", host.lab.sender_address or "", (ann,))
+    sender.add()
+    wait_for(sender.sent, longest_pause=1)
+    assert sender.refused == []
+    wait_for(lambda: without.found("/var/mail/penguin/people") == sender.accepted, longest_pause=1)

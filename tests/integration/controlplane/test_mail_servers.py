@@ -14,9 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from blueprint.tenant import MailboxServer
 from controlplane.ansible.faults import MAILU_REFUSED
-from controlplane.faults import HOST_MAIL_STAYS
 from controlplane.images import faults as images
 from controlplane.images.catalogue import ALL
 from controlplane.reconciler.phases.identity import Identity
@@ -239,37 +237,6 @@ async def test_a_host_waits_alone_for_an_image(
     assert await stepped.condition("Ready") == ("True", "Ready")
 
 
-async def test_mailu_of_a_configured_host_stays(
-    stepped: SteppedReconciler, pinned: dict[str, str]
-) -> None:
-    await stepped.apply(hosts=[host(mail="none")])
-    assert (await stepped.apply(hosts=[host()])).is_success  # no host exists yet
-    await stepped.step()
-    refused = (await stepped.apply(hosts=[host("mx0"), host(mail="none")])).json()
-    [violation] = refused["violations"]
-    assert violation["path"] == "spec.hosts[1].mail"
-    assert_shows(violation, HOST_MAIL_STAYS, host="mx1", before="mailu", wanted="none")
-    assert (await stepped.tenant())["generation"] == 2
-
-
-async def test_a_change_that_comes_during_first_contact_is_not_made(
-    stepped: SteppedReconciler, pinned: dict[str, str]
-) -> None:
-    await stepped.apply(hosts=[host()])
-    stepped.meanwhile("first contact with mx1", lambda: stepped.apply(hosts=[host(mail="none")]))
-    await stepped.step()
-    await stepped.step()
-    assert stepped.configurator.runs == ["mx1"]
-    assert await stepped.condition("Stalled") == ("True", HOST_MAIL_STAYS.reason)
-    assert await stepped.condition("HostsConfigured", "host/mx1") == (
-        "False",
-        HOST_MAIL_STAYS.reason,
-    )
-    await stepped.apply(hosts=[host()])
-    await stepped.until_quiet()
-    assert await stepped.condition("Ready") == ("True", "Ready")
-
-
 async def test_a_host_that_drains_keeps_mailu(
     stepped: SteppedReconciler, pinned: dict[str, str]
 ) -> None:
@@ -283,11 +250,3 @@ async def test_a_host_that_drains_keeps_mailu(
     assert variables["mailu"]["images"] == pinned
     assert variables["mailu"]["domain"] == f"mx1.{ZONE}"
     assert secrets["secret_mailu"]["dkim"] == {}
-    again = (await stepped.apply(hosts=[host(mail="none"), host("mx2", "none")])).json()
-    assert_shows(
-        again["violations"][0],
-        HOST_MAIL_STAYS,
-        host="mx1",
-        before=MailboxServer.MAILU,
-        wanted=MailboxServer.NONE,
-    )

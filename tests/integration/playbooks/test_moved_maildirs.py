@@ -13,7 +13,6 @@ import pytest
 
 from controlplane.ansible.faults import MAIL_NOT_MOVED
 from controlplane.ansible.moving import move_command, move_mail
-from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import Login, ObservedHost
 from tests.support.faults import fault_shown
 from tests.support.waiting import wait_for
@@ -124,13 +123,10 @@ def test_a_move_that_was_killed_is_continued_without_loss(host: Host) -> None:
         (1, "PermissionError: ann\n", "PermissionError: ann"),
     ],
 )
-def test_mails_that_were_not_moved_are_a_fault(
-    monkeypatch: pytest.MonkeyPatch, status: int, output: str, reason: str
-) -> None:
-    monkeypatch.setattr(OpenSsh, "run", lambda *_: (status, output))
+def test_mails_that_were_not_moved_are_a_fault(status: int, output: str, reason: str) -> None:
     host = ObservedHost("mx1", "mx1", 1, ())
     with fault_shown(MAIL_NOT_MOVED, reason=reason):
-        move_mail(host, Login("", ""), [ANN, ODD], lambda _: None)
+        move_mail(host, Login("", ""), [ANN, ODD], lambda _: None, lambda *_: (status, output))
 
 
 def test_nothing_is_left_to_move_by_a_second_run(host: Host) -> None:
