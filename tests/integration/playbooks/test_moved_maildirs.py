@@ -107,10 +107,10 @@ def test_a_move_that_was_killed_is_continued_without_loss(host: Host) -> None:
     wanted = {f"new/{number}.V1.mx1": str(number) for number in range(5000)}
     for place, content in wanted.items():
         host.put(ANN, place, content)
-    killed = subprocess.Popen(host.command(ANN), stdout=subprocess.DEVNULL, process_group=0)
+    killed = subprocess.Popen(host.command(ANN), stdout=subprocess.PIPE, process_group=0)
     wait_for(lambda: (host.mailu / "mail" / ANN / "new").is_dir() and host.mails(ANN) != {})
     os.killpg(killed.pid, signal.SIGKILL)
-    killed.wait()
+    killed.communicate()  # until no process of it is left
     before = len(host.mails(ANN))
     assert host.moved(ANN) == [[ANN, 5000 - before, 5000 - before]]
     assert host.mails(ANN) == wanted
