@@ -37,7 +37,7 @@ async def check_mail_servers(
     connection: AsyncConnection, document: Tenant, row: TenantRow | None
 ) -> None:
     """Refuse Mailu without images, and to take it from a host that just gets it."""
-    getting = await _getting(connection, row) if row is not None else ()
+    getting = await _getting(connection, row) if row is not None else set()
     pinned = await image_rows.pinned_services(connection)
     if violations := [*_without_images(document, pinned), *_changed(document, getting)]:
         raise invalid(violations)
