@@ -268,7 +268,7 @@ def test_a_host_gets_mailu_and_no_mail_is_lost(without: Converted, customer: Cus
         sender.codes.clear()
         without.identify()
         wait_for(lambda: sender.codes, longest_pause=1)
-        assert sender.codes == {450}
+        assert sender.codes <= {421, 450}  # the first of these to who tries too often
         without.configure(replace(without.server, held=False))
         sender.codes.clear()
         wait_for(lambda: 250 in sender.codes, longest_pause=1)
