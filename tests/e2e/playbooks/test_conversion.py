@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from cli.exporting import copy_mailbox
-from controlplane.ansible.faults import MORE_MAIL
+from controlplane.ansible.faults import MAILU_SILENT, MORE_MAIL
 from controlplane.ansible.host_variables import host_variables
 from controlplane.ansible.mailboxes import HostMailboxes
 from controlplane.mailboxes.schemas import SettingsView
@@ -145,7 +145,9 @@ class Converted:
     def addresses(self) -> tuple[str, ...]:
         return tuple(f"{name}@{self.zone.name}" for name in PEOPLE)
 
-    def configure(self, server: MailServer | None, discards: int | None = None) -> int:
+    def configure(
+        self, server: MailServer | None, discards: int | None = None, **overrides: object
+    ) -> int:
         host = self.host
         variables = host_variables(
             host.blueprint, host.observed, host.secrets.users, mailu=server, discards=discards
@@ -161,7 +163,9 @@ class Converted:
         assert host.lab.registry_ca is not None
         authority = host.lab.registry_ca.read_text()
         configurator = host.configurator(
-            host=variables, docker_registry_authorities=dict.fromkeys(REGISTRIES, authority)
+            host=variables,
+            docker_registry_authorities=dict.fromkeys(REGISTRIES, authority),
+            **overrides,
         )
         return configurator.configure(
             host.blueprint,
@@ -257,6 +261,12 @@ def test_a_host_gets_mailu_and_no_mail_is_lost(without: Converted, customer: Cus
     assert len(seen) == 5
 
     with sender.throughout():
+        images = without.server.images
+        silent = replace(without.server, images={**images, "admin": images["redis"]})
+        with fault_shown(MAILU_SILENT, reason=...):
+            without.configure(silent, mailu_attempts=2, mailu_pause=1)
+        sender.codes.clear()
+        wait_for(lambda: 250 in sender.codes, longest_pause=1)
         for task in ("Hold mail that comes", "Start the containers of Mailu"):
             cut_once(
                 host,
