@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field, replace
 from email.message import EmailMessage
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import (
@@ -161,7 +162,7 @@ class Converted:
         return tuple(f"{name}@{self.zone.name}" for name in PEOPLE)
 
     def configure(
-        self, server: MailServer | None, discards: int | None = None, **overrides: object
+        self, server: MailServer | None, discards: int | None = None, **overrides: Any
     ) -> int:
         host = self.host
         variables = host_variables(
@@ -237,7 +238,7 @@ class Converted:
         """Return the Message-ID of each mail below a directory."""
         shown = self.host.shell(
             f"find {directory} -path '*/new/*' -o -path '*/cur/*' -type f | "
-            "xargs -r -d '\\n' grep -hi '^message-id:.*{self.elsewhere.name}>'"
+            f"xargs -r -d '\\n' grep -hi '^message-id:.*{self.elsewhere.name}>'"
         )
         return [line.partition(":")[2].strip() for line in shown.splitlines()]
 
