@@ -84,7 +84,8 @@ class HostMailboxes:
         self, host: ObservedHost, login: Login, addresses: Collection[str], *, progress: Progress
     ) -> None:
         """Move the mail of before Mailu into mailboxes; raises a fault unless all is there."""
-        move_mail(host, login, addresses, progress)
+        with raised(host, login):
+            move_mail(host, login, addresses, progress)
 
     def answer(
         self,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from controlplane.ansible import moved_maildirs
 from controlplane.ansible.faults import MAIL_NOT_MOVED
+from controlplane.ansible.host_fence import fenced
 from controlplane.ansible.sessions import DIRECTORY
 from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
@@ -36,7 +37,7 @@ def move_mail(
     before = after = 0
     for start in range(0, len(ordered), AT_ONCE):
         command = move_command(ordered[start : start + AT_ONCE])
-        status, output = run(host, login, command)
+        status, output = run(host, login, fenced(login, command))
         lines = output.splitlines()
         if status != 0:
             reason = lines[-1] if lines else "nothing was said"

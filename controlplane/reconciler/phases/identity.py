@@ -243,7 +243,7 @@ class Identity(Phase[Observed]):
         if not row.moves_mail:
             return False
         addresses = lacking_nothing(snapshot.blueprint, host, mail, plan)
-        observed, login, _ = _way(host, snapshot)
+        observed, login, _ = _way(host, snapshot, session)
         await asyncio.to_thread(self._mailboxes.move, observed, login, addresses, progress=progress)
         await session.save_host(replace(row, moves_mail=False), snapshot.hosts)
         return True
