@@ -77,7 +77,7 @@ def copy_mailbox(
             client.login(settings.user, token)
             for name, folder in _folders(client):
                 _checked(client.select(name, readonly=True))
-                for uid in _checked(client.uid("SEARCH", "ALL"))[0].split():
+                for uid in (_checked(client.uid("SEARCH", "ALL"))[0] or b"").split():
                     size += _write(client, uid, maildir / folder)
                     mails += 1
     except (OSError, imaplib.IMAP4.error) as error:
