@@ -7,7 +7,7 @@ from alembic import context, op
 from kit.database import with_roles
 
 revision = "0025"
-down_revision = "0022"
+down_revision = "0024"
 
 
 COLUMNS = """
