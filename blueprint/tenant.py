@@ -202,9 +202,10 @@ class HostSpec(Written):
     zone: DomainName | None = None
     """Zone of its names: one of the tenant's Cloudflare domains; by default the platform's."""
     mail: MailboxServer | None = None
-    """What has its mailboxes: it stays from the host's first configuration on. By default what the
-    host has; of a new one `mailu` if the mail of a mailbox goes to it, else `none`. `mailu` needs
-    images that an operator has pinned, once for all hosts."""
+    """What has its mailboxes. By default what the host has; of a new one `mailu` if the mail of a
+    mailbox goes to it, else `none`. `mailu` needs images that an operator has pinned, once for all
+    hosts. A host that has `none` can get `mailu`; its mail is moved then. The other way destroys
+    what people have there."""
     webmail: bool = False
     """Whether people read their mail in a browser, too, with `mail: mailu`. Takes memory."""
 

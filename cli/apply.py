@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,7 @@ from cli.conditions import of_subject, sentence
 from cli.consent import DestroyMailOption, destroying
 from cli.delete import ForgetOption, forget
 from cli.dry_run import DryRun, on_client, on_server
+from cli.exporting import export
 from cli.faults import USAGE
 from cli.output import Format, OutputOption, print_document, progress_stream
 from cli.terminal import wrapped
@@ -41,6 +43,18 @@ def apply(
     ] = DryRun.NONE,
     forget_zone: ForgetOption = None,
     yes_destroy_mail: DestroyMailOption = False,
+    discard: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="agree that as many mails, and no more, are destroyed with Mailu of a host"
+        ),
+    ] = None,
+    export_to: Annotated[
+        Path | None,
+        typer.Option(
+            "--export", help="first copy the mail of hosts that lose Mailu to this new directory"
+        ),
+    ] = None,
     recursive: Annotated[  # noqa: ARG001 - a habit from kubectl
         bool, typer.Option("--recursive", "-R", help="always so: directories are read in depth")
     ] = True,
@@ -58,20 +72,47 @@ def apply(
     if dry_run is DryRun.SERVER:
         _apply_each(sources, partial(on_server, api), output)
         return
-    may_destroy = destroying(agreed=yes_destroy_mail)
-    _apply_each(sources, partial(_apply, api, forget_zone, may_destroy), output)
+    if export_to is not None and (len(sources) != 1 or discard is not None):
+        raise USAGE(
+            mistake="--export copies the mail of one tenant, and discards what it has copied",
+            remedy="name a file with a single tenant, and leave out --discard",
+        )
+    may_destroy = destroying(agreed=yes_destroy_mail, mails=discard)
+    do = partial(_apply, api, forget_zone, may_destroy)
+    if export_to is not None:
+        do = partial(_export_and_apply, api, export_to, output, do)
+    _apply_each(sources, do, output)
     for source in sources if until_ready else ():
         wait.for_condition(api, source.name, "Ready", limit, output)
         print(f"tenant/{source.name} condition met: Ready", file=progress_stream(output))
 
 
 def _apply(
-    api: Api, forgotten: list[str] | None, may_destroy: Mapping[str, bool], source: Source
+    api: Api,
+    forgotten: list[str] | None,
+    may_destroy: Mapping[str, int],
+    source: Source,
+    **exported: int,
 ) -> tuple[str, str]:
     """Apply a document; return the outcome, and the line that tells it."""
-    outcome, tenant = api.apply(source.tenant, **may_destroy)
+    outcome, tenant = api.apply(source.tenant, **may_destroy, **exported)
     forget(api, source.name, forgotten)
     return outcome, _result(source.name, outcome, tenant)
+
+
+def _export_and_apply(
+    api: Api,
+    directory: Path,
+    output: Format,
+    do: Callable[..., tuple[str, str]],
+    source: Source,
+) -> tuple[str, str]:
+    """Copy what the document destroys, then apply it; what comes in between is not destroyed."""
+    mails = export(api, source, directory)
+    if mails is None:
+        return do(source)
+    print(f"{mails} mail(s) copied to {directory}", file=progress_stream(output), flush=True)
+    return do(source, discard=mails)
 
 
 def _apply_each(

@@ -19,9 +19,10 @@ DestroyMailOption = Annotated[
 ]
 
 
-def destroying(*, agreed: bool) -> dict[str, bool]:
-    """Return the parameters of a request that may destroy mail."""
-    return {"destroy_mail": True} if agreed else {}
+def destroying(*, agreed: bool, mails: int | None = None) -> dict[str, int]:
+    """Return the parameters of a request that may destroy mail; `mails` with Mailu of a host."""
+    number = {} if mails is None else {"discard": mails}
+    return {"destroy_mail": True, **number} if agreed else number
 
 
 def require_consent(question: str, command: str) -> None:

@@ -167,6 +167,14 @@ UNWRITABLE = FAULTS.code(
     cause="A file that an option names cannot be written.",
     example={"reason": "Permission denied"},
 )
+NOT_EXPORTED = FAULTS.code(
+    "cli.not_exported",
+    message="the mail of {address} cannot be copied: {reason}",
+    remedy="check that this machine reaches port 993 of the host, and that it trusts the host's "
+    "certificate (SSL_CERT_FILE); nothing was applied: repeat it with another directory",
+    cause="Mail is copied by IMAP, as mail clients read it.",
+    example={"address": "ann@acme.example", "reason": "Connection refused"},
+)
 REPEATED = FAULTS.code(
     "file.repeated",
     message="tenant {name} is also in {first}",

@@ -238,9 +238,19 @@ HOST_MAIL_STAYS = FAULTS.code(
     message="host {host} has `mail: {before}`, which stays",
     remedy="put `mail: {before}` back, or declare another host with `mail: {wanted}` and take this "
     "one out",
-    cause="The mail of its mailboxes is on the host, and nothing moves it from one mail server to "
-    "another.",
-    example={"host": "mx1", "before": "none", "wanted": "mailu"},
+    cause="The host gets Mailu at the moment: what its mailboxes had before is being moved.",
+    example={"host": "mx1", "before": "mailu", "wanted": "none"},
+)
+HOST_LEAVES_MAIL = FAULTS.code(
+    "host.leaves_mail",
+    message="`mail: none` of host {host} destroys {mailboxes} mailbox(es) with {megabytes} MB of "
+    "mail",
+    remedy="copy the mail with `--export DIRECTORY`, or repeat it with `--discard NUMBER` "
+    "(`discard=NUMBER`), the number of mails; or put `mail: mailu` back",
+    cause="What people have in Mailu is not kept by the host without it; the numbers are those of "
+    "the last look at the host.",
+    example={"host": "mx1", "mailboxes": 3, "megabytes": 812},
+    status=409,
 )
 DESTROYS_MAIL = FAULTS.code(
     "tenant.destroys_mail",

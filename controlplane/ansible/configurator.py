@@ -119,13 +119,14 @@ class AnsibleConfigurator:
         progress: Progress,
         mail_server: MailServer | None = None,
         fence: int | None = None,
+        discards: int | None = None,
     ) -> int:
         """Run the playbooks on one host; return the number of changed tasks.
 
         `fence` is the token of the current lease: from now on no run with a lower one changes
         anything on the host.
         """
-        own = host_variables(blueprint, host, secrets.users, mailu=mail_server)
+        own = host_variables(blueprint, host, secrets.users, mailu=mail_server, discards=discards)
         variables = {"host": own, **self._role_variables()}
         playbook = Playbook(
             path=self._settings.playbooks / "site.yml",

@@ -53,6 +53,8 @@ _FAILED = _rules(
     ),
     ("could not get lock|failed to lock apt", faults.PACKAGE_MANAGER_BUSY),
     ("another system than", faults.OTHER_SYSTEM),
+    ("mail that was accepted is not delivered", faults.MAIL_WAITS),
+    ("Mailu holds [0-9]+ mails, and", faults.MORE_MAIL),
     ("^Mailu('s| does)|^the containers of .* are not started", faults.MAILU_SILENT),
     ("", faults.TASK_FAILED),
 )

@@ -158,6 +158,33 @@ MAILU_REFUSED = FAULTS.code(
     },
     acts=Actor.OPERATOR,
 )
+MAIL_WAITS = FAULTS.code(
+    "hosts.mail_waits",
+    message="the host's mail server is not changed yet: {reason}",
+    remedy="find out why it is not delivered (`postqueue -c /etc/postfix-inbound -p` or `docker "
+    "exec mailu-smtp-1 postqueue -p` on the host, `df -h`); it is tried again",
+    cause="What a host has accepted is delivered before it gets or loses Mailu.",
+    example={"reason": "mail that was accepted is not delivered yet"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+MORE_MAIL = FAULTS.code(
+    "hosts.more_mail",
+    message="the host keeps Mailu: {reason}",
+    remedy="apply the document again, with `--export DIRECTORY` or with the number that is named, "
+    "or put `mail: mailu` back",
+    cause="A host loses Mailu only with as many mails as a person has agreed to destroy.",
+    example={"reason": "Mailu holds 813 mails, and 812 may be destroyed"},
+)
+MAIL_NOT_MOVED = FAULTS.code(
+    "hosts.mail_not_moved",
+    message="mail is not moved to Mailu yet: {reason}",
+    remedy="compare /var/mail/penguin/people with /mailu/mail on the host; it is tried again",
+    cause="A host that gets Mailu takes no mail until what its mailboxes had before is in Mailu.",
+    example={"reason": "of 812 mails 811 were moved"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 TASK_FAILED = FAULTS.code(
     "hosts.task_failed",
     message='task "{task}" failed: {reason}',

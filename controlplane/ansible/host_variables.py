@@ -29,11 +29,12 @@ def host_variables(
     users: Collection[SubmissionUser],
     *,
     mailu: MailServer | None = None,
+    discards: int | None = None,
 ) -> dict[str, Any]:
     """The variable `host` of the playbooks (shape: playbooks/README.md); no secret in it.
 
     It has what roles read and nothing else, since each difference configures the host again.
-    `mailu` is None for a host without Mailu.
+    `mailu` is None for a host without Mailu, `discards` but for one that loses it.
     Addresses that do not exist yet are omitted, so that they do not block the others. Names are the
     planned ones, for which there are certificates: an interrupted run leaves none in the state.
     Raises ValueError when the host or its primary address is unknown.
@@ -55,6 +56,7 @@ def host_variables(
         "disk_gb": planned.disk_gb,
         "docker": mailu is not None,  # nothing else runs in containers
         "mailu": None if mailu is None else asdict(mailu),
+        "discards": discards,
         "return_path": RETURN_PATH_FORM,
         "root_keys": [_root_key(blueprint)],
         "primary": _address(primary),

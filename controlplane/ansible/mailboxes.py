@@ -11,6 +11,7 @@ from typing import Any
 import httpx2
 
 from controlplane.ansible.host_fence import raised
+from controlplane.ansible.moving import move_mail
 from controlplane.ansible.purging import purge
 from controlplane.ansible.sessions import end_sessions
 from controlplane.mailboxes.answering import answered
@@ -78,6 +79,13 @@ class HostMailboxes:
                 end_sessions=partial(end_sessions, host, login),
                 progress=lambda line: progress(f"{host.name}: {line}"),
             )
+
+    def move(
+        self, host: ObservedHost, login: Login, addresses: Collection[str], *, progress: Progress
+    ) -> None:
+        """Move the mail of before Mailu into mailboxes; raises a fault unless all is there."""
+        with raised(host, login):
+            move_mail(host, login, addresses, progress)
 
     def answer(
         self,

@@ -28,6 +28,8 @@ class HeldMail:
     is_ours: bool
     confirmed: bool
     """Whether a person has agreed that its mail is destroyed."""
+    discards: int | None = None
+    """How many mails of the whole host, if the host loses Mailu."""
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> list[HeldMail]:
@@ -63,11 +65,18 @@ async def save(
 
 
 async def confirm(
-    connection: AsyncConnection, tenant_id: UUID, mailboxes: Iterable[HeldMail]
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    mailboxes: Iterable[HeldMail],
+    discards: int | None = None,
 ) -> None:
-    """Record that exactly this mail may be destroyed."""
+    """Record that exactly this mail may be destroyed, and how many mails with Mailu of a host.
+
+    Without a number the earlier one stays.
+    """
     names = [f"{each.host}/{each.address}" for each in mailboxes]
-    await connection.execute(SQL.confirm_mail, {"tenant_id": tenant_id, "names": names})
+    values = {"tenant_id": tenant_id, "names": names, "discards": discards}
+    await connection.execute(SQL.confirm_mail, values)
 
 
 async def forget_other_hosts(

@@ -1,5 +1,5 @@
 -- name: load
-select name, incarnation, service_id, host_key, applied_digest, mail, refused_digest
+select name, incarnation, service_id, host_key, applied_digest, mail, refused_digest, moves_mail
 from oltp.hosts
 where tenant_id = :tenant_id
 
@@ -8,14 +8,16 @@ select service_id, tenant_id from oltp.hosts where service_id is not null
 
 -- name: save
 insert into oltp.hosts
-    (tenant_id, name, incarnation, service_id, host_key, applied_digest, mail, refused_digest)
+    (tenant_id, name, incarnation, service_id, host_key, applied_digest, mail, refused_digest,
+     moves_mail)
 values
     (:tenant_id, :name, :incarnation, :service_id, :host_key, :applied_digest, :mail,
-     :refused_digest)
+     :refused_digest, :moves_mail)
 on conflict (tenant_id, name) do update
 set incarnation = excluded.incarnation, service_id = excluded.service_id,
     host_key = excluded.host_key, applied_digest = excluded.applied_digest,
-    mail = excluded.mail, refused_digest = excluded.refused_digest
+    mail = excluded.mail, refused_digest = excluded.refused_digest,
+    moves_mail = excluded.moves_mail
 
 -- name: load_identities
 select host, digest, configured, at, findings, trouble, stopped from oltp.identities
@@ -45,7 +47,7 @@ delete from oltp.purges
 where tenant_id = :tenant_id and host = :host and name = any(cast(:names as text[]))
 
 -- name: load_held_mail
-select host, address, size, is_ours, confirmed from oltp.held_mail
+select host, address, size, is_ours, confirmed, discards from oltp.held_mail
 where tenant_id = :tenant_id order by host, address
 
 -- name: expect_mail
@@ -64,7 +66,10 @@ delete from oltp.held_mail
 where tenant_id = :tenant_id and host = :host and address <> all(cast(:addresses as text[]))
 
 -- name: confirm_mail
-update oltp.held_mail set confirmed = host || '/' || address = any(cast(:names as text[]))
+update oltp.held_mail
+set confirmed = host || '/' || address = any(cast(:names as text[])),
+    discards = case when host || '/' || address = any(cast(:names as text[]))
+        then coalesce(cast(:discards as bigint), discards) end
 where tenant_id = :tenant_id
 
 -- name: drop_mail_of_others

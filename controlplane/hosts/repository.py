@@ -29,9 +29,11 @@ class HostRow:
     applied_digest: str | None
     """Of the last run of the playbooks."""
     mail: MailboxServer | None = None
-    """What has its mailboxes, from the first run of the playbooks on; it stays."""
+    """What has its mailboxes, from the first run of the playbooks on."""
     refused_digest: str | None = None
     """Of a run that failed, and that is not to be repeated."""
+    moves_mail: bool = False
+    """Whether it has got Mailu, and the mail that it has of before is not in there yet."""
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, HostRow]:

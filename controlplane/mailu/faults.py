@@ -134,6 +134,17 @@ HOLDS_MAIL = FAULTS.code(
     "removed only when a person says so.",
     example={"kind": "domain", "name": "acme.example", "mailboxes": 3, "megabytes": 812},
 )
+INCOMPLETE = FAULTS.code(
+    "mailu.incomplete",
+    message="the host takes no mail yet: Mailu lacks {names}",
+    remedy="see the host's and its domains' condition IdentityReady for what keeps it; it is tried "
+    "again",
+    cause="A host that gets Mailu takes mail again when all of its mailboxes are there: before, "
+    "mail for them would be refused for good.",
+    example={"names": "ann@acme.example"},
+    retryable=True,
+    acts=Actor.NOBODY,
+)
 NOT_EMPTY = FAULTS.code(
     "mailu.not_empty",
     message="domain {name} is not removed, since others have objects in it: {objects}",

@@ -18,8 +18,11 @@ def ended_by(blueprint: Blueprint, state: CloudState) -> set[str]:
     return {host.name for host in state.hosts if kept.get(host.name) != host.server_name}
 
 
-async def require_consent(hosts: Collection[str], snapshot: Snapshot, session: Session) -> None:
-    """Raise a fault if hosts have mail that a person has not agreed to destroy."""
+async def require_consent(hosts: Collection[str], snapshot: Snapshot, session: Session) -> int:
+    """Raise a fault if hosts have mail that a person has not agreed to destroy.
+
+    Return how many mails may go with Mailu of a host that stays; such a host counts them.
+    """
     async with session.read() as connection:
         held = await held_mail.load(connection, snapshot.tenant.id)
     for name in sorted(hosts):
@@ -28,6 +31,7 @@ async def require_consent(hosts: Collection[str], snapshot: Snapshot, session: S
             raise HOLDS_MAIL(
                 kind="host", name=name, mailboxes=len(own), megabytes=held_mail.megabytes(own)
             ).at(f"host/{name}")
+    return max((each.discards or 0 for each in held if each.host in hosts), default=0)
 
 
 async def forget_ended(ended: Collection[str], snapshot: Snapshot, session: Session) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blueprint.document import Blueprint, Domain, Host
+from blueprint.tenant import MailboxServer
 from controlplane.images.catalogue import ALL
 from controlplane.images.faults import NOT_PINNED
 from controlplane.reconciler import purposes
@@ -23,7 +24,14 @@ def mail_server_of(snapshot: Snapshot, host: Host, *, messages_a_day: int) -> Ma
         images=dict(snapshot.images),
         messages_a_day=messages_a_day,
         webmail=host.webmail,
+        held=gets_mailu(snapshot, host),
     )
+
+
+def gets_mailu(snapshot: Snapshot, host: Host) -> bool:
+    """Return whether a host had no Mailu before, and its mail is to be moved yet."""
+    row = snapshot.hosts.get(host.name)
+    return host.has_mailu and row is not None and (row.moves_mail or row.mail is MailboxServer.NONE)
 
 
 def secrets_of(snapshot: Snapshot, host: Host) -> MailServerSecrets | None:

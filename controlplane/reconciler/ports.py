@@ -215,6 +215,8 @@ class MailServer:
     messages_a_day: int = 50
     """Mails that a mailbox may send; bulk does not pass here."""
     webmail: bool = False
+    held: bool = False
+    """Whether mail is refused for now: what the host has of before is to be moved first."""
 
 
 @dataclass(frozen=True)
@@ -285,12 +287,14 @@ class Configurator(Protocol):
         progress: Progress,
         mail_server: MailServer | None = None,
         fence: int | None = None,
+        discards: int | None = None,
     ) -> int:
         """Run the playbooks on one host; return the number of changed tasks.
 
         `mail_server` is what a host with Mailu gets, whose secrets are in `secrets`. `fence` is the
         token of the current lease: from now on no run with a lower one changes anything on the
-        host. None: a run without a lease.
+        host. None: a run without a lease. `discards` is given for a host that loses Mailu: how many
+        mails may go with it.
         """
 
 
@@ -349,6 +353,14 @@ class Mailboxes(Protocol):
         self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
     ) -> None:
         """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
+
+    def move(
+        self, host: ObservedHost, login: Login, addresses: Collection[str], *, progress: Progress
+    ) -> None:
+        """Move the mail that a host has of the time before Mailu into mailboxes, which exist.
+
+        Raises a fault unless all of it is there.
+        """
 
     def answer(
         self,

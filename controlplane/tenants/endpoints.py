@@ -18,6 +18,7 @@ from controlplane.conditions.model import TENANT
 from controlplane.faults import (
     DESTROYS_MAIL,
     DOMAIN_TAKEN,
+    HOST_LEAVES_MAIL,
     KEYS_PENDING,
     NOT_FOUND,
     TENANT_DELETING,
@@ -62,6 +63,14 @@ Name = Annotated[Text, Path(description="the tenant's name", examples=["acme"])]
 DestroyMail = Annotated[
     Flag,
     Query(description="agree that mail of people is destroyed; the refusal without it says which"),
+]
+Discard = Annotated[
+    int | None,
+    Query(
+        ge=0,
+        le=10**9,
+        description="agree that as many mails are destroyed with Mailu of a host, and no more",
+    ),
 ]
 OUTCOME = "Penguin-Outcome"
 ETAG = {
@@ -185,6 +194,7 @@ async def get_tenant(
             TENANT_DELETING,
             DOMAIN_TAKEN,
             DESTROYS_MAIL,
+            HOST_LEAVES_MAIL,
             TENANT_MOVED,
             TENANT_WRONG_NAME,
         ),
@@ -200,6 +210,7 @@ async def apply_tenant(
     request: Request,
     response: Response,
     destroy_mail: DestroyMail = False,
+    discard: Discard = None,
 ) -> TenantView:
     """Write a tenant's document; an operator's key creates a missing tenant.
 
@@ -213,7 +224,7 @@ async def apply_tenant(
             document,
             expected,
             may_create=access.is_operator,
-            agreed=Agreement(request.app.state.platform, destroy_mail),
+            agreed=Agreement(request.app.state.platform, destroy_mail, discard),
             now=request.app.state.clock(),
         )
         if outcome == "created":

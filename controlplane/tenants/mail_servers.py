@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Set
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,10 +36,10 @@ async def with_mail_servers(
 async def check_mail_servers(
     connection: AsyncConnection, document: Tenant, row: TenantRow | None
 ) -> None:
-    """Refuse Mailu without images, and another mail server on a host that was configured."""
-    configured = await _configured(connection, row) if row is not None else {}
+    """Refuse Mailu without images, and to take it from a host that just gets it."""
+    getting = await _getting(connection, row) if row is not None else set()
     pinned = await image_rows.pinned_services(connection)
-    if violations := [*_without_images(document, pinned), *_changed(document, configured)]:
+    if violations := [*_without_images(document, pinned), *_changed(document, getting)]:
         raise invalid(violations)
 
 
@@ -50,13 +50,18 @@ def _without_images(document: Tenant, pinned: Set[str]) -> Iterator[Violation]:
             yield NOT_PINNED.violation(path=_path(index), host=host.name, services=lacking)
 
 
-def _changed(document: Tenant, configured: Mapping[str, MailboxServer]) -> Iterator[Violation]:
+def _changed(document: Tenant, getting: Set[str]) -> Iterator[Violation]:
     for index, host in enumerate(document.spec.hosts):
-        before = configured.get(host.name)
-        if before not in (None, host.mail):
+        if host.name in getting and host.mail is MailboxServer.NONE:
             yield HOST_MAIL_STAYS.violation(
-                path=_path(index), host=host.name, before=before, wanted=host.mail
+                path=_path(index), host=host.name, before=MailboxServer.MAILU, wanted=host.mail
             )
+
+
+async def _getting(connection: AsyncConnection, row: TenantRow) -> set[str]:
+    """Return the hosts whose mail is being moved to Mailu."""
+    hosts = await host_rows.load(connection, row.id)
+    return {name for name, host in hosts.items() if host.moves_mail}
 
 
 async def _configured(connection: AsyncConnection, row: TenantRow) -> dict[str, MailboxServer]:

@@ -48,6 +48,8 @@ class Agreement:
 
     platform: Platform
     destroys_mail: bool
+    discards: int | None = None
+    """How many mails may go with Mailu of a host."""
 
 
 async def find(connection: AsyncConnection, name: str, *, for_update: bool = False) -> TenantRow:
@@ -143,7 +145,9 @@ async def _replace(
     check_limits(document, row.document)
     await check_mail_servers(connection, document, row)
     kept = render(document, platform=agreed.platform, keys=None, generation=row.generation)
-    await destroying.agree(connection, row.id, kept, is_agreed=agreed.destroys_mail)
+    await destroying.agree(
+        connection, row.id, kept, is_agreed=agreed.destroys_mail, discards=agreed.discards
+    )
     await _claim_domains(connection, row.id, document)
     row = await repository.replace(connection, row, document, now)
     await request_pass(connection, row.id, Priority.USER, now=now)

@@ -15,6 +15,7 @@ from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals, reconcile
 from controlplane.mailu.stopping import Stops, apply_stops
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
+from kit.faults import Fault
 from tests.support.mailu_admin import StandIn
 from tests.support.plain_http import plain_client
 
@@ -34,6 +35,10 @@ class StandInMailboxes:
         self.purged: list[str] = []
         self.ended: list[str] = []
         """Mailboxes whose sessions were ended."""
+        self.moved: list[list[str]] = []
+        """Mailboxes whose mail of before Mailu was moved, each time."""
+        self.stuck: Fault | None = None
+        """Why none can be moved."""
 
     def reconcile(
         self,
@@ -76,6 +81,14 @@ class StandInMailboxes:
         self.fences.append(login.fence)
         if self.dead:
             raise UNREACHABLE(reason="no route", where=f"host/{host.name}")
+
+    def move(
+        self, host: ObservedHost, login: Login, addresses: Collection[str], *, progress: Progress
+    ) -> None:
+        """Note what is moved."""
+        if self.stuck is not None:
+            raise self.stuck
+        self.moved.append(sorted(addresses))
 
     def _purge(self, names: Collection[str]) -> Collection[str]:
         self.purged += sorted(set(names) - self.kept_files)

@@ -107,6 +107,7 @@ class MemoryConfigurator:
         progress: Progress,
         mail_server: MailServer | None = None,
         fence: int | None = None,
+        discards: int | None = None,
     ) -> int:
         """Apply variables to a host; 0 where nothing differs, as the playbooks would report."""
         self._at(f"configuring {host.name}")
@@ -119,7 +120,9 @@ class MemoryConfigurator:
             if fence < self._fences[host.server_name]:
                 raise SUPERSEDED(where=f"host/{host.name}")
             self._fences[host.server_name] = fence
-        variables = host_variables(blueprint, host, secrets.users, mailu=mail_server)
+        variables = host_variables(
+            blueprint, host, secrets.users, mailu=mail_server, discards=discards
+        )
         given = [variables, secret_variables(secrets)]
         text = json.dumps(given, sort_keys=True)
         self.runs.append(host.name)

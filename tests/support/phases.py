@@ -107,6 +107,10 @@ class NoMailboxes:
         """Refuse."""
         raise AssertionError(f"{host.name} has no mailboxes in Mailu")
 
+    def move(self, host: ObservedHost, *_: object, **__: object) -> None:
+        """Refuse."""
+        raise AssertionError(f"{host.name} has no mailboxes in Mailu")
+
     def answer(self, host: ObservedHost, *_: object) -> list[dict[str, object]]:
         """Refuse."""
         raise AssertionError(f"{host.name} has no mailboxes in Mailu")
@@ -133,6 +137,9 @@ class RightMailboxes:
         return Plan()
 
     def stop(self, *_: object, **__: object) -> None:
+        """Find nothing to do."""
+
+    def move(self, *_: object, **__: object) -> None:
         """Find nothing to do."""
 
     def answer(self, *_: object) -> list[dict[str, object]]:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from blueprint.document import Host
+from blueprint.tenant import MailboxServer
 from controlplane.certificates.repository import IssuedCertificate, key_context
 from controlplane.conditions.model import Verdict, ask_of, bad, ok, unknown
 from controlplane.faults import HOST_MAIL_STAYS
 from controlplane.hosts.repository import HostRow
 from controlplane.reconciler import purposes
+from controlplane.reconciler.held_mail import forget_ended, require_consent
 from controlplane.reconciler.mail_server import (
     keys_of_people,
     lack_of_images,
@@ -114,9 +116,15 @@ class Configuration(Phase[Digests]):
         host = next(host for host in snapshot.blueprint.hosts if host.name == name)
         observed_host = next(host for host in snapshot.cloud.hosts if host.name == name)
         row, secrets = snapshot.hosts[name], _secrets(snapshot, host)
+        if row.mail is MailboxServer.NONE and host.has_mailu:
+            row = replace(row, mail=host.mail, moves_mail=True)
+            await session.save_host(row, snapshot.hosts)
         digest = self._digest(snapshot, host, observed_host)
+        leaves = row.mail is MailboxServer.MAILU and not host.has_mailu
+        discards = None
         try:
-            _require_same_mail(row, host)
+            if leaves:
+                discards = await _agreed(row, host, snapshot, session)
             if row.host_key is None:
                 host_key = await self._first_contact(snapshot, observed_host, secrets, progress)
                 row = replace(row, host_key=host_key, mail=host.mail)
@@ -127,6 +135,7 @@ class Configuration(Phase[Digests]):
                 observed_host,
                 secrets,
                 mail_server=self._mail_server(snapshot, host),
+                discards=discards,
                 known_host=row.host_key or "",
                 progress=progress,
                 fence=session.fence,
@@ -136,7 +145,9 @@ class Configuration(Phase[Digests]):
                 await session.save_host(replace(row, refused_digest=digest), snapshot.hosts)
             raise
         progress(f"{name}: {changed} tasks changed something")
-        row = replace(row, applied_digest=digest, refused_digest=None)
+        if leaves:
+            await forget_ended({name}, snapshot, session)
+        row = replace(row, mail=host.mail, applied_digest=digest, refused_digest=None)
         await session.save_host(row, snapshot.hosts)
 
     def _mail_server(self, snapshot: Snapshot, host: Host) -> MailServer | None:
@@ -182,13 +193,14 @@ class Configuration(Phase[Digests]):
         )
 
 
-def _require_same_mail(row: HostRow, host: Host) -> None:
-    """Refuse another mail server than the host has: its mailboxes hold mail.
+async def _agreed(row: HostRow, host: Host, snapshot: Snapshot, session: Session) -> int:
+    """Return how many mails may go with Mailu of a host; raises a fault where none may.
 
-    The API refuses such a document, but for one that comes during the first run.
+    The API refuses such a document, but for one that comes while a host gets Mailu.
     """
-    if row.mail not in (None, host.mail):
+    if row.moves_mail:
         raise HOST_MAIL_STAYS(host=host.name, before=row.mail, wanted=host.mail)
+    return await require_consent({host.name}, snapshot, session)
 
 
 def _verdict(digest: str | None, row: HostRow | None, lack: Fault | None) -> Verdict:

@@ -30,6 +30,7 @@ from controlplane.mailu.of_blueprint import mail_of
 from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.mailu.stopping import Stops
+from controlplane.reconciler.moved_mail import lacking_nothing
 from controlplane.reconciler.peoples_stops import stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
@@ -175,6 +176,7 @@ class Identity(Phase[Observed]):
         stops = await _stops(mail, host, snapshot, session)
         try:
             plan = await self._reconciled(host, mail, confirmed, stops, snapshot, session, progress)
+            has_moved = await self._move(host, mail, plan, snapshot, session, progress)
         except Fault as fault:
             progress(f"{name}: {fault.sentence}")
             row = replace(row, stopped=before.stopped if before else frozenset())
@@ -183,7 +185,8 @@ class Identity(Phase[Observed]):
             return None
         row = replace(
             row,
-            digest=_digest(mail, confirmed & plan.mail.keys()),
+            # A host whose mail was moved is looked at again when it takes mail.
+            digest="" if has_moved else _digest(mail, confirmed & plan.mail.keys()),
             findings=tuple(noted(found.subject, found.fault) for found in plan.findings),
             stopped=frozenset(stops.wanted),
         )
@@ -222,6 +225,28 @@ class Identity(Phase[Observed]):
             _own_tokens(mail, snapshot, session),
             progress=progress,
         )
+
+    async def _move(
+        self,
+        host: Host,
+        mail: TenantMail,
+        plan: Plan,
+        snapshot: Snapshot,
+        session: Session,
+        progress: Progress,
+    ) -> bool:
+        """Move the mail of a host that has got Mailu into its mailboxes, once all of them exist.
+
+        Raises a fault otherwise. Return whether something was to be moved.
+        """
+        row = snapshot.hosts[host.name]
+        if not row.moves_mail:
+            return False
+        addresses = lacking_nothing(snapshot.blueprint, host, mail, plan)
+        observed, login, _ = _way(host, snapshot, session)
+        await asyncio.to_thread(self._mailboxes.move, observed, login, addresses, progress=progress)
+        await session.save_host(replace(row, moves_mail=False), snapshot.hosts)
+        return True
 
     async def _stop(
         self, host: Host, snapshot: Snapshot, session: Session, progress: Progress

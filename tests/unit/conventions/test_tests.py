@@ -27,6 +27,7 @@ REPLACED = {
     "integration/verification/test_name_troubles.py": (1, "a machine without a resolver"),
     "integration/verification/test_submission.py": (1, "a server that does not answer in time"),
     "unit/authority/test_credentials.py": (1, "records the arguments of openssl"),
+    "unit/cli/test_exporting.py": (1, "mailboxes at port 993 of a host"),
     "unit/kit/test_files.py": (1, CRASH),
     "unit/sender/test_sending_outcomes.py": (1, "a step breaks after the intent"),
     "unit/vault/test_vault.py": (1, CRASH),

@@ -97,6 +97,8 @@ def test_failure_of_a_silent_task_says_that_its_message_is_hidden() -> None:
             False,
             faults.IMAGES_UNAVAILABLE,
         ),
+        ("mail that was accepted is not delivered yet", False, faults.MAIL_WAITS),
+        ("Mailu holds 813 mails, and 812 may be destroyed", False, faults.MORE_MAIL),
         ("Mailu's application does not answer: timed out", False, faults.MAILU_SILENT),
         ("Mailu does not refuse what it has to: it answers 451", False, faults.MAILU_SILENT),
         ("the containers of /mailu are not started: …", False, faults.MAILU_SILENT),

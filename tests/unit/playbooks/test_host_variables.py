@@ -180,6 +180,7 @@ def test_host_with_mailu_has_docker_and_its_secrets_in_the_other_file(
         "subnet": "192.168.203.0/24",
         "messages_a_day": 50,
         "webmail": False,
+        "held": False,
     }
     shown = json.dumps(host) + repr(secrets)
     assert not [secret for secret in ("API-TOKEN", "SECRET-KEY", "PRIVATE-DKIM") if secret in shown]

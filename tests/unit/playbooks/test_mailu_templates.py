@@ -207,3 +207,25 @@ def test_lone_address_passes_its_domains_to_mailu(
     assert " acme.example = relay:[198.18.1.10] " in alone["transport_maps"]
     assert alone["myhostname"] != alone["smtp_helo_name"] == "mx1.acme.example"
     assert alone["smtpd_banner"] == "mx1.acme.example ESMTP"
+
+
+def test_mail_to_port_25_is_led_to_a_listener_that_refuses_it_for_now(
+    render: Render, blueprint: Blueprint
+) -> None:
+    held = replace(SERVER, held=True)
+    rules = render(blueprint, "inbound", "hold.nft.j2", mailu=held)
+    [primary, *_] = re.findall(r"ip daddr (\S+) tcp dport 25", rules)
+    lines = [line.strip() for line in rules.splitlines() if "dnat" in line]
+    led = f"ip daddr {primary} tcp dport 25 dnat to 10.255.0.1:10027"
+    assert lines == [led, f"meta skuid postfix {led}"]
+    master = render(blueprint, "inbound", "master.cf.j2", mailu=held)
+    assert "10.255.0.1:10027 inet n - n - - smtpd\n    -o smtpd_client_restrictions=defer" in master
+    firewall = render(blueprint, "base", "firewall.nft.j2", mailu=held)
+    assert "ct status dnat ip daddr 10.255.0.1 tcp dport 10027 accept" in firewall
+
+
+def test_nothing_is_held_on_a_host_whose_mail_is_in_mailu(
+    render: Render, blueprint: Blueprint
+) -> None:
+    for role, name in (("inbound", "master.cf.j2"), ("base", "firewall.nft.j2")):
+        assert "10027" not in render(blueprint, role, name, mailu=SERVER)
