@@ -1,4 +1,4 @@
-"""Operations have slots: many slow ones hold no worker, and whoever waits for one is woken."""
+"""Operations have slots: many slow ones hold no worker, and who waits for one is woken."""
 
 from __future__ import annotations
 
