@@ -138,13 +138,17 @@ class Case:
 
 REPAIRED = {
     "wrong Hostwinds key": Case(
-        with_setting("HOSTWINDS_API_KEY", "wrong"), provider.UNAUTHORIZED, where="stack/acme"
+        with_setting("HOSTWINDS_API_KEY", "wrong"),
+        provider.UNAUTHORIZED,
+        where="stack/acme",
+        permanent=False,
     ),
     "no Hostwinds key": Case(
         with_setting("HOSTWINDS_API_KEY", None),
         provider.UNAUTHORIZED,
         {"reason": "HOSTWINDS_API_KEY is not set"},
         where="stack/acme",
+        permanent=False,
     ),
     "wrong Cloudflare token": Case(
         with_setting("CLOUDFLARE_API_TOKEN", "lab-token-of-forty-characters-9876543210"),
