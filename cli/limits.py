@@ -62,8 +62,7 @@ def set_limits(
     path, of = _address(scope)
     view = connect().post(path, LimitView, body | of | {"reason": reason})
     row = _row(view)
-    orders = row["orders_a_day"]
-    line = f"{scope}: {row['monthly_usd']} USD a month, {orders} orders a day"
+    line = f"{scope}: USD a month {row['monthly_usd']}, orders a day {row['orders_a_day']}"
     print_result(line, view, output)
 
 

@@ -57,4 +57,4 @@ def _end(operation: OperationView) -> str:
     if operation.cancelled_by is None:
         return ""
     why = f"cancelled by key {operation.cancelled_by}: {operation.cancel_reason}"
-    return f"; {why}; it ends at its next safe point"
+    return f"; {why}"

@@ -279,8 +279,8 @@ class Session:
 
             async def watch() -> None:
                 while not cancelled.is_set():
-                    if (fault := await self._cancellation(id_)) is not None:
-                        progress(f"{fault.message}; it ends at its next safe point")
+                    if await self._cancellation(id_) is not None:
+                        progress("cancelled: it ends at its next safe point")
                         cancelled.set()
                     await asyncio.sleep(CANCEL_SECONDS)
 

@@ -40,4 +40,4 @@ def test_running_operation_that_was_cancelled_is_described() -> None:
     cancelled = {"cancelled_by": "pm_live_1", "cancel_reason": "the wrong file"}
     running = OperationView.model_validate(RUNNING | cancelled)
     now = rows([running], [], NextLook.model_validate(EXAMPLE))["Now"]
-    assert "cancelled by key pm_live_1: the wrong file; it ends at its next safe point" in now
+    assert "cancelled by key pm_live_1: the wrong file" in now

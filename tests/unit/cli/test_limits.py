@@ -46,7 +46,7 @@ def test_limits_are_listed_with_what_they_hold_for(api: RecordingApi, capsys) ->
 def test_limits_are_set_for_what_is_named(api: RecordingApi, capsys, words, path, body) -> None:
     assert api.penguin("limits", "set", *words, *WHY) == 0
     assert (api.path, api.body) == (path, body | {"reason": "the budget"})
-    assert capsys.readouterr().out == f"{words[0]}: 500.00 USD a month, 10 orders a day\n"
+    assert capsys.readouterr().out == f"{words[0]}: USD a month 500.00, orders a day 10\n"
 
 
 @pytest.mark.parametrize(
