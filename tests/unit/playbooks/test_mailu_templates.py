@@ -229,3 +229,15 @@ def test_nothing_is_held_on_a_host_whose_mail_is_in_mailu(
 ) -> None:
     for role, name in (("inbound", "master.cf.j2"), ("base", "firewall.nft.j2")):
         assert "10027" not in render(blueprint, role, name, mailu=SERVER)
+
+
+def test_lone_address_beside_mailu_greets_as_itself_and_takes_mailu_for_another_server(
+    render: Render, make_blueprint: Callable[[int], Blueprint]
+) -> None:
+    main, master = (
+        render(make_blueprint(1), "egress", name, mailu=SERVER)
+        for name in ("main.cf.j2", "master.cf.j2")
+    )
+    assert settings(main)["myhostname"] == "submission.mx1.acme.example"
+    assert settings(main)["smtp_helo_name"] == "mx1.acme.example"
+    assert "  -o myhostname=mx1.acme.example" in master.splitlines()[:4]
