@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import signal
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Protocol
 
 from kit.paths import checkout
+
+DIE_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG of prctl(2)."""
 
 
 class Task(Protocol):
@@ -115,6 +120,30 @@ def serve(fork: Callable[[str], tuple[str, int]]) -> None:
             name, pid = fork(line)
             names[pid] = name
             _say(name, "started", pid)
+
+
+def forked(output: str, run: Callable[[], None]) -> int:
+    """Run a function in a process of its own, which is ended with this one; return its PID.
+
+    What it prints is added to the file `output`.
+    """
+    if pid := os.fork():
+        return pid
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        for descriptor in (1, 2):
+            os.dup2(file, descriptor)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        run()
+        status = 0
+    finally:
+        if status:
+            traceback.print_exc()
+        os._exit(status)
 
 
 def _say(name: str, what: str, number: int) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import logging
-import os
 import signal
-import traceback
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -34,12 +31,10 @@ from sender.smtp import Egress, Envelope, Limits, Result
 from tests.chaos.queue import clocks
 from tests.chaos.queue.journal import Journal
 from tests.chaos.queue.points import Point, Watch
-from tests.chaos.starter import serve
+from tests.chaos.starter import forked, serve
 from tests.support.plain_log import log_plainly
 
 CAP = 100_000_000
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 POLL, GRACE, LAST_WRITES, TIDY = 0.05, 20.0, 1.0, 1.0
 """Seconds."""
 PAUSE = 0.5
@@ -183,25 +178,13 @@ async def main(task: Task) -> None:
 
 def fork(task: Task) -> int:
     """Start a sender, which needs no time to import its modules; return its PID."""
-    if pid := os.fork():
-        return pid
-    status = 1
-    try:
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        output = os.open(task.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for descriptor in (1, 2):
-            os.dup2(output, descriptor)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+
+    def run() -> None:
         if task.clock:
             clocks.shift(task.clock)
         asyncio.run(main(task))
-        status = 0
-    finally:
-        if status:
-            traceback.print_exc()
-        os._exit(status)
+
+    return forked(task.output, run)
 
 
 def started(line: str) -> tuple[str, int]:

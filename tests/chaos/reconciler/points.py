@@ -173,9 +173,13 @@ class Watch:
         ]
         for owner, name, point in ahead:
             setattr(owner, name, self._ahead(getattr(owner, name), point))
-        setattr(PostgresJournal, "adopt", self._adopting(PostgresJournal.adopt))  # noqa: B010 - as above
-        setattr(Fence, "held", self._holding(Fence.held))  # noqa: B010
-        setattr(Client, "_call", self._calling(Client._call))  # noqa: B010
+        others: list[tuple[Any, str, Callable[[Any], Any]]] = [
+            (PostgresJournal, "adopt", self._adopting),
+            (Fence, "held", self._holding),
+            (Client, "_call", self._calling),
+        ]
+        for owner, name, wrap in others:
+            setattr(owner, name, wrap(getattr(owner, name)))
 
     def _around(self, original: Method, before: Point | None, after: Point | None) -> Method:
         @wraps(original)

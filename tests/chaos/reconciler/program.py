@@ -6,14 +6,11 @@ Each has a server beside it that forks the processes of its operations, with all
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import json
 import logging
 import os
 import signal
 import socket
-import traceback
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from importlib import import_module
@@ -40,7 +37,7 @@ from kit.database import Role, without_login
 from kit.plugins import served
 from tests.chaos.reconciler.points import Arms, Watch
 from tests.chaos.reconciler.switches import Without, switch_off
-from tests.chaos.starter import serve
+from tests.chaos.starter import forked, serve
 from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
 from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
@@ -48,8 +45,6 @@ from tests.support.phases import standard
 from tests.support.plain_log import log_plainly
 from tools.pulumi.engine import GATEWAY
 
-DIE_WITH_PARENT = 1
-"""PR_SET_PDEATHSIG of prctl(2)."""
 LISTING, LISTING_LEASE = timedelta(seconds=1), timedelta(seconds=5)
 """Between two listings of the account, instead of a minute; its lease."""
 POLL, RETRY_BASE, RETRY_CAP = (timedelta(seconds=seconds) for seconds in (0.1, 0.2, 2))
@@ -178,32 +173,11 @@ def fork(line: str) -> tuple[str, int]:
         operations._server = cast("Any", Warm(server))
         asyncio.run(work(task, operations))
 
-    server = _forked(task, serve_operations)
-    reconciler = _forked(task, run_reconciler)
+    server = forked(task.output, serve_operations)
+    reconciler = forked(task.output, run_reconciler)
     ours.close()
     theirs.close()
     return task.name, reconciler
-
-
-def _forked(task: Task, run: Callable[[], None]) -> int:
-    """Run a function in a process of its own, which is ended with this one; return its PID."""
-    if pid := os.fork():
-        return pid
-    status = 1
-    try:
-        ctypes.CDLL(None).prctl(DIE_WITH_PARENT, signal.SIGKILL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        output = os.open(task.output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        for descriptor in (1, 2):
-            os.dup2(output, descriptor)
-        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        run()
-        status = 0
-    finally:
-        if status:
-            traceback.print_exc()
-        os._exit(status)
 
 
 if __name__ == "__main__":
