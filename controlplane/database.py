@@ -93,7 +93,7 @@ def _together(queries: tuple[str, ...]) -> bytes:
     columns = []
     for number, query in enumerate(queries):
         own = VALUE.sub(rf"%(\1_{number})s", query.replace("%", "%%"))
-        columns.append(f"(select array_agg(one) from ({own}) as one)")  # noqa: S608 - ours
+        columns.append(f"(select array_agg(one) from ({own}) as one)")  # noqa: S608 - our own queries
     return f"select {', '.join(columns)}".encode()
 
 

@@ -15,9 +15,9 @@ class Finding(StrEnum):
     """What differs between account and ledger."""
 
     ADOPTED = "adopted"
-    """The ledger does not know the server or its number, and somebody wants it."""
+    """The ledger does not know the server or its number, and a document wants it."""
     LEFT = "left"
-    """The ledger does not know the server, and nobody wants it."""
+    """The ledger does not know the server, and no document wants it."""
     GONE = "gone"
     """The account does not list a server of the ledger."""
     UNCLEAR = "unclear"
@@ -44,7 +44,7 @@ def compare(
 ) -> list[Found]:
     """Return the differences by name; raises SEVERAL_SERVERS.
 
-    What nobody wants is not adopted: the reconciler ends what the ledger has and nobody wants, and
+    What no document wants is not adopted: the reconciler ends such servers of the ledger, and
     a restored document may be older than the server.
     """
     rows = {

@@ -55,7 +55,7 @@ class Turns:
     def wait(self, within: float) -> bool:
         """Return when the next request may be sent, False if that takes longer than `within`.
 
-        What nobody waits for takes no slot from those that somebody does: it waits until the
+        A background operation takes no slot from those that people wait for: it waits until the
         reserve is there again. Raises JOURNAL_UNAVAILABLE.
         """
         if self._limiter is None:

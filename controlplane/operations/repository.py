@@ -88,7 +88,7 @@ async def running(connection: AsyncConnection, tenant_id: UUID) -> list[Operatio
 
 
 async def cancellation(connection: AsyncConnection, id_: UUID) -> Cancellation | None:
-    """Return who has cancelled an operation, None where nobody has."""
+    """Return who has cancelled an operation, None where it was not cancelled."""
     return await fetch_one(connection, SQL.cancellation, Cancellation, id=id_)
 
 

@@ -32,7 +32,7 @@ async def unchanged(world: World) -> list[Figure]:
     """Measure passes with nothing to do."""
     others = [name for name in world.names if name not in world.quiet]
     await world.request(others, NEVER)
-    names = random.Random(1).sample(world.quiet, min(SAMPLE, len(world.quiet)))  # noqa: S311
+    names = random.Random(1).sample(world.quiet, min(SAMPLE, len(world.quiet)))  # noqa: S311 - a sample
     await world.request(names[:20])
     await world.until_nothing_is_due()
     await world.request(names)

@@ -137,7 +137,7 @@ class World:
         """Make tenants due as at a resync, or at another time."""
         async with self.database.begin(CONTROLLER) as connection:
             await connection.execute(
-                text(f"update oltp.schedule set due_at = {due}, priority = :resync "  # noqa: S608 - ours
+                text(f"update oltp.schedule set due_at = {due}, priority = :resync "  # noqa: S608 - no input
                      "where tenant_id = any(:ids)"),
                 {
                     "now": self.clock(),

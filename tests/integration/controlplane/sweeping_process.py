@@ -40,7 +40,7 @@ class FileServers:
         print(os.getpid(), shown, flush=True)
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
-        raise NotImplementedError
+        raise NotImplementedError  # a sweep asks for no single server
 
 
 async def main() -> None:

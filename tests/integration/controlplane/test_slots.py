@@ -125,7 +125,7 @@ async def test_slot_that_is_free_again_wakes_who_waits(
         await create(slow.api, name)
     async with running(slow, engine):
         await reached(lambda: waiting(slow), lambda count: count == len(SLOW) - 2)
-        engine.gate.set()  # the clock stands: nobody is due by time
+        engine.gate.set()  # the clock stands: no tenant is due by time
         await reached(lambda: waiting(slow), lambda count: count == 0)
 
         async def applied() -> int:
