@@ -28,6 +28,9 @@ class ReconcilerSettings(BaseModel):
     is free, unless the process that had it is dead."""
     poll: Duration = timedelta(milliseconds=500)
     """How often an idle worker checks for a tenant that is due."""
+    stop_poll: Duration = timedelta(seconds=10)
+    """How often a pass that runs looks for stops of people's mail, which wait for none of its
+    operations."""
     lease: Duration = timedelta(seconds=60)
     """How long a pass may be silent before another process takes the tenant over."""
     retry_base: Duration = timedelta(seconds=2)

@@ -2,6 +2,7 @@
 # The fence of a host: each command of a run of the playbooks passes it with the token of the run.
 #
 #   fence begin TOKEN SECONDS   raise the fence, and hold the lock of the run until the input ends
+#   fence join TOKEN SECONDS    raise the fence, and pass it beside a run of the same token
 #   fence run TOKEN COMMAND     run a command, unless a later run has raised the fence
 #   fence check TOKEN           exit with REFUSED if a later run has raised it
 #
@@ -54,7 +55,7 @@ end_earlier_run() {
 }
 
 case $1 in
-begin)
+begin | join)
     exec 7>>"$directory/begin"
     flock 7
     require "$2"
@@ -65,10 +66,14 @@ begin)
         flock -w "$3" 9 || :
         end_earlier_run
     fi
-    flock -w "$3" 8 && flock -w "$3" 9 || {
-        echo "another run is under way on this host" >&2
-        exit $BUSY
-    }
+    if [ "$1" = join ]; then
+        exec 8>&-
+    else
+        flock -w "$3" 8 && flock -w "$3" 9 || {
+            echo "another run is under way on this host" >&2
+            exit $BUSY
+        }
+    fi
     exec 9>&-
     echo held
     export PENGUIN_FENCE="$directory"

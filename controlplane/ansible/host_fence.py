@@ -29,7 +29,7 @@ BEGIN = """umask 022
 mkdir -p {directory} && cat >{program}.$$ <<'END OF FENCE' && mv {program}.$$ {program} || exit 1
 {source}
 END OF FENCE
-exec sh {program} begin {token} {seconds}"""
+exec sh {program} {verb} {token} {seconds}"""
 
 
 @contextmanager
@@ -40,15 +40,18 @@ def raised(
     cancelled: Callable[[], bool] = lambda: False,
     to: tuple[str, int] | None = None,
     patience: timedelta = PATIENCE,
+    beside: bool = False,
 ) -> Iterator[Session]:
     """Raise the fence of a host, and hold the lock of its run during the block.
 
     Commands of an earlier run have ended then, after `patience` at most. The session ends where the
     lock is lost, and so does the way `to` an address of the host. Raises SUPERSEDED where a later
     run has raised the fence, in place of the fault of a block that it has interrupted, too.
+
+    `beside` takes no lock, so that a run of the same token may be under way.
     """
     seconds = int(patience.total_seconds())
-    command = begin_command(login.fence, program=PROGRAM, seconds=seconds)
+    command = begin_command(login.fence, program=PROGRAM, seconds=seconds, beside=beside)
     with OpenSsh().session(host, login, command, to=to) as session:
         # It may wait for another begin, and then for a command and for locks.
         line = session.first_line(4 * seconds + 60, cancelled)
@@ -71,12 +74,13 @@ def fenced(login: Login, command: str) -> str:
     return shlex.join(["sh", PROGRAM, "run", str(login.fence), command])
 
 
-def begin_command(token: int, *, program: str, seconds: int) -> str:
+def begin_command(token: int, *, program: str, seconds: int, beside: bool = False) -> str:
     """Return what a host runs: it installs the program first, which a new host lacks."""
     return BEGIN.format(
         directory=shlex.quote(program.rpartition("/")[0]),
         program=shlex.quote(program),
         source=SOURCE.read_text().rstrip("\n"),
+        verb="join" if beside else "begin",
         token=token,
         seconds=seconds,
     )

@@ -41,7 +41,6 @@ class HostMailboxes:
         token: str,
         tenants: Sequence[TenantMail],
         removals: Removals,
-        stops: Stops,
         own: OwnTokens,
         *,
         progress: Progress,
@@ -61,10 +60,8 @@ class HostMailboxes:
                 api,
                 tenants,
                 removals,
-                stops,
                 own,
                 purge=purged,
-                end_sessions=partial(end_sessions, host, login),
                 progress=say,
             )
 
@@ -72,7 +69,7 @@ class HostMailboxes:
         self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
     ) -> None:
         """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
-        with self._api(host, login, token) as api:
+        with self._api(host, login, token, beside=True) as api:
             apply_stops(
                 api,
                 stops,
@@ -96,16 +93,18 @@ class HostMailboxes:
         questions: Sequence[Question],
     ) -> list[dict[str, Any]]:
         """Answer questions about a tenant's mailboxes; raises a fault where none is reached."""
-        with self._api(host, login, token) as api:
+        with self._api(host, login, token, beside=True) as api:
             return [answered(api, tenant, question) for question in questions]
 
     @contextmanager
-    def _api(self, host: ObservedHost, login: Login, token: str) -> Iterator[Api]:
-        """Yield a client, under the fence of the host.
+    def _api(
+        self, host: ObservedHost, login: Login, token: str, *, beside: bool = False
+    ) -> Iterator[Api]:
+        """Yield a client, under the fence of the host; `beside` a run of the playbooks, too.
 
         No proxy is asked, and no certificates are loaded: there is no TLS.
         """
-        with raised(host, login, to=(self._admin, PORT)) as session:
+        with raised(host, login, to=(self._admin, PORT), beside=beside) as session:
             without_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             transport = httpx2.HTTPTransport(verify=without_tls, uds=str(session.socket))
             url = f"http://{self._admin}:{PORT}"

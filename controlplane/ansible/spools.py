@@ -1,4 +1,4 @@
-"""Reads which mail the Postfix instances of a host have to send."""
+"""Reads which mail the Postfix instances of a host, and its Mailu, have to send."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import Login, ObservedHost, Spooled
 
 COMMAND = """\
-for address in {addresses}; do
-    spool=/var/spool/postfix-egress-$address
+for address in {addresses} {mailu}; do
+    case $address in
+    {mailu}) spool={mailu_queue} ;;
+    *) spool=/var/spool/postfix-egress-$address ;;
+    esac
     test -d "$spool" || continue
     for look in 1 2 3; do
         for queue in maildrop incoming active deferred hold; do
@@ -25,6 +28,8 @@ looked at before is found by the next look."""
 GREP = " -exec grep -aoFHm 1{patterns} {{}} +"
 """Prints path and domain of files with an address in a domain, as envelopes have it in clear.
 A message that only mentions one is found as well: that is seldom, and it is kept for longer."""
+MAILU, MAILU_QUEUE = ".", "/mailu/mailqueue"
+"""In place of an address, which is never a dot; the directory is there on hosts with Mailu."""
 
 
 class HostSpools:
@@ -42,7 +47,7 @@ class HostSpools:
         *lines, last = output.split("\n")[:-1] or [""]
         if status != 0 or last != "end":
             raise UNREACHABLE(reason="its queues cannot be read", where=f"host/{host.name}")
-        at_address: dict[str, set[str]] = {address: set() for address in addresses}
+        at_address: dict[str, set[str]] = {address: set() for address in (*addresses, MAILU)}
         of_return_path: dict[str, set[str]] = {path: set() for path in return_paths}
         for line in lines:
             file, is_match, path = line.partition(":@")
@@ -51,7 +56,7 @@ class HostSpools:
             else:
                 address, _, queue_id = line.partition(" ")
                 at_address[address].add(queue_id)
-        return Spooled(at_address, of_return_path)
+        return Spooled(at_address, of_return_path, at_address.pop(MAILU))
 
 
 def _command(addresses: Collection[str], return_paths: Collection[str]) -> str:
@@ -59,4 +64,6 @@ def _command(addresses: Collection[str], return_paths: Collection[str]) -> str:
     return COMMAND.format(
         addresses=" ".join(map(shlex.quote, sorted(addresses))),
         grep=GREP.format(patterns=patterns) if patterns else "",
+        mailu=MAILU,
+        mailu_queue=MAILU_QUEUE,
     )

@@ -56,7 +56,7 @@ class Identity:
     findings: tuple[Noted, ...] = ()
     trouble: Noted | None = None
     stopped: frozenset[str] = frozenset()
-    """The mailboxes that were stopped."""
+    """The mailboxes that were stopped; changed by `save_stopped` alone once there is a row."""
 
 
 async def load(connection: AsyncConnection, tenant_id: UUID) -> dict[str, Identity]:
@@ -81,6 +81,14 @@ async def save(connection: AsyncConnection, tenant_id: UUID, identity: Identity)
     values = {**vars(identity), "trouble": trouble, "findings": findings, "stopped": stopped}
     values |= {"tenant_id": tenant_id}
     await connection.execute(SQL.save_identity, values)
+
+
+async def save_stopped(
+    connection: AsyncConnection, tenant_id: UUID, host: str, stopped: Collection[str]
+) -> None:
+    """Keep which mailboxes of a host are stopped now, if it was looked at."""
+    values = {"tenant_id": tenant_id, "host": host, "stopped": sorted(stopped)}
+    await connection.execute(SQL.save_stopped, values)
 
 
 async def unpurged(connection: AsyncConnection, tenant_id: UUID, host: str) -> frozenset[str]:

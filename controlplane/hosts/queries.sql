@@ -30,7 +30,10 @@ values
     (:tenant_id, :host, :digest, :configured, :at, :findings, :trouble, :stopped)
 on conflict (tenant_id, host) do update
 set digest = excluded.digest, configured = excluded.configured, at = excluded.at,
-    findings = excluded.findings, trouble = excluded.trouble, stopped = excluded.stopped
+    findings = excluded.findings, trouble = excluded.trouble
+
+-- name: save_stopped
+update oltp.identities set stopped = :stopped where tenant_id = :tenant_id and host = :host
 
 -- name: load_purges
 select name from oltp.purges where tenant_id = :tenant_id and host = :host

@@ -1,4 +1,4 @@
-"""One run over a host: observe, compare, apply, purge, stop, get in, and look again."""
+"""One run over a host: observe, compare, apply, purge, get in, and look again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from controlplane.mailu.comparison import Plan, Removal, compare
 from controlplane.mailu.declared import TenantMail, declared
 from controlplane.mailu.observed import observe
 from controlplane.mailu.own_tokens import OwnTokens, ensure_tokens
-from controlplane.mailu.stopping import EndSessions, Stops, apply_stops
 
 Purge = Callable[[Collection[str]], Collection[str]]
 """Removes the files of mailboxes and domains that are gone; returns those whose files are left."""
@@ -35,11 +34,9 @@ def reconcile(
     api: Api,
     tenants: Sequence[TenantMail],
     removals: Removals,
-    stops: Stops,
     own: OwnTokens,
     *,
     purge: Purge,
-    end_sessions: EndSessions,
     progress: Callable[[str], None],
 ) -> Plan:
     """Bring a host to what its tenants declare, and return what is left; raises a fault.
@@ -73,6 +70,5 @@ def reconcile(
     ):
         progress(line)
     left |= purge_all(removed)
-    apply_stops(api, stops, end_sessions=end_sessions, progress=progress)
     ensure_tokens(api, own, progress)
     return compare(wanted, observe(api, wanted), left)

@@ -193,7 +193,10 @@ class Reconciler:
             snapshot, session = opened
             async with session.heartbeat():
                 try:
-                    return await Pass(self._phases, snapshot, session).run()
+                    whole = Pass(
+                        self._phases, snapshot, session, stop_poll=self._settings.stop_poll
+                    )
+                    return await whole.run()
                 except Stopping:
                     await session.save(snapshot.conditions)
                     return Outcome.RETRY

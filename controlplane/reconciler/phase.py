@@ -68,6 +68,14 @@ class Phase(ABC, Generic[Observed]):
         del observed, snapshot
         return ()
 
+    async def urgent_steps(self, snapshot: Snapshot, session: Session) -> Sequence[Step]:
+        """Return the urgent steps that are due now, by what is read now.
+
+        Asked again and again while steps of any phase run. They are run beside those.
+        """
+        del snapshot, session
+        return ()
+
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:

@@ -60,7 +60,7 @@ async def run(
                 if due:
                     await session.guard()
                     result.resumed = any(step.is_another for step in due)
-                    result.failures = await _converge(phase, due, snapshot, session)
+                    result.failures = await converge(phase, due, snapshot, session)
                     if failures is not None:
                         failures += result.failures.values()
                     observed = await phase.observe(snapshot, session)
@@ -91,7 +91,7 @@ def as_fault(what: str) -> Iterator[None]:
         raise FAILED(what=what) from error
 
 
-async def _converge(
+async def converge(
     phase: AnyPhase, steps: Sequence[Step], snapshot: Snapshot, session: Session
 ) -> dict[str, Fault]:
     """Run steps concurrently; return the failures by subject.
@@ -108,7 +108,7 @@ async def _converge(
                     return
                 digest = snapshot.blueprint.digest
                 async with session.operation(
-                    step.operation, phase.row.name, digest=digest
+                    step.operation, phase.row.name, digest=digest, urgent=step.urgent
                 ) as progress:
                     await phase.converge(step, snapshot, session, progress)
 

@@ -317,6 +317,8 @@ class Spooled:
     """By the name of the address."""
     of_return_path: Mapping[str, Collection[str]] = field(default_factory=dict)
     """By the domain of return paths: mail from there, and bounces that go there."""
+    of_people: Collection[str] = ()
+    """In the queue of Mailu: what people have written, and what is not in their mailboxes yet."""
 
 
 class Spools(Protocol):
@@ -342,7 +344,6 @@ class Mailboxes(Protocol):
         token: str,
         tenants: Sequence[TenantMail],
         removals: Removals,
-        stops: Stops,
         own: OwnTokens,
         *,
         progress: Progress,
@@ -352,7 +353,10 @@ class Mailboxes(Protocol):
     def stop(
         self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
     ) -> None:
-        """Close mailboxes that are stopped, and open those that are no more; raises a fault."""
+        """Close mailboxes that are stopped, and open those that are no more; raises a fault.
+
+        A run of the playbooks of the same lease may be under way on the host.
+        """
 
     def move(
         self, host: ObservedHost, login: Login, addresses: Collection[str], *, progress: Progress

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -14,6 +15,7 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.summary import Summary, mark_failed
 from controlplane.reconciler.table import Row
+from controlplane.reconciler.urgent import urgent_beside
 from controlplane.schedule.schemas import Pool
 from kit.faults import Fault
 
@@ -23,10 +25,19 @@ log = structlog.get_logger()
 class Pass:
     """One pass over one tenant."""
 
-    def __init__(self, phases: Sequence[AnyPhase], snapshot: Snapshot, session: Session) -> None:
+    def __init__(
+        self,
+        phases: Sequence[AnyPhase],
+        snapshot: Snapshot,
+        session: Session,
+        *,
+        stop_poll: timedelta,
+    ) -> None:
+        """`stop_poll` is how often it looks for urgent steps meanwhile."""
         self._phases = phases
         self._snapshot = snapshot
         self._session = session
+        self._stop_poll = stop_poll
         self._summary = Summary(snapshot)
 
     async def run(self) -> Outcome:
@@ -36,7 +47,8 @@ class Pass:
         tenant = self._snapshot.tenant
         if tenant.deleting and not tenant.paused and not self._summary.stalled:
             return await self._remove()
-        return await self._advance()
+        async with urgent_beside(self._phases, self._snapshot, self._session, self._stop_poll):
+            return await self._advance()
 
     async def _advance(self) -> Outcome:
         """Run the phases in order; a subject that fails blocks only what depends on it."""

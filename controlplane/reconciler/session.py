@@ -95,6 +95,7 @@ class Session:
         self._limit: asyncio.Timeout | None = None
         self._stop = stop
         self._known = dict(known or {})
+        self._locks: dict[str, asyncio.Lock] = {}
         self.slots = slots
 
     @property
@@ -106,6 +107,10 @@ class Session:
     def was_requested(self) -> bool:
         """Whether a person, or a request of theirs, has made the tenant due."""
         return self._lease.priority == Priority.USER
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Return the lock of what two tasks of the pass must not do at the same time."""
+        return self._locks.setdefault(name, asyncio.Lock())
 
     def check(self) -> None:
         """Raise Stopping where nothing further may begin."""
@@ -223,13 +228,15 @@ class Session:
 
     @asynccontextmanager
     async def operation(
-        self, kind: str, phase: str, *, digest: str | None
+        self, kind: str, phase: str, *, digest: str | None, urgent: bool = False
     ) -> AsyncIterator[Progress]:
         """Record an operation before it is run, and its outcome afterwards.
 
-        When the process dies in between, the row stays open and the next pass aborts it.
+        When the process dies in between, the row stays open and the next pass aborts it. An
+        `urgent` one begins although the tenant was paused, or this process ends.
         """
-        await self.guard()
+        if not urgent:
+            await self.guard()
         id_, tenant, began = uuid7(), self._tenant, self.clock()
         async with self.begin() as connection:
             await operation_rows.start(

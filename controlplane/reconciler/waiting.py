@@ -33,6 +33,8 @@ class Waiting(ABC):
     """Which hosts could not be asked, and why."""
     successors: Collection[str] = ()
     """Hosts that are to follow, and that were never configured."""
+    of_people: int = 0
+    """Mails of people that go with the host."""
     kind: ClassVar[Kind]
     where: ClassVar[str]
 
@@ -44,7 +46,8 @@ class Waiting(ABC):
     @property
     def is_empty(self) -> bool:
         """Whether nothing is left to send."""
-        return self.in_hand == 0 and not self.queue_ids and not self.trouble
+        left = self.in_hand or self.queue_ids or self.of_people or self.trouble
+        return self.in_hand is not None and not left
 
     @property
     def may_be_released(self) -> bool:
@@ -55,6 +58,8 @@ class Waiting(ABC):
     def words(self) -> str:
         """What is left to send."""
         parts = [f"{_mails(len(self.queue_ids))} {self.where}"] if self.queue_ids else []
+        if self.of_people:
+            parts.append(f"{_mails(self.of_people)} of people in Mailu's queue")
         if self.trouble:
             parts.append(self.trouble)
         if self.in_hand is None:

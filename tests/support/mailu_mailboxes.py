@@ -47,7 +47,6 @@ class StandInMailboxes:
         token: str,
         tenants: Sequence[TenantMail],
         removals: Removals,
-        stops: Stops,
         own: OwnTokens,
         *,
         progress: Progress,
@@ -60,10 +59,8 @@ class StandInMailboxes:
                 api,
                 tenants,
                 removals,
-                stops,
                 own,
                 purge=self._purge,
-                end_sessions=self.ended.extend,
                 progress=progress,
             )
 

@@ -13,7 +13,6 @@ from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
-from controlplane.mailu.stopping import Stops
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import (
@@ -48,6 +47,8 @@ class EmptySpools:
         """By address."""
         self.return_paths: dict[str, str] = {}
         """The domains that their return paths are in, by queue id."""
+        self.of_people: dict[str, set[str]] = {}
+        """In the queue of Mailu, by host."""
         self.dead: set[str] = set()
         """Names of hosts that do not answer."""
 
@@ -69,6 +70,7 @@ class EmptySpools:
                 path: {id_ for id_ in every if self.return_paths.get(id_) == path}
                 for path in return_paths
             },
+            self.of_people.get(host.name, ()),
         )
 
 
@@ -126,7 +128,6 @@ class RightMailboxes:
         token: str,
         tenants: Sequence[TenantMail],
         removals: Removals,
-        stops: Stops,
         own: OwnTokens,
         **_: object,
     ) -> Plan:

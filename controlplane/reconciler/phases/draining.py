@@ -81,9 +81,9 @@ class Draining(Phase[Observed]):
         be what it was renamed to.
         """
         observed = await self._observe(snapshot, session, snapshot.draining_domains)
-        successors = _never_configured(snapshot)
+        successors, going = _never_configured(snapshot), _going(snapshot)
         return [
-            replace(waiting, successors=successors) if _host_goes(waiting, snapshot) else waiting
+            replace(waiting, successors=successors) if waiting.name in going else waiting
             for waiting in observed
         ]
 
@@ -142,8 +142,9 @@ class Draining(Phase[Observed]):
         paths = [return_path(row.name) for row in domains]
         found = await asyncio.gather(*(self._look(snapshot, host, paths) for host in hosts))
         looks = {host.name: look for host, look in zip(hosts, found, strict=True)}
+        going = _going(snapshot)
         return [
-            *(_address(row, in_hand, looks.get(row.host.name, Look())) for row in addresses),
+            *(_address(row, in_hand, looks.get(row.host.name, Look()), going) for row in addresses),
             *(_domain(row, in_hand, looks) for row in domains),
         ]
 
@@ -205,17 +206,20 @@ def _never_configured(snapshot: Snapshot) -> list[str]:
     ]
 
 
-def _host_goes(waiting: Waiting, snapshot: Snapshot) -> bool:
-    """Return whether an address is one of a host that is not in the document any more."""
-    return any(
-        host.is_retired and waiting.subject == subject(Kind.ADDRESS, address.name)
+def _going(snapshot: Snapshot) -> set[str]:
+    """Return the addresses of hosts that are not in the document any more, or of a deleted one."""
+    return {
+        address.name
         for host in snapshot.blueprint.hosts
+        if host.is_retired or snapshot.tenant.deleting
         for address in host.addresses
-    )
+    }
 
 
-def _address(row: DrainingAddress, in_hand: Mapping[str, int | None], look: Look) -> Waiting:
-    """Return what is left to send from an address."""
+def _address(
+    row: DrainingAddress, in_hand: Mapping[str, int | None], look: Look, going: Collection[str]
+) -> Waiting:
+    """Return what is left to send from an address, and of people whose host goes with it."""
     return WaitingAddress(
         row.address,
         row.since,
@@ -223,6 +227,7 @@ def _address(row: DrainingAddress, in_hand: Mapping[str, int | None], look: Look
         in_hand[row.address],
         look.spooled.at_address.get(row.address, ()),
         f"its host cannot be asked ({look.trouble})" if look.trouble else "",
+        of_people=len(look.spooled.of_people) if row.address in going else 0,
     )
 
 

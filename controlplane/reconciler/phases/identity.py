@@ -128,11 +128,9 @@ class Identity(Phase[Observed]):
         """
         steps = []
         for host in _hosts(snapshot):
-            part, row = subject(Kind.HOST, host.name), observed.rows.get(host.name)
-            mail = mail_of(snapshot.blueprint, host)
-            stopped_now = stopped(host.name, mail, observed.held, observed.stops)
-            if row is not None and row.stopped != stopped_now:
-                steps.append(Step(part, operation="stop", maintenance=True, urgent=True))
+            part, mail = subject(Kind.HOST, host.name), mail_of(snapshot.blueprint, host)
+            if _stops_differ(host, mail, observed):
+                steps.append(_stop_step(host))
             elif host.is_retired:
                 continue
             elif _is_due(host, mail, observed, snapshot):
@@ -140,6 +138,23 @@ class Identity(Phase[Observed]):
             elif host.name in observed.asked:
                 steps.append(Step(part, operation="answer", maintenance=True))
         return steps
+
+    async def urgent_steps(self, snapshot: Snapshot, session: Session) -> Sequence[Step]:
+        """Return the hosts whose stops have changed since the pass began, too."""
+        hosts = _hosts(snapshot)
+        if not hosts:
+            return ()
+        tenant_id = snapshot.tenant.id
+        async with session.read() as connection:
+            found = await rows.load(connection, tenant_id)
+            held = await held_mail.load(connection, tenant_id)
+            stops = await stops_of(connection, tenant_id)
+        observed = Observed(found, session.clock(), held=held, stops=stops)
+        return [
+            _stop_step(host)
+            for host in hosts
+            if _stops_differ(host, mail_of(snapshot.blueprint, host), observed)
+        ]
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
@@ -170,16 +185,14 @@ class Identity(Phase[Observed]):
                 connection, tenant, name, [box.address for box in mail.mailboxes]
             )
             confirmed = _confirmed(await held_mail.load(connection, tenant), name)
-            before = (await rows.load(connection, tenant)).get(name)
         applied = snapshot.hosts[name].applied_digest
         row = rows.Identity(name, _digest(mail, confirmed), applied, session.clock())
-        stops = await _stops(mail, host, snapshot, session)
         try:
-            plan = await self._reconciled(host, mail, confirmed, stops, snapshot, session, progress)
+            plan = await self._reconciled(host, mail, confirmed, snapshot, session, progress)
+            stopped_now = await self._stop(host, snapshot, session, progress)
             has_moved = await self._move(host, mail, plan, snapshot, session, progress)
         except Fault as fault:
             progress(f"{name}: {fault.sentence}")
-            row = replace(row, stopped=before.stopped if before else frozenset())
             async with session.begin() as connection:
                 await rows.save(connection, tenant, replace(row, trouble=noted("", fault)))
             return None
@@ -188,7 +201,7 @@ class Identity(Phase[Observed]):
             # A host whose mail was moved is looked at again when it takes mail.
             digest="" if has_moved else _digest(mail, confirmed & plan.mail.keys()),
             findings=tuple(noted(found.subject, found.fault) for found in plan.findings),
-            stopped=frozenset(stops.wanted),
+            stopped=stopped_now,
         )
         async with session.begin() as connection:
             await rows.save(connection, tenant, row)
@@ -202,7 +215,6 @@ class Identity(Phase[Observed]):
         host: Host,
         mail: TenantMail,
         confirmed: Collection[str],
-        stops: Stops,
         snapshot: Snapshot,
         session: Session,
         progress: Progress,
@@ -221,7 +233,6 @@ class Identity(Phase[Observed]):
             *_way(host, snapshot, session),
             [mail],
             removals,
-            stops,
             _own_tokens(mail, snapshot, session),
             progress=progress,
         )
@@ -250,15 +261,20 @@ class Identity(Phase[Observed]):
 
     async def _stop(
         self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
-    ) -> None:
-        """Stop and start what is to be, and nothing else; raises a fault."""
-        stops = await _stops(mail_of(snapshot.blueprint, host), host, snapshot, session)
-        way = _way(host, snapshot, session)
-        await asyncio.to_thread(self._mailboxes.stop, *way, stops, progress=progress)
-        async with session.begin() as connection:
-            row = (await rows.load(connection, snapshot.tenant.id))[host.name]
-            row = replace(row, stopped=frozenset(stops.wanted))
-            await rows.save(connection, snapshot.tenant.id, row)
+    ) -> frozenset[str]:
+        """Stop and start what is to be by now, and nothing else; raises a fault.
+
+        Return what is stopped. What is kept of it is what the host has: one after the other.
+        """
+        async with session.lock(f"stops of {host.name}"):
+            stops = await _stops(mail_of(snapshot.blueprint, host), host, snapshot, session)
+            if stops.wanted or stops.closed:
+                way = _way(host, snapshot, session)
+                await asyncio.to_thread(self._mailboxes.stop, *way, stops, progress=progress)
+            wanted = frozenset(stops.wanted)
+            async with session.begin() as connection:
+                await rows.save_stopped(connection, snapshot.tenant.id, host.name, wanted)
+        return wanted
 
     async def _answer(
         self, host: Host, snapshot: Snapshot, session: Session, progress: Progress
@@ -345,6 +361,18 @@ def _hosts(snapshot: Snapshot) -> list[Host]:
     """Return the hosts with Mailu that exist, also those that are kept until they are drained."""
     existing = {host.name for host in snapshot.cloud.hosts if host.primary_ip is not None}
     return [host for host in snapshot.blueprint.hosts if host.has_mailu and host.name in existing]
+
+
+def _stops_differ(host: Host, mail: TenantMail, observed: Observed) -> bool:
+    """Return whether something else is stopped than what was stopped on a host."""
+    row = observed.rows.get(host.name)
+    wanted = stopped(host.name, mail, observed.held, observed.stops)
+    return row is not None and row.stopped != wanted
+
+
+def _stop_step(host: Host) -> Step:
+    part = subject(Kind.HOST, host.name)
+    return Step(part, operation="stop", maintenance=True, urgent=True)
 
 
 def _is_due(host: Host, mail: TenantMail, observed: Observed, snapshot: Snapshot) -> bool:

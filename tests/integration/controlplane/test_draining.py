@@ -107,6 +107,49 @@ async def test_addresses_are_kept_until_their_mail_is_sent(stepped: SteppedRecon
     ]
 
 
+async def test_host_is_kept_until_the_mail_of_its_people_is_sent(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(hosts=[host("mx1"), host("mx2")])
+    await stepped.step()
+    stepped.spools.of_people = {"mx1": {"9aBcD"}, "mx2": {"9aBcE"}}
+    await stepped.apply(hosts=[host("mx2")])
+    await stepped.until_quiet()
+    drained = await stepped.shown_condition("Drained")
+    assert drained["message"].startswith(
+        "address/mx1-2: 1 mail of people in Mailu's queue, released"
+    )
+    assert "mx1-2" in addresses(stepped)
+    stepped.spools.of_people.clear()
+    await stepped.until_quiet()
+    assert addresses(stepped) == ["mx2-1", "mx2-2"]
+
+
+async def test_address_of_a_host_that_stays_does_not_wait_for_mail_of_people(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(hosts=[host("mx1", 3)])
+    await stepped.step()
+    stepped.spools.of_people = {"mx1": {"9aBcD"}}
+    await stepped.apply(hosts=[host("mx1", 2)])
+    await stepped.until_quiet()
+    assert addresses(stepped) == ["mx1-1", "mx1-2"]
+
+
+async def test_deleted_tenant_is_kept_until_the_mail_of_its_people_is_sent(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply(hosts=[host("mx1")])
+    await stepped.step()
+    stepped.spools.of_people = {"mx1": {"9aBcD"}}
+    assert (await stepped.api.delete("/tenants/acme")).is_success
+    await stepped.until_quiet(passes=3)
+    assert addresses(stepped) == ["mx1-1", "mx1-2"]
+    stepped.spools.of_people.clear()
+    await stepped.until_quiet()
+    assert addresses(stepped) == []
+
+
 async def test_host_is_kept_for_at_most_48_hours(stepped: SteppedReconciler) -> None:
     await stepped.apply(hosts=[host("mx1"), host("mx2")])
     await stepped.step()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,9 +26,11 @@ from tests.integration.controlplane.test_identity import (
 from tests.support.mailu_admin import StandIn
 from tests.support.mailu_mailboxes import StandInMailboxes
 from tests.support.plain_http import plain_client
+from tests.support.waiting import reached
 
 __all__ = ["admin", "mailboxes", "stepped", "valkey"]
 ANN, BOB, EVE = "ann@acme.example", "bob@bolt.example", "eve@bolt.example"
+POLL = timedelta(milliseconds=20)
 SPEC: dict[str, Any] = {
     "hosts": HOSTS,
     "domains": [{"name": "acme.example"}, {"name": "bolt.example"}],
@@ -32,10 +38,14 @@ SPEC: dict[str, Any] = {
 }
 
 
-async def change(stepped: SteppedReconciler, verb: str, scope: str, name: str | None) -> None:
+async def ask(stepped: SteppedReconciler, verb: str, scope: str, name: str | None) -> None:
     body = {"scope": scope, "name": name, "reason": "an account was taken over"}
     answer = await stepped.api.post(f"/{verb}", json=body)
     assert answer.status_code == 200, answer.text
+
+
+async def change(stepped: SteppedReconciler, verb: str, scope: str, name: str | None) -> None:
+    await ask(stepped, verb, scope, name)
     await look(stepped, seconds=1)
 
 
@@ -144,6 +154,75 @@ async def test_a_stop_waits_for_no_playbook_and_for_no_document(
     assert (await stepped.condition("HostsConfigured", HOST))[0] == "False"
     await change(stepped, "stop", "tenant", "acme")
     assert enabled(admin) == set()
+
+
+async def open_to(admin: StandIn) -> set[str]:
+    return await asyncio.to_thread(enabled, admin)
+
+
+async def during_a_run(
+    stepped: SteppedReconciler, action: Callable[[], Awaitable[object]]
+) -> list[tuple[str, str | None, str | None]]:
+    """Run an action while a pass waits for its playbooks; return the operations of the pass."""
+    before = len(await stepped.operations())
+    stepped.settings = stepped.settings.model_copy(update={"stop_poll": POLL})
+    stepped.configurator.playbooks = "other playbooks"
+    stepped.clock.advance(minutes=10)
+    stepped.meanwhile("configuring mx1", action)
+    assert await stepped.step()
+    return (await stepped.operations())[before:]
+
+
+async def test_a_stop_and_a_start_wait_for_no_operation_of_the_tenant(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await running(stepped, admin)
+
+    async def stop_and_start() -> None:
+        await ask(stepped, "stop", "mailbox", BOB)
+        await reached(partial(open_to, admin), {ANN}.__eq__)
+        await ask(stepped, "stop", "tenant", "acme")
+        await reached(partial(open_to, admin), set().__eq__)
+        await ask(stepped, "start", "tenant", "acme")
+        await reached(partial(open_to, admin), {ANN}.__eq__)
+
+    done = await during_a_run(stepped, stop_and_start)
+    assert [kind for kind, _, _ in done][:5] == ["configure", "stop", "stop", "stop", "identify"]
+    assert {outcome for _, outcome, _ in done} == {"succeeded"}
+    assert enabled(admin) == {ANN}
+    await change(stepped, "start", "mailbox", BOB)
+    assert enabled(admin) == {ANN, BOB}
+
+
+async def test_a_stop_during_an_operation_is_tried_again_when_the_host_is_reached(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await running(stepped, admin)
+    mailboxes.dead = True
+
+    async def stop() -> None:
+        calls = len(mailboxes.calls)
+        await ask(stepped, "stop", "tenant", "acme")
+        await reached(partial(asyncio.to_thread, lambda: len(mailboxes.calls) > calls + 1))
+        mailboxes.dead = False
+        await reached(partial(open_to, admin), set().__eq__)
+
+    await during_a_run(stepped, stop)
+    assert enabled(admin) == set()
+
+
+async def test_a_stop_is_done_when_the_tenant_is_paused_during_an_operation(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await running(stepped, admin)
+
+    async def pause_and_stop() -> None:
+        paused = await stepped.api.post("/tenants/acme/pause", json={"reason": "a migration"})
+        assert paused.is_success
+        await ask(stepped, "stop", "tenant", "acme")
+        await reached(partial(open_to, admin), set().__eq__)
+
+    await during_a_run(stepped, pause_and_stop)
 
 
 async def test_a_paused_tenant_is_stopped_too(

@@ -29,6 +29,7 @@ from controlplane.reconciler.ports import Login, ObservedAddress, ObservedHost
 from tests.support.faults import fault_shown
 from tests.support.mailu_admin import StandIn, stand_in, valkey_on_tcp
 from tests.support.mailu_tenants import ACME
+from tests.support.plain_http import plain_client
 
 from .test_first_contact import Host, SshPort, make_key
 
@@ -179,7 +180,6 @@ def reconciled(
         token,
         [ACME],
         Removals((), (), lambda _: None, lambda _: None),
-        Stops("acme", (), (), lambda _: None, lambda _: None),
         OwnTokens("acme"),
         progress=lines.append,
     )
@@ -197,6 +197,22 @@ def test_a_host_is_reconciled_by_one_login(
     lines.clear()
     assert reconciled(ssh, key[0], admin.token, lines).is_empty
     assert lines == []
+
+
+def test_a_stop_passes_beside_a_run_of_the_playbooks(
+    ssh: ForwardingPort, admin: StandIn, key: tuple[str, str]
+) -> None:
+    ann = "ann@acme.example"
+    reconciled(ssh, key[0], admin.token, [], fence=7)
+    recorded: list[str] = []
+    stops = Stops("acme", {ann}, (), recorded.append, lambda _: None)
+    same = login(ssh, key[0], fence=7)
+    with raised(OBSERVED, same), fault_shown(faults.UNREACHABLE, reason=...):
+        # Ends at the sessions: this machine has no containers.
+        HostMailboxes().stop(OBSERVED, same, admin.token, stops, progress=lambda _: None)
+    with plain_client(admin.url, {"Authorization": admin.token}) as client:
+        assert client.get(f"/api/v1/user/{ann}").json()["enabled"] is False
+    assert recorded == [ann]
 
 
 def test_a_fault_of_admin_has_the_host(ssh: ForwardingPort, key: tuple[str, str]) -> None:

@@ -35,9 +35,12 @@ class Fence:
     def token(self) -> str:
         return (self.directory / "token").read_text().strip()
 
-    def begin(self, token: int, seconds: int = LONG) -> subprocess.Popen[str]:
+    def begin(
+        self, token: int, seconds: int = LONG, *, beside: bool = False
+    ) -> subprocess.Popen[str]:
         """Start a run; its line is `held` when the fence is raised."""
-        command = begin_command(token, program=str(self.program), seconds=seconds)
+        program = str(self.program)
+        command = begin_command(token, program=program, seconds=seconds, beside=beside)
         return self._start(["sh", "-c", command])
 
     def run(self, token: int, command: str) -> subprocess.Popen[str]:
@@ -205,6 +208,44 @@ def test_second_run_with_the_same_token_is_refused_while_the_first_holds_the_loc
     assert ended(fence.begin(7, seconds=0)) == BUSY
     assert ended(first) == 0
     assert line(fence.begin(7, seconds=0)) == "held\n"
+
+
+def test_stop_passes_beside_a_run_and_a_command_of_its_token(fence: Fence) -> None:
+    first = began(fence, 7)
+    command = fence.run(7, "echo begun; read _; true")
+    assert line(command) == "begun\n"
+
+    assert line(fence.begin(7, beside=True)) == "held\n"
+    assert ended(fence.run(7, "true")) == 0
+    assert first.poll() is None
+    assert command.poll() is None
+
+
+def test_run_begins_beside_a_stop_of_its_token(fence: Fence) -> None:
+    stop = fence.begin(7, beside=True)
+    assert line(stop) == "held\n"
+
+    assert line(fence.begin(7, seconds=0)) == "held\n"
+    assert stop.poll() is None
+
+
+def test_stop_of_a_later_token_refuses_and_ends_an_earlier_run(fence: Fence) -> None:
+    first = began(fence, 7)
+
+    assert line(fence.begin(8, seconds=0, beside=True)) == "held\n"
+
+    assert first.wait(SECONDS) == -signal.SIGKILL
+    assert ended(fence.run(7, "true")) == REFUSED
+
+
+def test_later_run_ends_a_stop_and_refuses_its_token(fence: Fence) -> None:
+    stop = fence.begin(7, beside=True)
+    assert line(stop) == "held\n"
+
+    assert line(fence.begin(8, seconds=0)) == "held\n"
+
+    assert stop.wait(SECONDS) == -signal.SIGKILL
+    assert ended(fence.begin(7, beside=True)) == REFUSED
 
 
 def test_killed_run_frees_its_lock(fence: Fence) -> None:
