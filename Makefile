@@ -77,6 +77,10 @@ chaos-queue: setup ## End senders and servers at the worst moments; count mails
 chaos: setup ## End reconcilers and engines anywhere; audit what they bought
 	@$(PY) -m tests.chaos.reconciler
 
+.PHONY: chaos-model
+chaos-model: setup ## Let anything happen to tenants; compare with documents
+	@$(PY) -m tests.chaos.model $(if $(EXAMPLES),--examples $(EXAMPLES))
+
 .PHONY: docs
 docs: setup ## Write the reference pages from the code
 	@$(PY) -m sandbox.reference

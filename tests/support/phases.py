@@ -200,6 +200,7 @@ def standard(
     links: Links | None = None,
     mailboxes: Mailboxes | None = None,
     round_trips: RoundTrips | None = None,
+    threshold: FailureThreshold | None = None,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -218,6 +219,6 @@ def standard(
             certificates=certificates or memory_ports(),
             cloud_deadline=timedelta(minutes=30),
             drain=LONGEST,
-            threshold=FailureThreshold(),
+            threshold=threshold or FailureThreshold(),
         )
     )
