@@ -43,8 +43,8 @@ class ReconcilerSettings(BaseModel):
     """How long an address, a host or a domain's key that is no longer wanted is kept for the mail
     that hosts have to send: as long as a host tries."""
     cloud_deadline: Duration = timedelta(minutes=75)
-    """How long one Pulumi operation may take: longer than a new server until it is listed (30
-    minutes) and active (30 more)."""
+    """How long one Pulumi operation may take: longer than the end of servers (30 minutes), and more
+    requests than the provider's rate lets pass at once. It does not wait for new servers."""
     history: Duration = timedelta(days=90)
     """How long operations, their lines, and events are kept."""
     audit: Duration = timedelta(days=7 * 365)

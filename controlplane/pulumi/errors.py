@@ -19,6 +19,8 @@ STATUS_OF_THE_GATEWAY = " (HTTP 502)"
 ANSWER_OF_THE_GATEWAY = re.compile(r'\{"result": null, "success": false,.*\}')
 """In the text of Pulumi's own plugin."""
 TABLES = (program.FAULTS, provider.FAULTS, faults.FAULTS)
+PENDING = (provider.PENDING, provider.PROVISIONING)
+"""Codes of what the provider or a person has not finished yet."""
 TEXT_LIMIT = 500
 """Maximum characters of a diagnostic in a message."""
 
@@ -88,11 +90,11 @@ class Diagnostic:
 
 
 def explain(diagnostics: Sequence[Diagnostic], stack: str) -> Fault | None:
-    """Return the fault to act on, None when only an address is pending."""
+    """Return the fault to act on, None when only addresses or new servers are waited for."""
     explained = [
         _explain(diagnostic, stack) for diagnostic in diagnostics if not _is_summary(diagnostic)
     ]
-    real = [fault for fault in explained if fault.code is not provider.PENDING]
+    real = [fault for fault in explained if fault.code not in PENDING]
     if not real:
         return None if explained else _unknown(diagnostics, stack)
     specific = [fault for fault in real if fault.code is not faults.FAILED]

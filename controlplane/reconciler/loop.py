@@ -164,7 +164,7 @@ class Reconciler:
         end_turn()
         self._metrics.pass_ended(outcome)
         waits_for = slots.wait.pool if slots.wait and outcome is Outcome.WAITING else None
-        await self._release(lease, outcome, waits_for, stopping=stop.is_set())
+        await self._release(lease, outcome, waits_for, slots.look_at, stopping=stop.is_set())
         if waits_for is not None and self._slots.wait_of(waits_for) is None:
             await self._wake_next(waits_for, 1)  # it became free before the row said who waits
 
@@ -304,7 +304,13 @@ class Reconciler:
         return snapshot, session
 
     async def _release(
-        self, lease: Lease, outcome: Outcome, waits_for: Pool | None, *, stopping: bool
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        waits_for: Pool | None,
+        look_at: datetime | None,
+        *,
+        stopping: bool,
     ) -> None:
         if outcome in (Outcome.DELETED, Outcome.LEASE_LOST):
             return
@@ -319,6 +325,8 @@ class Reconciler:
                 lease.attempts, base=settings.retry_base, cap=settings.retry_cap, rng=self._rng
             )
             due, priority, attempts = now + wait, Priority.RETRY, lease.attempts + 1
+        elif look_at is not None:
+            due = min(due, look_at)
         async with self._database.begin(CONTROLLER) as connection:
             await release(
                 connection,

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from controlplane.schedule.schemas import Pool
 from kit.faults import Fault
@@ -70,6 +71,8 @@ class SlotsOfPass:
     wait: Wait | None = None
     """Why the pass has got no slot."""
     has_one: bool = False
+    look_at: datetime | None = None
+    """When the tenant is looked at again, where that is before its regular look."""
 
     @asynccontextmanager
     async def one(self, pool: Pool | None) -> AsyncIterator[list[Fault] | None]:

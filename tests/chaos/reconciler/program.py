@@ -33,6 +33,7 @@ from controlplane.pulumi.job import Job
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
 from controlplane.reconciler.sweep import Sweep
 from controlplane.settings import AuthoritySettings, CertificateSettings, ReconcilerSettings
+from hostwinds.purchase import Deadlines
 from kit.database import Role, without_login
 from kit.plugins import served
 from tests.chaos.reconciler.points import Arms, Watch
@@ -120,6 +121,7 @@ async def work(task: Task, operations: forks.ForkServer) -> None:
         servers=servers,
         root_password=lambda _: PASSWORD,
         firewall=FirewallLook(task.environment),
+        provisioning=timedelta(seconds=Deadlines.from_environment(task.environment).provisioning),
     )
     listener = listen("127.0.0.1", 0)
     settings = ReconcilerPart(
