@@ -19,8 +19,11 @@ class ReconcilerSettings(BaseModel):
     workers: Count = Field(default=2, ge=1)
     """Tenants that are looked at at the same time; those that have a slot are beside them."""
     engine_slots: Count = Field(default=2, ge=1)
-    """Runs of the Pulumi engine at the same time, in one process. A tenant that needs one and gets
-    none waits without a worker."""
+    """Runs of the Pulumi engine at the same time in one process: they need its machine's memory. A
+    tenant that needs one and gets none waits without a worker."""
+    account_slots: Count = Field(default=4, ge=1)
+    """Runs of the engine at the same time in all processes together: they share the provider's
+    account, and its rate of requests."""
     host_slots: Count = Field(default=2, ge=1)
     """Tenants on whose hosts something is done at the same time, on up to four hosts of each."""
     slot_wait: Duration = timedelta(minutes=1)

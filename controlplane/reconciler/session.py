@@ -361,7 +361,8 @@ class Session:
             if not await renew(connection, self._lease, lease=self._duration):
                 return False
             await operation_rows.beat(connection, self._tenant.id, now=self.clock())
-            return True
+        await self.slots.renew()
+        return True
 
 
 def _fault_of(error: Exception, phase: str) -> Fault:
