@@ -21,6 +21,9 @@ class ReconcilerSettings(BaseModel):
     engine_slots: Count = Field(default=2, ge=1)
     """Runs of the Pulumi engine at the same time in one process: they need its machine's memory. A
     tenant that needs one and gets none waits without a worker."""
+    engine_memory: Count = Field(default=2048, ge=512)
+    """MB of data that each process of a run of the engine may have: itself, its plugins, and the
+    process that serves the program to it."""
     account_slots: Count = Field(default=4, ge=1)
     """Runs of the engine at the same time in all processes together: they share the provider's
     account, and its rate of requests."""

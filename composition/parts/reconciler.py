@@ -46,6 +46,8 @@ from kit.paths import checkout, state_dir
 from tools.pulumi.engine import GATEWAY
 from vault import KeyRing, Vault
 
+MEGABYTE = 2**20
+
 
 def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyPhase]:
     """Return the phases on real providers and hosts."""
@@ -113,6 +115,7 @@ def engine(settings: ReconcilerPart) -> PulumiEngine:
         environment=environment(settings),
         root=state_dir() / "pulumi" / "operations",
         gateway=GATEWAY,
+        memory=settings.reconciler.engine_memory * MEGABYTE,
     )
 
 

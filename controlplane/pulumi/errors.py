@@ -66,6 +66,7 @@ RULES = (
         faults.ENGINE_INCOMPLETE,
     ),
     _rule(r"incorrect passphrase|PULUMI_CONFIG_PASSPHRASE", faults.PASSPHRASE),
+    _rule(r"out of memory|cannot allocate memory", faults.OUT_OF_MEMORY),
     _rule(r"no space left|could not extend file|disk full", faults.DISK_FULL),
     _rule(
         r"open bucket|unable to (open|check|read|list).*(bucket|postgres|lock)|"

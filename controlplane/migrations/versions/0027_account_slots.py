@@ -1,4 +1,4 @@
-"""All processes share the slots of a provider's account, and know when it is refused."""
+"""All processes share the slots of a provider's account; operations have figures of memory."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ create table oltp.account_troubles (
     message text not null,
     until timestamptz not null
 );
+alter table oltp.operations add column peak_memory bigint;
+comment on column oltp.operations.peak_memory is 'bytes of its largest process';
 comment on table oltp.account_troubles is 'accounts that are refused: one pass tries after `until`';
 """
 
@@ -40,7 +42,7 @@ grant select, insert, update, delete on oltp.account_troubles to {controller};
 
 
 def upgrade() -> None:
-    """Create the tables, for the reconciler alone."""
+    """Create the tables, for the reconciler alone, and add the figure."""
     op.execute(TABLES)
     op.execute(with_roles(RIGHTS, context.config.attributes["installation"]))
 
@@ -48,3 +50,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them: each process keeps its own slots."""
     op.execute("drop table oltp.account_slots, oltp.account_troubles")
+    op.execute("alter table oltp.operations drop column peak_memory")

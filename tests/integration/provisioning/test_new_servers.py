@@ -19,6 +19,7 @@ from .control_plane import FILE, CommandLine, ControlPlane
 
 pytestmark = pytest.mark.engine
 NAMES = ("acme", "beta", "gamma")
+MEGABYTE = 2**20
 
 
 @pytest.fixture
@@ -70,3 +71,8 @@ def test_no_slot_is_held_while_servers_are_created(ordering: ControlPlane, cloud
 
     ordering.run(play())
     assert cloud.bought() == ["server"] * len(NAMES)
+    with psycopg.connect(ordering.dsn) as connection:
+        query = "select peak_memory from oltp.operations where phase = 'cloud'"
+        peaks = [peak for (peak,) in connection.execute(query)]
+    assert len(peaks) >= 2 * len(NAMES)
+    assert all(peak > MEGABYTE for peak in peaks)
