@@ -54,10 +54,16 @@ def _without_ip(hosts: Sequence[ObservedHost]) -> list[str]:
 
 
 def _ordered(outputs: Mapping[str, Any], hosts: Sequence[ObservedHost]) -> list[str]:
-    """Return the first addresses of hosts that were declared, and whose server has no id yet."""
-    known = {host.name for host in hosts}
-    declared = [host for host in outputs.get("hosts") or () if host["name"] not in known]
-    return [host["addresses"][0]["name"] for host in declared]
+    """Return the first addresses of hosts that were declared, and whose server has no id yet.
+
+    The server of a host that is replaced is another one until then.
+    """
+    known = {(host.name, host.server_name) for host in hosts}
+    return [
+        host["addresses"][0]["name"]
+        for host in outputs.get("hosts") or ()
+        if (host["name"], host["server_name"]) not in known
+    ]
 
 
 def held_zones(outputs: Mapping[str, Any]) -> tuple[Held, ...]:

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from blueprint.document import Blueprint
+from blueprint.document import Blueprint, Host
 from controlplane.conditions.model import Verdict, bad
-from controlplane.reconciler.ports import CloudState
+from controlplane.reconciler.ports import CloudState, ObservedHost
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.sweeps import repository as rows
 from controlplane.sweeps.repository import AwaitedServer
@@ -52,8 +52,14 @@ def awaited_until(
     return min(waiting[name] for name in state.pending)
 
 
-def verdict_of(row: AwaitedServer) -> Verdict:
-    """Return that a host, or its first address, waits for the provider."""
+def verdict_of(
+    row: AwaitedServer | None, host: Host, observed: ObservedHost | None
+) -> Verdict | None:
+    """Return that a host, or its first address, waits for the provider; None where it does not."""
+    if row is None or row.server_name != host.server_name:
+        return None
+    if observed and observed.server_name == row.server_name and observed.primary_ip:
+        return None
     return bad(
         "WaitingForProvider",
         f"Hostwinds creates {row.server_name}, ordered at {row.since:%H:%M} UTC; the account is "

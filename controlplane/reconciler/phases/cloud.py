@@ -203,8 +203,7 @@ class Cloud(Phase[Observed]):
             own = hosts.get(host.name)
             cause = held.get(host.zone) or _every_domain(blueprint, held)
             closed = observed.closed.get(host.name)
-            row = observed.awaited.get(host.name)
-            created = None if row is None else verdict_of(row)
+            created = verdict_of(observed.awaited.get(host.name), host, own)
             verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed, created)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
@@ -396,11 +395,13 @@ def _host(
 ) -> Verdict:
     if closed is not None:
         return failed(closed)
+    if created is not None:
+        return created
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
         return _held(held)
-    return created or bad("NotProvisioned", "the provider has not finished it")
+    return bad("NotProvisioned", "the provider has not finished it")
 
 
 def _purchase(host: ObservedHost | None) -> Ask | None:
