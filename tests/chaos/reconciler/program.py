@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from composition.heartbeat import Progress
 from composition.listening import listen
-from composition.parts.reconciler import reconcile
+from composition.parts.reconciler import MEGABYTE, reconcile
 from composition.parts.settings import ReconcilerPart
 from composition.settings import HostSettings, VerificationSettings
 from controlplane.hostwinds.firewall_look import FirewallLook
@@ -112,6 +112,7 @@ async def work(task: Task, operations: forks.ForkServer) -> None:
         environment=task.environment,
         root=Path(task.operations),
         gateway=GATEWAY,
+        memory=ReconcilerSettings().engine_memory * MEGABYTE,
         forks=operations,
     )
     phases = standard(
