@@ -62,8 +62,9 @@ bench-sender: setup ## Measure the sender from the claim to the outcome
 	@$(PY) -m tests.bench.sender
 
 .PHONY: bench-reconciler
-bench-reconciler: setup ## Measure passes over 10,000 tenants, or TENANTS
+bench-reconciler: setup ## Measure 10,000 tenants (TENANTS), and 40 orders (ORDERS)
 	@$(PY) -m tests.bench.reconciler $(if $(TENANTS),--tenants $(TENANTS))
+	@$(PY) -m tests.bench.reconciler.ordering $(if $(ORDERS),--tenants $(ORDERS))
 
 .PHONY: soak-queue
 soak-queue: setup ## Let the queue work for an hour, and on 10 million mails

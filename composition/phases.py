@@ -62,6 +62,8 @@ class Adapters:
     """Public authorities, and where their challenges are answered."""
     cloud_deadline: timedelta
     """For one operation of the engine."""
+    provisioning: timedelta
+    """For the provider to create a server."""
     drain: timedelta
     """For how long addresses are kept for the mail that they have to send."""
     threshold: FailureThreshold
@@ -83,6 +85,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
             adapters.servers,
             firewall=adapters.firewall,
             deadline=adapters.cloud_deadline,
+            provisioning=adapters.provisioning,
             rewriting=REWRITING,
         ),
     ),

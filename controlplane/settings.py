@@ -19,8 +19,14 @@ class ReconcilerSettings(BaseModel):
     workers: Count = Field(default=2, ge=1)
     """Tenants that are looked at at the same time; those that have a slot are beside them."""
     engine_slots: Count = Field(default=2, ge=1)
-    """Runs of the Pulumi engine at the same time, in one process. A tenant that needs one and gets
-    none waits without a worker."""
+    """Runs of the Pulumi engine at the same time in one process: they need its machine's memory. A
+    tenant that needs one and gets none waits without a worker."""
+    engine_memory: Count = Field(default=2048, ge=512)
+    """MB of data that each process of a run of the engine may have: itself, its plugins, and the
+    process that serves the program to it."""
+    account_slots: Count = Field(default=4, ge=1)
+    """Runs of the engine at the same time in all processes together: they share the provider's
+    account, and its rate of requests."""
     host_slots: Count = Field(default=2, ge=1)
     """Tenants on whose hosts something is done at the same time, on up to four hosts of each."""
     slot_wait: Duration = timedelta(minutes=1)
@@ -43,8 +49,8 @@ class ReconcilerSettings(BaseModel):
     """How long an address, a host or a domain's key that is no longer wanted is kept for the mail
     that hosts have to send: as long as a host tries."""
     cloud_deadline: Duration = timedelta(minutes=75)
-    """How long one Pulumi operation may take: longer than a new server until it is listed (30
-    minutes) and active (30 more)."""
+    """How long one Pulumi operation may take: longer than the end of servers (30 minutes), and more
+    requests than the provider's rate lets pass at once. It does not wait for new servers."""
     history: Duration = timedelta(days=90)
     """How long operations, their lines, and events are kept."""
     audit: Duration = timedelta(days=7 * 365)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from kit.faults import Actor, Fault, Table
@@ -37,9 +38,10 @@ class Pending(Fault):
 
 
 class Unfinished(Fault):
-    """An instance is bought and is not active."""
+    """An instance is ordered and is not active."""
 
-    instance: Instance
+    instance: Instance | None = None
+    """None: it is not listed yet."""
 
 
 UNREACHABLE = FAULTS.code(
@@ -197,6 +199,21 @@ NOT_ACTIVE = FAULTS.code(
     example={"service_id": 1001, "name": "k3f9a-acme-mx1-3f9a2c71be", "status": "still build"},
     retryable=True,
     acts=Actor.PROVIDER,
+    raises=Unfinished,
+)
+PROVISIONING = FAULTS.code(
+    "hostwinds.provisioning",
+    message="Hostwinds is creating {name} ({status}), until {until} UTC at the latest; it is paid, "
+    "and not ordered again",
+    remedy="run it again when the server is active, usually in a few minutes; the control plane "
+    "does so by itself",
+    cause="A new server takes minutes, and a run of the control plane does not wait for it.",
+    example={
+        "name": "k3f9a-acme-mx1-3f9a2c71be",
+        "status": "build",
+        "until": "2026-11-24 10:30:00",
+    },
+    retryable=True,
     raises=Unfinished,
 )
 PURCHASE_AMBIGUOUS = FAULTS.code(
@@ -417,6 +434,17 @@ DEFECT = FAULTS.code(
 def not_active(instance: Instance, status: str) -> Unfinished:
     """Return NOT_ACTIVE with the instance, which must not be forgotten."""
     template = NOT_ACTIVE(service_id=instance.service_id, name=instance.name, status=status)
-    fault = Unfinished(NOT_ACTIVE, template.message, template.remedy)
+    return _unfinished(template, instance)
+
+
+def provisioning(name: str, until: datetime, instance: Instance | None) -> Unfinished:
+    """Return PROVISIONING of a server, with its instance if it is listed."""
+    status = (instance.status or "new") if instance else "not listed yet"
+    fault = PROVISIONING(name=name, status=status, until=f"{until:%Y-%m-%d %H:%M:%S}")
+    return _unfinished(fault, instance)
+
+
+def _unfinished(template: Fault, instance: Instance | None) -> Unfinished:
+    fault = Unfinished(template.code, template.message, template.remedy)
     fault.instance = instance
     return fault

@@ -25,6 +25,7 @@ from hostwinds.faults import (
     OutcomeUnknown,
     Unclear,
     not_active,
+    provisioning,
 )
 from hostwinds.firewall import Needs, find
 from hostwinds.journal.port import Frozen, Intent, Journal, address_key, close_server
@@ -33,6 +34,7 @@ from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
 from hostwinds.presence import Presence
 from hostwinds.prices import Offer, read_prices
+from hostwinds.variables import SERVER_DEADLINE
 from kit.faults import Fault
 
 Progress = Callable[[str], None]
@@ -64,19 +66,24 @@ class Deadlines:
     """The longest time until a new instance is listed and active."""
     portal: float = 20
     """How long to wait for an address before it is left to a later run."""
+    server: float | None = None
+    """The same for a new instance; None: until it is active, or `provisioning` is over."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Deadlines:
-        """Take `HOSTWINDS_POLL`, `HOSTWINDS_PROVISIONING_DEADLINE`, `HOSTWINDS_PORTAL_DEADLINE`."""
+        """Take `HOSTWINDS_POLL`, and `…_DEADLINE` of provisioning, portal and server."""
         defaults = cls()
 
         def seconds(name: str, default: float) -> float:
             return number(environment, f"HOSTWINDS_{name}", default)
 
+        waits_less = bool(environment.get(SERVER_DEADLINE))
+
         return cls(
             poll=seconds("POLL", defaults.poll),
             provisioning=seconds("PROVISIONING_DEADLINE", defaults.provisioning),
             portal=seconds("PORTAL_DEADLINE", defaults.portal),
+            server=number(environment, SERVER_DEADLINE, 0) if waits_less else None,
         )
 
 
@@ -105,11 +112,15 @@ class Buyer:
     def instance(self, order: Order, progress: Progress) -> Instance:
         """Return the active instance with the order's name, buying it if it was not bought yet.
 
-        Raises NOT_ACTIVE with the instance when it is not active in time, HALF_DONE or
-        PURCHASE_AMBIGUOUS when an intent has no certain outcome, VANISHED when its server is gone.
+        Raises NOT_ACTIVE with the instance when it is not active in time, PROVISIONING when this
+        run does not wait as long, HALF_DONE or PURCHASE_AMBIGUOUS when an intent has no certain
+        outcome, VANISHED when its server is gone.
         """
         intent = self._journal.find(order.name) or self._order(order, progress)
-        return self._wait_until_active(self._wait_until_listed(intent, progress), progress)
+        wait = self._deadlines.server
+        leave = None if wait is None else self._clock() + timedelta(seconds=wait)
+        listed = self._wait_until_listed(intent, progress, leave)
+        return self._wait_until_active(listed, intent, progress, leave)
 
     def address(self, service_id: int, name: str, progress: Progress) -> str:
         """Return the address of this name, adopting one that was bought in the portal.
@@ -300,15 +311,20 @@ class Buyer:
     def _ceiling(self, agreed: int) -> int:
         return int(agreed * (100 + self._tolerance) // 100)
 
-    def _wait_until_listed(self, intent: Intent, progress: Progress) -> Instance:
-        """Wait until the instance is listed, whatever the order answered."""
+    def _wait_until_listed(
+        self, intent: Intent, progress: Progress, leave: datetime | None = None
+    ) -> Instance:
+        """Wait until the instance is listed, whatever the order answered.
+
+        From `leave` on a later run waits in place of this one.
+        """
         if intent.outcome is not None:
             server = self.presence.server(int(intent.outcome))
             if server is None:
                 raise VANISHED(what=f"server {intent.outcome} ({intent.key})")
             _require_name(server, intent.key)
             return server
-        deadline = intent.opened_at + timedelta(seconds=self._deadlines.provisioning)
+        deadline = self._latest(intent)
         while True:
             matches = [server for server in self.presence.listed() if server.name == intent.key]
             if len(matches) > 1:
@@ -324,18 +340,28 @@ class Buyer:
             if intent.answer:
                 raise HALF_DONE(name=intent.key, answer=intent.answer)
             progress(f"waiting until {intent.key} is listed")
+            if leave is not None and self._clock() >= leave:
+                raise provisioning(intent.key, deadline, None)
             self._pause(self._deadlines.poll)
 
-    def _wait_until_active(self, instance: Instance, progress: Progress) -> Instance:
+    def _latest(self, intent: Intent) -> datetime:
+        """Return when an instance is listed at the latest."""
+        return intent.opened_at + timedelta(seconds=self._deadlines.provisioning)
+
+    def _wait_until_active(
+        self, instance: Instance, intent: Intent, progress: Progress, leave: datetime | None
+    ) -> Instance:
         deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
         while not instance.is_active:
             if instance.has_failed:
                 raise not_active(instance, instance.status)
-            if self._clock() >= deadline:
+            if self._clock() >= (deadline if leave is None else self._latest(intent)):
                 has_address = instance.main_ip or instance.status != "active"
                 suffix = "" if has_address else " without a public IPv4 address"
                 raise not_active(instance, f"still {instance.status}{suffix}")
             progress(f"{instance.name}: {instance.status} {instance.task_state or ''}".strip())
+            if leave is not None and self._clock() >= leave:
+                raise provisioning(instance.name, self._latest(intent), instance)
             self._pause(self._deadlines.poll)
             current = self.presence.server(instance.service_id)
             if current is None:

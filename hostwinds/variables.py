@@ -4,3 +4,5 @@ from __future__ import annotations
 
 LOST_POINTERS = "HOSTWINDS_LOST_POINTERS"
 """Addresses whose reverse names are other ones, as name servers show; separated by spaces."""
+SERVER_DEADLINE = "HOSTWINDS_SERVER_DEADLINE"
+"""How long a run waits for a server that it has ordered; seconds. Not set: until it is active."""

@@ -71,6 +71,7 @@ class RunningLab(BaseModel):
             "CLOUDFLARE_RATE": "3.5",  # 4 are refused, also by the lab
             "HOSTWINDS_PORTAL_DEADLINE": "20",
             "HOSTWINDS_PROVISIONING_DEADLINE": "60",
+            "HOSTWINDS_SERVER_DEADLINE": "60",  # hosts of the lab take seconds: a run waits
             "CLOUDFLARE_BASE_URL": f"{self.cloudflare_url}/client/v4",
             "CLOUDFLARE_API_TOKEN": self.cloudflare_token,
         }

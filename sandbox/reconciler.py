@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from composition.heartbeat import Progress
-from composition.parts.reconciler import engine, environment, reconcile
+from composition.parts.reconciler import engine, environment, provisioning, reconcile
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import REWRITING, ROWS
 from composition.process import start
@@ -62,6 +62,7 @@ def phases(settings: ReconcilerPart, servers: Servers, *, lacks: str) -> Sequenc
             servers,
             firewall=FirewallLook(environment(settings)),
             deadline=settings.reconciler.cloud_deadline,
+            provisioning=provisioning(settings),
             rewriting=REWRITING,
         ),
         Draining(cloud_engine, HostSpools(), limit=settings.reconciler.drain),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 
 from composition.heartbeat import Progress
@@ -39,9 +40,13 @@ from controlplane.verification.challenges import ChallengeNames
 from controlplane.verification.exposure import PortScan
 from controlplane.verification.links import PublicLinks
 from controlplane.verification.roundtrip import MailRoundTrips
+from hostwinds.purchase import Deadlines
+from hostwinds.variables import SERVER_DEADLINE
 from kit.paths import checkout, state_dir
 from tools.pulumi.engine import GATEWAY
 from vault import KeyRing, Vault
+
+MEGABYTE = 2**20
 
 
 def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyPhase]:
@@ -89,6 +94,7 @@ def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyP
             certificates=certificates(settings),
             drain=settings.reconciler.drain,
             cloud_deadline=settings.reconciler.cloud_deadline,
+            provisioning=provisioning(settings),
             threshold=FailureThreshold(settings.verification.looks, settings.verification.period),
         )
     )
@@ -109,12 +115,19 @@ def engine(settings: ReconcilerPart) -> PulumiEngine:
         environment=environment(settings),
         root=state_dir() / "pulumi" / "operations",
         gateway=GATEWAY,
+        memory=settings.reconciler.engine_memory * MEGABYTE,
     )
 
 
 def environment(settings: ReconcilerPart) -> dict[str, str]:
-    """Return the variables of the engine's operations."""
-    return {name: value.get_secret_value() for name, value in settings.engine.items()}
+    """Return the variables of the engine's operations, which wait for no new server."""
+    given = {name: value.get_secret_value() for name, value in settings.engine.items()}
+    return {SERVER_DEADLINE: "0", **given}
+
+
+def provisioning(settings: ReconcilerPart) -> timedelta:
+    """Return how long the provider may take to create a server."""
+    return timedelta(seconds=Deadlines.from_environment(environment(settings)).provisioning)
 
 
 async def reconcile(

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import structlog
 
-from controlplane.reconciler.ports import Server
+from controlplane.reconciler.ports import Listing, Server
 from hostwinds.client import Client
 from hostwinds.journal import Journal, journal_from_environment
 from hostwinds.presence import Presence
@@ -48,8 +48,8 @@ class HostwindsServers:
         self._spam_at: dict[int, float] = {}
         self._next_spam_at = -math.inf
 
-    def listed(self) -> dict[int, str] | None:
-        """List the account; return the main address of each server, None without an answer."""
+    def listed(self) -> Listing | None:
+        """List the account; None without an answer."""
         return self._ask(self._list)
 
     def use(self, listed: Mapping[int, str] | None) -> None:
@@ -123,5 +123,9 @@ class HostwindsServers:
             return None
 
     @staticmethod
-    def _list(client: Client) -> dict[int, str]:
-        return {instance.service_id: instance.main_ip for instance in client.instances()}
+    def _list(client: Client) -> Listing:
+        instances = client.instances()
+        return Listing(
+            {instance.service_id: instance.main_ip for instance in instances},
+            frozenset(each.name for each in instances if each.is_active or each.has_failed),
+        )

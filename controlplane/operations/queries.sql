@@ -1,7 +1,7 @@
 -- part: operations
 select id, tenant, kind, phase, generation, digest, process, host, progress, started_at,
     heartbeat_at, finished_at, outcome, error_code, error_message, remedy, cancelled_by,
-    cancel_reason
+    cancel_reason, peak_memory
 from oltp.operations
 
 -- name: start
@@ -16,7 +16,7 @@ where tenant_id = :tenant_id and finished_at is null
 -- name: finish
 update oltp.operations
 set finished_at = :now, heartbeat_at = :now, outcome = :outcome, error_code = :code,
-    error_message = :message, remedy = :remedy
+    error_message = :message, remedy = :remedy, peak_memory = :peak_memory
 where id = :id and finished_at is null
 
 -- name: cancel

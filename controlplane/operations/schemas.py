@@ -29,6 +29,7 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
     "remedy": None,
     "cancelled_by": None,
     "cancel_reason": None,
+    "peak_memory": 157286400,
 }
 
 
@@ -58,6 +59,8 @@ class OperationView(BaseModel):
     cancelled_by: str | None
     """Prefix of the API key of an operator; it ends at its next safe point."""
     cancel_reason: str | None
+    peak_memory: int | None
+    """Bytes that the largest of its processes has had; null while it runs, or without one."""
 
 
 class Cancelled(BaseModel):

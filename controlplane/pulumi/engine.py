@@ -23,6 +23,7 @@ from controlplane.pulumi.purchases import Untracked, raise_fence
 from controlplane.pulumi.state import cloud_state
 from controlplane.reconciler.cancellation import is_cancelled
 from controlplane.reconciler.faults import OPERATION_ENDED
+from controlplane.reconciler.memory import note_peak
 from controlplane.reconciler.ports import CloudPlan, CloudState, Progress
 from hostwinds.variables import LOST_POINTERS
 from kit import files
@@ -50,7 +51,8 @@ class PulumiEngine:
 
     `environment` is complete: the engine's (PATH, PULUMI_HOME with plugins), backend, passphrase
     file, provider credentials. `root` contains a directory for each tenant. `gateway` is the module
-    that serves the gateway to Cloudflare, see `kit.plugins`.
+    that serves the gateway to Cloudflare, see `kit.plugins`. `memory` is how many bytes of data
+    each process of an operation may have.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class PulumiEngine:
         environment: Mapping[str, str],
         root: Path,
         gateway: str,
+        memory: int | None = None,
         clock: Callable[[], float] = time.monotonic,
         forks: ForkServer | None = None,
     ) -> None:
@@ -67,6 +70,7 @@ class PulumiEngine:
         self._environment = dict(environment)
         self._root = root
         self._gateway = gateway
+        self._memory = memory
         self._clock = clock
         self._forks = forks or ForkServer()
 
@@ -240,7 +244,9 @@ class PulumiEngine:
             kind, value = connection.recv()
             if kind == "done":
                 return int(value)
-            if kind == "event":
+            if kind == "peak":
+                note_peak(int(value))
+            elif kind == "event":
                 listener.handle(value)
             else:
                 listener.handle_line(value)
@@ -268,6 +274,7 @@ class PulumiEngine:
             gateway=self._gateway,
             mark=uuid.uuid4().hex,
             controller=own_identity(),
+            memory=self._memory,
         )
 
     def _directory(self, tenant: str) -> Path:

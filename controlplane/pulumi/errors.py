@@ -19,6 +19,8 @@ STATUS_OF_THE_GATEWAY = " (HTTP 502)"
 ANSWER_OF_THE_GATEWAY = re.compile(r'\{"result": null, "success": false,.*\}')
 """In the text of Pulumi's own plugin."""
 TABLES = (program.FAULTS, provider.FAULTS, faults.FAULTS)
+PENDING = (provider.PENDING, provider.PROVISIONING)
+"""Codes of what the provider or a person has not finished yet."""
 TEXT_LIMIT = 500
 """Maximum characters of a diagnostic in a message."""
 
@@ -64,6 +66,7 @@ RULES = (
         faults.ENGINE_INCOMPLETE,
     ),
     _rule(r"incorrect passphrase|PULUMI_CONFIG_PASSPHRASE", faults.PASSPHRASE),
+    _rule(r"out of memory|cannot allocate memory", faults.OUT_OF_MEMORY),
     _rule(r"no space left|could not extend file|disk full", faults.DISK_FULL),
     _rule(
         r"open bucket|unable to (open|check|read|list).*(bucket|postgres|lock)|"
@@ -88,11 +91,11 @@ class Diagnostic:
 
 
 def explain(diagnostics: Sequence[Diagnostic], stack: str) -> Fault | None:
-    """Return the fault to act on, None when only an address is pending."""
+    """Return the fault to act on, None when only addresses or new servers are waited for."""
     explained = [
         _explain(diagnostic, stack) for diagnostic in diagnostics if not _is_summary(diagnostic)
     ]
-    real = [fault for fault in explained if fault.code is not provider.PENDING]
+    real = [fault for fault in explained if fault.code not in PENDING]
     if not real:
         return None if explained else _unknown(diagnostics, stack)
     specific = [fault for fault in real if fault.code is not faults.FAILED]

@@ -40,6 +40,16 @@ DISK_FULL = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+OUT_OF_MEMORY = FAULTS.code(
+    "cloud.out_of_memory",
+    message="a process of the engine has not got the memory that it needs: {reason}",
+    remedy="set PENGUIN_RECONCILER__ENGINE_MEMORY higher, or, where the machine has no more, "
+    "PENGUIN_RECONCILER__ENGINE_SLOTS lower",
+    cause="Each process of an operation has a limit of memory, or one would take that of others.",
+    example={"reason": "fatal error: runtime: out of memory"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 RECORD_GONE = FAULTS.code(
     "dns.record_gone",
     message="a record that is to be changed was deleted at Cloudflare: {reason}",

@@ -43,3 +43,5 @@ class Job:
     mark: str
     controller: str
     """Identity of the process that waits for this one."""
+    memory: int | None = None
+    """Bytes of data that each of its processes may have; None: any number."""

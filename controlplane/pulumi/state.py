@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from controlplane.pulumi.errors import code_of
@@ -43,12 +43,27 @@ def cloud_state(checkpoint: Checkpoint) -> CloudState:
         records={
             name: str(record["id"]) for name, record in _of_type(named, RECORD) if record.get("id")
         },
-        pending=tuple(
-            address.name for host in hosts for address in host.addresses if address.ip is None
-        ),
+        pending=(*_ordered(outputs, hosts), *_without_ip(hosts)),
         held=held_zones(outputs),
         written=checkpoint.written,
     )
+
+
+def _without_ip(hosts: Sequence[ObservedHost]) -> list[str]:
+    return [address.name for host in hosts for address in host.addresses if address.ip is None]
+
+
+def _ordered(outputs: Mapping[str, Any], hosts: Sequence[ObservedHost]) -> list[str]:
+    """Return the first addresses of hosts that were declared, and whose server has no id yet.
+
+    The server of a host that is replaced is another one until then.
+    """
+    known = {(host.name, host.server_name) for host in hosts}
+    return [
+        host["addresses"][0]["name"]
+        for host in outputs.get("hosts") or ()
+        if (host["name"], host["server_name"]) not in known
+    ]
 
 
 def held_zones(outputs: Mapping[str, Any]) -> tuple[Held, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import threading
@@ -49,11 +50,14 @@ PANIC = 2
 
 
 def work(job: Job, connection: Connection) -> None:
-    """Run the job; send `(event, dict)`, `(line, text)`, and finally `(done, exit code)`."""
+    """Run the job; send `(event, dict)`, `(line, text)`, `(peak, bytes)`, `(done, exit code)`."""
     os.setsid()
     os.environ.update(job.environment)
     os.environ[MARK] = job.mark
     os.chdir(job.directory)
+    if job.memory is not None:
+        # Not the address space, of which the engine reserves much more than it uses.
+        resource.setrlimit(resource.RLIMIT_DATA, (job.memory, job.memory))
     running = _Running()
     threading.Thread(target=_obey, args=[connection, job.mark, running], daemon=True).start()
     code = 0
@@ -64,7 +68,14 @@ def work(job: Job, connection: Connection) -> None:
         if code:
             break
     with suppress(BrokenPipeError):
+        connection.send(("peak", _peak()))
         connection.send(("done", code))
+
+
+def _peak() -> int:
+    """Return the most memory that this process or an engine has had; bytes."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return 1024 * max(usage.ru_maxrss for usage in usages)
 
 
 class _Running:

@@ -29,7 +29,7 @@ from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
 from controlplane.reconciler.session import LeaseLost, NoProgress, Session, Stopping
-from controlplane.reconciler.slots import Slots, SlotsOfPass
+from controlplane.reconciler.slots import AccountSlots, Slots, SlotsOfPass
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import ordered
 from controlplane.reconciler.taking import Readings, Taken, readings_of
@@ -80,6 +80,9 @@ class Reconciler:
         self._turns = Turns()
         limits = {Pool.ENGINE: settings.engine_slots, Pool.HOSTS: settings.host_slots}
         self._slots = self._metrics.slots = Slots(limits)
+        self._account = AccountSlots(
+            database, {Pool.ENGINE: settings.account_slots}, settings.lease
+        )
 
     async def run(self, stop: asyncio.Event, tick: Tick = lambda _: None) -> None:
         """Reconcile tenants until `stop` is set; a running pass ends at its next step."""
@@ -159,14 +162,21 @@ class Reconciler:
                 leave_worker()
                 leave()
 
-            slots = SlotsOfPass(self._slots, begin_operations, self._wake_next)
+            slots = self._slots_of(lease, begin_operations)
             outcome = await self.reconcile(taken, stop, progressed, slots)
         end_turn()
         self._metrics.pass_ended(outcome)
         waits_for = slots.wait.pool if slots.wait and outcome is Outcome.WAITING else None
-        await self._release(lease, outcome, waits_for, stopping=stop.is_set())
-        if waits_for is not None and self._slots.wait_of(waits_for) is None:
+        await self._release(lease, outcome, waits_for, slots.look_at, stopping=stop.is_set())
+        if waits_for is not None and await self._is_free(waits_for):
             await self._wake_next(waits_for, 1)  # it became free before the row said who waits
+
+    def _slots_of(self, lease: Lease, began: Callable[[], None]) -> SlotsOfPass:
+        return SlotsOfPass(self._slots, self._account, lease.token, began, self._wake_next)
+
+    async def _is_free(self, pool: Pool) -> bool:
+        """Return whether an operation would get a slot now."""
+        return self._slots.wait_of(pool) is None and await self._account.is_free(pool)
 
     async def _wake_next(self, pool: Pool, count: int) -> None:
         """Wake the tenants that have waited longest for slots; without it, they look themselves."""
@@ -185,7 +195,7 @@ class Reconciler:
     ) -> Outcome:
         """Make one pass over the tenant of a lease."""
         lease = taken.lease
-        slots = slots or SlotsOfPass(self._slots, lambda: None, self._wake_next)
+        slots = slots or self._slots_of(lease, lambda: None)
         try:
             opened = await self._open(taken, stop, progressed, slots)
             if opened is None:
@@ -304,7 +314,13 @@ class Reconciler:
         return snapshot, session
 
     async def _release(
-        self, lease: Lease, outcome: Outcome, waits_for: Pool | None, *, stopping: bool
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        waits_for: Pool | None,
+        look_at: datetime | None,
+        *,
+        stopping: bool,
     ) -> None:
         if outcome in (Outcome.DELETED, Outcome.LEASE_LOST):
             return
@@ -319,6 +335,8 @@ class Reconciler:
                 lease.attempts, base=settings.retry_base, cap=settings.retry_cap, rng=self._rng
             )
             due, priority, attempts = now + wait, Priority.RETRY, lease.attempts + 1
+        elif look_at is not None:
+            due = min(due, look_at)
         async with self._database.begin(CONTROLLER) as connection:
             await release(
                 connection,

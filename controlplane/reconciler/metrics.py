@@ -25,6 +25,7 @@ class Metrics:
     _passes: Counter[Labels] = field(default_factory=Counter)
     _operations: Counter[Labels] = field(default_factory=Counter)
     _seconds: Counter[Labels] = field(default_factory=Counter)
+    _peaks: dict[Labels, float] = field(default_factory=dict)
 
     @contextmanager
     def working(self) -> Iterator[Callable[[], None]]:
@@ -46,8 +47,12 @@ class Metrics:
         """Count a pass."""
         self._passes[outcome.value,] += 1
 
-    def operation_ended(self, phase: str, outcome: str, took: timedelta) -> None:
-        """Count an operation, and how long it took."""
+    def operation_ended(
+        self, phase: str, outcome: str, took: timedelta, peak: int | None = None
+    ) -> None:
+        """Count an operation, how long it took, and the memory of its largest process; bytes."""
+        if peak is not None:
+            self._peaks[phase,] = max(peak, self._peaks.get((phase,), 0))
         self._operations[phase, outcome] += 1
         # A clock that steps must not let a counter fall. Whole milliseconds are added exactly.
         self._seconds[phase, outcome] += max(0, round(took / timedelta(milliseconds=1)))
@@ -86,6 +91,13 @@ class Metrics:
                     "How long these operations took together.",
                     labels,
                     {key: count / 1000 for key, count in self._seconds.items()},
+                ),
+                Metric(
+                    "penguin_reconciler_operation_peak_bytes",
+                    "gauge",
+                    "The most memory that a process of an operation has had, by phase.",
+                    ("phase",),
+                    self._peaks,
                 ),
             ]
         )

@@ -84,7 +84,7 @@ class CloudState:
     records: Mapping[str, str] = field(default_factory=dict)
     """Record key to provider record id."""
     pending: tuple[str, ...] = ()
-    """Names of addresses that wait for the provider's portal."""
+    """Names of addresses that wait for the provider, or for its portal."""
     held: tuple[Held, ...] = ()
     """Zones that were not changed; while there is one, the stack is not settled."""
     generation: int | None = None
@@ -136,7 +136,8 @@ class CloudEngine(Protocol):
         replaced: int | None = None,
         lost_pointers: Collection[str] = (),
     ) -> CloudState:
-        """Apply the blueprint. A pending address is reported in the state, not raised.
+        """Apply the blueprint. What is pending, an address or a new server, is reported in the
+        state, not raised.
 
         `fence` is the token of the current lease: from now on no holder of a lower one can change
         anything of the tenant. A generation lower than the state's is refused, unless the state's
@@ -177,12 +178,22 @@ class Server:
     """Whether the purchase of one that has ended is closed: another may be bought."""
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The servers of the provider's account, at one moment."""
+
+    main_ips: Mapping[int, str]
+    """Of each server, by its service id; empty while it has none."""
+    finished: frozenset[str] = frozenset()
+    """Names of those that are active, or have failed: the provider does not create them any
+    more."""
+
+
 class Servers(Protocol):
     """The servers of the provider's account. `listed` and `look` block; run them in a thread."""
 
-    def listed(self) -> dict[int, str] | None:
-        """Ask for the main address of each server of the account; None when the provider does not
-        answer."""
+    def listed(self) -> Listing | None:
+        """List the account; None when the provider does not answer."""
 
     def use(self, listed: Mapping[int, str] | None) -> None:
         """Answer by a listing, also one of another process; None: the last one is too old."""

@@ -24,6 +24,7 @@ from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.cancellation import cancellable
 from controlplane.reconciler.faults import FAILED, OPERATION_CANCELLED, OPERATION_ENDED
+from controlplane.reconciler.memory import measured
 from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
 from controlplane.reconciler.slots import SlotsOfPass
@@ -38,8 +39,8 @@ from kit.readings import Key, Reading, Rows
 log = structlog.get_logger()
 CANCEL_SECONDS = 2.0
 """How often a running operation asks whether it was cancelled."""
-Ended = Callable[[str, str, timedelta], None]
-"""Called with the phase and outcome of an operation, and how long it took."""
+Ended = Callable[[str, str, timedelta, int | None], None]
+"""Called with the phase and outcome of an operation, how long it took, and its peak of memory."""
 
 
 AnyReading = Reading[TextClause, Any]
@@ -260,21 +261,27 @@ class Session:
         fault: Fault | None = None
         outcome = "succeeded"
         async with operation_log(write, self.clock) as progress, self._cancellable(id_, progress):
-            try:
-                yield progress
-            except Exception as error:  # noqa: BLE001 - recorded, then raised again
-                failure, outcome = error, "failed"
-                fault = _fault_of(error, phase)
-                progress(f"failed: {fault.located}")
+            with measured() as needed:
+                try:
+                    yield progress
+                except Exception as error:  # noqa: BLE001 - recorded, then raised again
+                    failure, outcome = error, "failed"
+                    fault = _fault_of(error, phase)
+                    progress(f"failed: {fault.located}")
         if (cancelled := await self._cancellation(id_)) is not None:
             # Also after its last step: nothing else begins in this pass.
             fault, outcome = cancelled, "succeeded" if failure is None else "aborted"
             failure = cancelled if failure is None or isinstance(failure, Fault) else failure
         now = self.clock()
-        self._tell_end(phase, outcome, now - began)
+        self._tell_end(phase, outcome, now - began, needed.peak)
         async with self._database.begin(CONTROLLER) as connection:
             await operation_rows.finish(
-                connection, id_, outcome=outcome, now=now, **_columns(fault)
+                connection,
+                id_,
+                outcome=outcome,
+                now=now,
+                peak_memory=needed.peak,
+                **_columns(fault),
             )
         if failure is not None:
             raise failure
@@ -361,7 +368,8 @@ class Session:
             if not await renew(connection, self._lease, lease=self._duration):
                 return False
             await operation_rows.beat(connection, self._tenant.id, now=self.clock())
-            return True
+        await self.slots.renew()
+        return True
 
 
 def _fault_of(error: Exception, phase: str) -> Fault:

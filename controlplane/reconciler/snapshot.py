@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from blueprint.document import Blueprint, PublicKeys, Role
 from controlplane.certificates.repository import IssuedCertificate
@@ -52,6 +53,8 @@ class Snapshot:
     images: Mapping[str, str] = field(default_factory=dict)
     """The images that are pinned, by service: names by which hosts pull them."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
+    awaits_servers_until: datetime | None = None
+    """While the provider creates all of its hosts: nothing can be done before one is there."""
     unsubscribe_hosts: frozenset[str] = frozenset()
     """The names that links in mail may have, since they are proven."""
     leading_names: frozenset[str] = frozenset()

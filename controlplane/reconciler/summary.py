@@ -56,6 +56,12 @@ class Summary:
         """Return whether the tenant as a whole failed permanently: no more changes."""
         return any(at == TENANT and not fault.retryable for at, fault in self._failures)
 
+    @property
+    def _waits_for_servers(self) -> bool:
+        """Whether there is nothing to do before the sweep shows a server of it."""
+        is_busy = self._failures or self._snapshot.tenant.paused or self.stalled
+        return self._snapshot.awaits_servers_until is not None and not is_busy
+
     def begin(self) -> None:
         """Set the conditions before the first phase: flags, and the effects of a new document."""
         conditions, tenant = self._conditions, self._snapshot.tenant
@@ -118,6 +124,9 @@ class Summary:
             if missing is not None and not self._snapshot.tenant.paused and not self.stalled:
                 mark_reconciling(conditions, waits.reason, waits.message)
             return Outcome.WAITING
+        if missing is not None and self._waits_for_servers:
+            mark_reconciling(conditions, missing.reason, missing.message)
+            return Outcome.SETTLED
         permanent = [fault for _, fault in self._failures if not fault.retryable]
         if self.has_failed_permanently or (permanent and len(permanent) == len(self._failures)):
             mark_failed(conditions, permanent[0], is_cause=False)

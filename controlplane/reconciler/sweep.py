@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from controlplane.database import CONTROLLER, Database
 from controlplane.hosts import repository as host_rows
-from controlplane.reconciler.ports import Servers
+from controlplane.reconciler.ports import Listing, Servers
 from controlplane.schedule.repository import request_pass
 from controlplane.schedule.schemas import Priority
 from controlplane.sweeps import repository as rows
@@ -96,11 +96,12 @@ class Sweep:
         if age is not None:
             self._listed_at = max(self._monotonic() - age, self._began)
 
-    async def _write(self, token: int, listed: dict[int, str] | None) -> None:
+    async def _write(self, token: int, listed: Listing | None) -> None:
         """Write a listing, and request a pass of each tenant whose server is not as before.
 
-        It has gone, or has another main address. Writes nothing without the lease: what was listed
-        is old. No answer changes nothing. The pass asks for a missing server by itself.
+        It has gone, has another main address, or is finished and was waited for. Writes nothing
+        without the lease: what was listed is old. No answer changes nothing. The pass asks for a
+        missing server by itself.
         """
         async with self._database.begin(CONTROLLER) as connection:
             if not await rows.renew(connection, token, lease=self._lease):
@@ -110,13 +111,13 @@ class Sweep:
             changed = set()
             if listed is not None:
                 before = await rows.listed(connection)
-                now = {service_id: listed.get(service_id) for service_id in tenants}
+                now = {id_: listed.main_ips.get(id_) for id_ in tenants}
                 await rows.save(connection, before, now)
                 changed = {
                     tenants[service_id]
                     for service_id, ip in now.items()
                     if ip != before.get(service_id, ip or "")
-                }
+                } | await rows.finish(connection, listed.finished)
             for tenant_id in sorted(changed):
                 await request_pass(connection, tenant_id, Priority.WAKE, now=self._clock())
             # Without servers nothing can have ended, whether the provider answers or not.

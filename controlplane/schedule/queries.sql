@@ -100,3 +100,52 @@ from unnest(cast(:priorities as smallint[])) as priority,
         where schedule.priority = priority.priority and due_at <= :now
             and (lease_until is null or lease_until < clock_timestamp())
     ) as due
+
+-- name: add_account_slots
+insert into oltp.account_slots (pool, number)
+select :pool, number from generate_series(1, cast(:limit as int)) as number
+on conflict do nothing
+
+-- name: take_account_slot
+-- Those that another process takes at this moment are passed over: nobody waits.
+update oltp.account_slots
+set token = :token, until = clock_timestamp() + cast(:lease as interval)
+where (pool, number) in (
+    select pool, number from oltp.account_slots
+    where pool = :pool and number <= :limit and until < clock_timestamp()
+    order by number
+    limit 1
+    for update skip locked
+)
+returning number
+
+-- name: renew_account_slot
+update oltp.account_slots set until = clock_timestamp() + cast(:lease as interval)
+where token = :token
+
+-- name: free_account_slot
+update oltp.account_slots set token = 0, until = '-infinity' where token = :token
+
+-- name: has_free_account_slot
+select exists (
+    select from oltp.account_slots
+    where pool = :pool and number <= :limit and until < clock_timestamp()
+) and not exists (
+    select from oltp.account_troubles where pool = :pool and until >= clock_timestamp()
+)
+
+-- name: account_trouble
+select message from oltp.account_troubles where pool = :pool
+
+-- name: try_account
+-- One pass of all processes tries; the next one may when a minute is over.
+update oltp.account_troubles set until = clock_timestamp() + cast(:pause as interval)
+where pool = :pool and until < clock_timestamp()
+
+-- name: close_account
+insert into oltp.account_troubles (pool, message, until)
+values (:pool, :message, clock_timestamp() + cast(:pause as interval))
+on conflict (pool) do update set message = excluded.message, until = excluded.until
+
+-- name: open_account
+delete from oltp.account_troubles where pool = :pool

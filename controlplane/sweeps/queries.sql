@@ -35,3 +35,31 @@ on conflict (service_id) do update set main_ip = excluded.main_ip
 
 -- name: forget
 delete from oltp.listed_servers where service_id = any(cast(:service_ids as bigint[]))
+
+-- name: awaited
+select host, server_name, since, until, is_finished from oltp.awaited_servers
+where tenant_id = :tenant_id
+
+-- name: all_awaited
+select distinct server_name from oltp.awaited_servers where not is_finished
+
+-- name: await_servers
+-- One that is waited for already keeps its times.
+insert into oltp.awaited_servers (tenant_id, host, server_name, since, until)
+select :tenant_id, host, server_name, :since, :until
+from unnest(cast(:hosts as text[]), cast(:server_names as text[])) as ordered (host, server_name)
+on conflict (tenant_id, host) do update
+set server_name = excluded.server_name, is_finished = false,
+    since = case when awaited_servers.server_name = excluded.server_name
+        then awaited_servers.since else excluded.since end,
+    until = case when awaited_servers.server_name = excluded.server_name
+        then awaited_servers.until else excluded.until end
+
+-- name: await_no_others
+delete from oltp.awaited_servers
+where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
+
+-- name: finish
+update oltp.awaited_servers set is_finished = true
+where server_name = any(cast(:names as text[])) and not is_finished
+returning tenant_id

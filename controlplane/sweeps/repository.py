@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kit.queries import Queries
+from kit.readings import Reading
 
 SQL = Queries(__file__, text)
+
+
+@dataclass(frozen=True)
+class AwaitedServer:
+    """A server that is ordered, and that the provider has not finished."""
+
+    host: str
+    server_name: str
+    since: datetime
+    until: datetime
+    """When it is looked for all the same, whatever listings show."""
+    is_finished: bool
+    """Whether a listing has shown that it is active, or has failed."""
+
+    def is_waited_for(self, now: datetime) -> bool:
+        """Return whether nothing but to wait can be done."""
+        return not self.is_finished and now < self.until
 
 
 async def claim(connection: AsyncConnection, *, owner: str, lease: timedelta) -> int | None:
@@ -56,3 +76,37 @@ async def save(
         await connection.execute(SQL.save, values)
     if gone := before.keys() - now.keys():
         await connection.execute(SQL.forget, {"service_ids": list(gone)})
+
+
+def awaited(tenant_id: UUID) -> Reading[TextClause, dict[str, AwaitedServer]]:
+    """Read the servers that a tenant waits for, by host."""
+    return Reading(
+        SQL.awaited,
+        {"tenant_id": tenant_id},
+        lambda rows: {row["host"]: AwaitedServer(**row) for row in rows},
+    )
+
+
+async def await_servers(
+    connection: AsyncConnection,
+    tenant_id: UUID,
+    servers: Mapping[str, str],
+    *,
+    since: datetime,
+    until: datetime,
+) -> None:
+    """Write which servers a tenant waits for, by host; it waits for no other any more."""
+    hosts = {"tenant_id": tenant_id, "hosts": list(servers)}
+    await connection.execute(SQL.await_no_others, hosts)
+    if servers:
+        values = {"server_names": list(servers.values()), "since": since, "until": until}
+        await connection.execute(SQL.await_servers, {**hosts, **values})
+
+
+async def finish(connection: AsyncConnection, shown: Collection[str]) -> set[UUID]:
+    """Write of servers that they are finished, of names `shown`; return who has waited for them."""
+    names = {name for (name,) in await connection.execute(SQL.all_awaited)} & set(shown)
+    if not names:
+        return set()
+    found = await connection.execute(SQL.finish, {"names": sorted(names)})
+    return {row.tenant_id for row in found}

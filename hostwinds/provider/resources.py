@@ -17,6 +17,7 @@ from hostwinds.faults import (
     Pending,
     Refused,
     Unfinished,
+    not_active,
 )
 from hostwinds.models import Instance as Server
 from hostwinds.models import host_address
@@ -151,7 +152,7 @@ class Instance(Resource):
         return str(server.service_id), _outputs(server, server.main_ip)
 
     @staticmethod
-    def _bought(news: Properties, services: Services) -> Server:
+    def _bought(news: Properties, services: Services, known_main: str = "") -> Server:
         order = Order(
             name=news["serverName"],
             cpu=int(news["cpu"]),
@@ -166,9 +167,13 @@ class Instance(Resource):
         try:
             return services.buyer.instance(order, services.progress)
         except Unfinished as unfinished:
-            service_id = unfinished.instance.service_id
-            outputs = {"serviceId": service_id, "mainIp": ""}
-            raise PartlyDone(str(service_id), outputs, unfinished) from None
+            instance = unfinished.instance
+            if instance is None:  # it has no id yet: the journal has it
+                raise
+            if known_main:  # it was active before: its provider has finished it
+                unfinished = not_active(instance, instance.status)
+            outputs = {"serviceId": instance.service_id, "mainIp": known_main}
+            raise PartlyDone(str(instance.service_id), outputs, unfinished) from None
 
     def read(
         self, resource_id: str, state: Properties, services: Services
@@ -186,7 +191,10 @@ class Instance(Resource):
             return self._imported(server, services.client), _outputs(server, server.main_ip)
         if server.name != inputs.get("serverName"):
             services.progress(f"server {resource_id} is labelled {server.name} in the portal")
-        return inputs, _outputs(server, services.buyer.main_address(server, _known_main(state)))
+        known = _known_main(state)
+        if not known and not server.is_active:
+            return inputs, _outputs(server, "")
+        return inputs, _outputs(server, services.buyer.main_address(server, known))
 
     def update(
         self,
@@ -196,7 +204,7 @@ class Instance(Resource):
         services: Services,
     ) -> Properties:
         """Set the billing cycle; after a partial failure, wait again until it is active."""
-        server = self._bought(news, services)
+        server = self._bought(news, services, _known_main(olds))
         if olds.get("billingCycle") not in (None, news["billingCycle"]):
             services.client.set_billing_cycle(int(resource_id), news["billingCycle"])
         return _outputs(server, services.buyer.main_address(server, _known_main(olds)))

@@ -19,6 +19,7 @@ from controlplane.reconciler.ports import (
     CloudPlan,
     CloudState,
     Held,
+    Listing,
     ObservedAddress,
     ObservedHost,
     Progress,
@@ -60,6 +61,8 @@ class Account:
         """Labels whose last purchase a person has closed."""
         self.answers = True
         """Whether the provider answers who asks for all servers."""
+        self.is_slow = False
+        """Whether servers that are ordered now have no address before `finish`."""
         self.spam: list[str] = []
         """What the provider lists as spam, of each server."""
         self.bought: list[str] = []
@@ -71,8 +74,13 @@ class Account:
         """Sell a server."""
         self.bought.append(label)
         self.forgotten.discard(label)
-        self.servers[label] = Server(next(self._numbers), next(self._addresses))
+        main_ip = "" if self.is_slow else next(self._addresses)
+        self.servers[label] = Server(next(self._numbers), main_ip)
         return self.servers[label]
+
+    def finish(self, label: str) -> None:
+        """Give a server its address: the provider has created it."""
+        self.servers[label].main_ip = next(self._addresses)
 
     def sell_address(self, label: str) -> None:
         """Add an address, as a person does in the provider's portal."""
@@ -83,11 +91,14 @@ class Account:
         self.servers[label].main_ip = next(self._addresses)
         return self.servers[label].main_ip
 
-    def listed(self) -> dict[int, str] | None:
-        """Return the main addresses of all servers; None while the provider does not answer."""
+    def listed(self) -> Listing | None:
+        """List all servers; None while the provider does not answer."""
         if not self.answers:
             return None
-        return {server.service_id: server.main_ip for server in self.servers.values()}
+        return Listing(
+            {server.service_id: server.main_ip for server in self.servers.values()},
+            frozenset(label for label, server in self.servers.items() if server.main_ip),
+        )
 
     def use(self, listed: Mapping[int, str] | None) -> None:
         """Do nothing: `look` shows the account as it is."""
@@ -296,16 +307,15 @@ class InMemoryEngine:
                 self.account.order(label)
             progress(f"{host.name}: waiting until {label} is listed")
             self._at("bought")
-            server = self.account.servers[label]
-            existing = ObservedHost(host.name, label, server.service_id, ())
-            primary = server.main_ip
-        else:
-            primary = existing.primary_ip or ""
+            existing = ObservedHost(host.name, label, self.account.servers[label].service_id, ())
+        primary = existing.primary_ip
+        if primary is None and label in self.account.servers:
+            primary = self.account.servers[label].main_ip or None
         ips = {address.name: address.ip for address in existing.addresses}
         addresses = [ObservedAddress(host.primary.name, primary, host.primary.helo)]
         for address in host.addresses[1:]:
             ip = ips.get(address.name)
-            if ip is None and label in self.account.servers:
+            if ip is None and primary and label in self.account.servers:
                 ip = self.account.address(label, address.name)
             addresses.append(ObservedAddress(address.name, ip, address.helo))
         return ObservedHost(host.name, label, existing.service_id, tuple(addresses))

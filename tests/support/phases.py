@@ -13,6 +13,7 @@ from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
+from controlplane.reconciler.awaiting import PROVISIONING
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import (
@@ -201,6 +202,7 @@ def standard(
     mailboxes: Mailboxes | None = None,
     round_trips: RoundTrips | None = None,
     threshold: FailureThreshold | None = None,
+    provisioning: timedelta = PROVISIONING,
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
@@ -218,6 +220,7 @@ def standard(
             round_trips=round_trips or MemoryMail(),
             certificates=certificates or memory_ports(),
             cloud_deadline=timedelta(minutes=30),
+            provisioning=provisioning,
             drain=LONGEST,
             threshold=threshold or FailureThreshold(),
         )

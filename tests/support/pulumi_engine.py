@@ -11,12 +11,17 @@ from pathlib import Path
 
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.pulumi.forks import ForkServer
+from controlplane.settings import ReconcilerSettings
 from tests.support.installation import INSTALLATION
 from tests.support.processes import is_engine, tree
 from tools.pulumi.engine import GATEWAY
 
 FORKS = ForkServer()
 """Shared by all tests of this process: starting one takes longer than forking an operation."""
+
+
+MEMORY = ReconcilerSettings().engine_memory * 2**20
+"""The limit that each process of an operation has by default."""
 
 
 def pulumi_engine(
@@ -32,6 +37,7 @@ def pulumi_engine(
         environment=environment,
         root=root,
         gateway=GATEWAY,
+        memory=MEMORY,
         clock=clock,
         forks=FORKS,
     )

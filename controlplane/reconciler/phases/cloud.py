@@ -25,6 +25,7 @@ from controlplane.conditions.model import (
 )
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.awaiting import PROVISIONING, Awaited, awaited_until, note, verdict_of
 from controlplane.reconciler.faults import (
     FOREIGN_UPDATE,
     MAIN_ADDRESS_MOVED,
@@ -49,6 +50,7 @@ from controlplane.reconciler.spam import report_spam
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from controlplane.schedule.schemas import Pool
+from controlplane.sweeps import repository as sweep_rows
 from controlplane.tenants import repository
 from kit.faults import Actor, Fault
 from sender.directory import hold_back
@@ -72,6 +74,10 @@ class Observed:
     """What the firewall of a host does not let pass any more, by the host's name."""
     gone: Mapping[str, Server] = field(default_factory=dict)
     """Servers that have ended outside of this control plane, by the host's name."""
+    awaited: Awaited = field(default_factory=dict)
+    """Servers that the provider creates, by the host's name."""
+    waits: bool = False
+    """Whether all that is missing comes with them."""
     rewrite: bool = False
     """Whether records and reverse names are to be written again: name servers show others."""
 
@@ -96,13 +102,15 @@ class Cloud(Phase[Observed]):
         *,
         firewall: Callable[[int, Firewall], Fault | None],
         deadline: timedelta,
+        provisioning: timedelta = PROVISIONING,
         rewriting: Rewriting = NOTHING,
     ) -> None:
         """`firewall` returns what does not pass to a service and should; blocks.
 
-        `deadline` is for one operation of the engine. `rewriting` says what of its work others
-        have changed.
+        `deadline` is for one operation of the engine, `provisioning` for the provider to create a
+        server. `rewriting` says what of its work others have changed.
         """
+        self._provisioning = provisioning
         self._rewriting = rewriting
         self._engine = engine
         self._servers = servers
@@ -110,8 +118,11 @@ class Cloud(Phase[Observed]):
         self._deadline = deadline
 
     def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
-        """Return the read of the last operation."""
-        return [operation_rows.last_applied(tenant_id, self.row.name)]
+        """Return the reads of the last operation, and of servers that are waited for."""
+        return [
+            operation_rows.last_applied(tenant_id, self.row.name),
+            sweep_rows.awaited(tenant_id),
+        ]
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read the stack's state; raises `cloud.foreign_update` for an unknown one."""
@@ -122,12 +133,17 @@ class Cloud(Phase[Observed]):
         moved = _moved(servers, snapshot)
         gone = {name: server for name, server in servers.items() if not server.exists}
         self._forget_former_addresses(moved, gone, snapshot)
+        awaited = await session.fetch(sweep_rows.awaited(snapshot.tenant.id))
         if not await self._is_applied(snapshot, session):
-            return Observed(settled=False, moved=moved, gone=gone)
-        settled = not snapshot.cloud.pending and not snapshot.cloud.held
+            return Observed(settled=False, moved=moved, gone=gone, awaited=awaited)
+        state = snapshot.cloud
+        settled = not state.pending and not state.held
+        until = awaited_until(snapshot.blueprint, state, awaited, session.clock())
+        has_none = not any(host.primary_ip for host in state.hosts)
+        snapshot.awaits_servers_until = until if has_none else None
         closed = await self._closed(gone, snapshot)
         rewrite = await self._rewriting.is_due(snapshot, session, self.row.name)
-        return Observed(settled, moved, closed, gone, rewrite)
+        return Observed(settled, moved, closed, gone, awaited, until is not None, rewrite)
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
         """Return whether our last operation applied this blueprint, and none wrote the state since.
@@ -187,12 +203,13 @@ class Cloud(Phase[Observed]):
             own = hosts.get(host.name)
             cause = held.get(host.zone) or _every_domain(blueprint, held)
             closed = observed.closed.get(host.name)
-            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed)
+            created = verdict_of(observed.awaited.get(host.name), host, own)
+            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed, created)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
                 ask = None if address.draining else _purchase(own)
                 verdicts[subject(Kind.ADDRESS, address.name)] = _address(
-                    ips.get(address.name), primary=address.index == 1, ask=ask
+                    ips.get(address.name), primary=address.index == 1, ask=ask, created=created
                 )
             if own is not None and host.name in observed.moved:
                 verdict = _moved_address(own, observed.moved[host.name])
@@ -212,13 +229,13 @@ class Cloud(Phase[Observed]):
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
-        """Return one operation for all; if all is settled, only a step that stores new hosts."""
+        """Return one operation for all; if there is nothing to do, a step that stores new hosts."""
         retired = {host.name for host in snapshot.blueprint.hosts if host.is_retired}
         again = any(one.is_forgotten for name, one in observed.gone.items() if name not in retired)
         asked = snapshot.tenant.refresh_asked_at is not None and snapshot.cloud.digest is not None
         if observed.moved or observed.closed or observed.rewrite or again or asked:
             return [Step(operation=REFRESH)]
-        if observed.settled:
+        if observed.settled or observed.waits:
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else CREATE)]
 
@@ -230,6 +247,7 @@ class Cloud(Phase[Observed]):
             blueprint, tenant_id = snapshot.blueprint, snapshot.tenant.id
             ended = ended_by(blueprint, snapshot.cloud)
             await require_consent(ended, snapshot, session)
+            awaited = await session.fetch(sweep_rows.awaited(tenant_id))
             moved = _moved(await self._look(snapshot), snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
             async with session.begin() as connection:
@@ -251,6 +269,8 @@ class Cloud(Phase[Observed]):
                 await operation_rows.record_state(
                     connection, tenant_id, self.row.name, snapshot.cloud.written
                 )
+                now, provisioning = session.clock(), self._provisioning
+                await note(connection, snapshot, awaited, now=now, provisioning=provisioning)
             await forget_ended(ended, snapshot, session)
             if step.operation in (CREATE, REFRESH):  # what was created now is as recorded
                 async with session.begin() as connection:
@@ -290,7 +310,7 @@ class Cloud(Phase[Observed]):
         }
         closed = {}
         for host in snapshot.cloud.hosts:
-            if host.name in planned and host.service_id is not None:
+            if host.name in planned and host.service_id is not None and host.primary_ip:
                 fault = await asyncio.to_thread(self._firewall, host.service_id, planned[host.name])
                 if fault is not None:
                     closed[host.name] = fault
@@ -370,9 +390,13 @@ def _every_domain(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
     return held[ours[0]] if ours and all(name in held for name in ours) else None
 
 
-def _host(observed: ObservedHost | None, held: Held | None, closed: Fault | None) -> Verdict:
+def _host(
+    observed: ObservedHost | None, held: Held | None, closed: Fault | None, created: Verdict | None
+) -> Verdict:
     if closed is not None:
         return failed(closed)
+    if created is not None:
+        return created
     if observed is not None and observed.primary_ip:
         return ok(PROVISIONED, observed.primary_ip)
     if held is not None:
@@ -389,10 +413,12 @@ def _purchase(host: ObservedHost | None) -> Ask | None:
     return ask_of(Actor.OPERATOR, remedy)
 
 
-def _address(ip: str | None, *, primary: bool, ask: Ask | None) -> Verdict:
+def _address(ip: str | None, *, primary: bool, ask: Ask | None, created: Verdict | None) -> Verdict:
     """Return whether an address has an IP; only the primary one comes with its server."""
     if ip:
         return ok(PROVISIONED, ip)
+    if primary and created is not None:
+        return created
     message = "not bought in the provider's portal yet"
     return bad("WaitingForProvider", message, waits=not primary, ask=None if primary else ask)
 

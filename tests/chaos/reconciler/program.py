@@ -22,7 +22,7 @@ from pydantic import SecretStr
 
 from composition.heartbeat import Progress
 from composition.listening import listen
-from composition.parts.reconciler import reconcile
+from composition.parts.reconciler import MEGABYTE, reconcile
 from composition.parts.settings import ReconcilerPart
 from composition.settings import HostSettings, VerificationSettings
 from controlplane.hostwinds.firewall_look import FirewallLook
@@ -33,6 +33,7 @@ from controlplane.pulumi.job import Job
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
 from controlplane.reconciler.sweep import Sweep
 from controlplane.settings import AuthoritySettings, CertificateSettings, ReconcilerSettings
+from hostwinds.purchase import Deadlines
 from kit.database import Role, without_login
 from kit.plugins import served
 from tests.chaos.reconciler.points import Arms, Watch
@@ -111,6 +112,7 @@ async def work(task: Task, operations: forks.ForkServer) -> None:
         environment=task.environment,
         root=Path(task.operations),
         gateway=GATEWAY,
+        memory=ReconcilerSettings().engine_memory * MEGABYTE,
         forks=operations,
     )
     phases = standard(
@@ -120,6 +122,7 @@ async def work(task: Task, operations: forks.ForkServer) -> None:
         servers=servers,
         root_password=lambda _: PASSWORD,
         firewall=FirewallLook(task.environment),
+        provisioning=timedelta(seconds=Deadlines.from_environment(task.environment).provisioning),
     )
     listener = listen("127.0.0.1", 0)
     settings = ReconcilerPart(

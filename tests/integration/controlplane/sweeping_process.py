@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from controlplane.database import Database
-from controlplane.reconciler.ports import Server
+from controlplane.reconciler.ports import Listing, Server
 from controlplane.reconciler.sweep import Sweep
 from tests.support.installation import INSTALLATION, PASSWORDS
 from tests.support.waiting import wait_for
@@ -28,12 +28,12 @@ class FileServers:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def listed(self) -> dict[int, str] | None:
+    def listed(self) -> Listing | None:
         shown = (self._directory / "address").read_text()
         with (self._directory / "asked").open("a") as asked:
             asked.write(f"{os.getpid()}\n")
         wait_for(lambda: not (self._directory / "held").exists())
-        return {1001: shown}
+        return Listing({1001: shown})
 
     def use(self, listed: Mapping[int, str] | None) -> None:
         shown = "waiting" if listed is None else f"uses {listed[1001]}"

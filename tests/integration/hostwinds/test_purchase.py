@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -15,6 +16,7 @@ from hostwinds.faults import (
     NOT_IN_EFFECT,
     NOT_ON_OFFER,
     PENDING,
+    PROVISIONING,
     PURCHASE_AMBIGUOUS,
     SERVER_LOCKED,
     SEVERAL_SERVERS,
@@ -46,12 +48,23 @@ def lines() -> list[str]:
 
 @pytest.fixture
 def buyer(client: Client, journal: Journal, clock: Clock) -> Buyer:
-    start = datetime.now(UTC)
     journal.agree(ORDER.name, 999)
+    return buyer_with(DEADLINES, client, journal, clock)
+
+
+@pytest.fixture
+def brief(client: Client, journal: Journal, clock: Clock) -> Buyer:
+    """A buyer that waits for no server, as in a run of the control plane."""
+    journal.agree(ORDER.name, 999)
+    return buyer_with(replace(DEADLINES, server=0), client, journal, clock)
+
+
+def buyer_with(deadlines: Deadlines, client: Client, journal: Journal, clock: Clock) -> Buyer:
+    start = datetime.now(UTC)
     return Buyer(
         client,
         journal,
-        DEADLINES,
+        deadlines,
         clock=lambda: start + timedelta(seconds=clock.now),
         pause=clock.pause,
     )
@@ -163,7 +176,52 @@ def test_instance_that_never_boots_is_reported_and_kept(
         with pytest.raises(Unfinished) as caught:
             buyer.instance(ORDER, lines.append)
         assert_shows(caught.value, NOT_ACTIVE, name=ORDER.name, status=...)
+        assert caught.value.instance is not None
         assert caught.value.instance.name == ORDER.name
+    assert bought(hostwinds_account) == ["server"]
+
+
+def test_run_that_does_not_wait_leaves_a_new_instance_to_a_later_one(
+    brief: Buyer, hostwinds_account: HostwindsAccount, clock: Clock, lines: list[str]
+) -> None:
+    hostwinds_account.settings.active_after = 300
+    began = clock.now
+    with pytest.raises(Unfinished) as caught:
+        brief.instance(ORDER, lines.append)
+    assert_shows(caught.value, PROVISIONING, name=ORDER.name, status="not listed yet", until=...)
+    assert caught.value.instance is None
+    assert clock.now == began, "it does not wait"
+    clock.pause(120)
+    with pytest.raises(Unfinished) as caught:
+        brief.instance(ORDER, lines.append)
+    assert_shows(caught.value, PROVISIONING, name=ORDER.name, status="build", until=...)
+    assert caught.value.instance is not None
+    clock.pause(300)
+    assert brief.instance(ORDER, lines.append).is_active
+    assert bought(hostwinds_account) == ["server"]
+
+
+def test_run_that_does_not_wait_names_what_the_provider_never_finishes(
+    brief: Buyer, hostwinds_account: HostwindsAccount, clock: Clock, lines: list[str]
+) -> None:
+    hostwinds_account.faults.inject("never_boots")
+    with fault_shown(PROVISIONING, name=ORDER.name, status=..., until=...):
+        brief.instance(ORDER, lines.append)
+    clock.pause(DEADLINES.provisioning + 60)
+    with fault_shown(NOT_ACTIVE, name=ORDER.name, status="still build"):
+        brief.instance(ORDER, lines.append)
+    assert bought(hostwinds_account) == ["server"]
+
+
+def test_run_that_does_not_wait_names_an_order_that_is_never_delivered(
+    brief: Buyer, hostwinds_account: HostwindsAccount, clock: Clock, lines: list[str]
+) -> None:
+    hostwinds_account.faults.inject("not_delivered")
+    with fault_shown(PROVISIONING, name=ORDER.name, status=..., until=...):
+        brief.instance(ORDER, lines.append)
+    clock.pause(DEADLINES.provisioning + 60)
+    with fault_shown(PURCHASE_AMBIGUOUS, name=ORDER.name, opened=...):
+        brief.instance(ORDER, lines.append)
     assert bought(hostwinds_account) == ["server"]
 
 

@@ -34,13 +34,20 @@ def three(hostwinds_account: HostwindsAccount, clock: Clock) -> Sequence[int]:
     return ids
 
 
+def use_listing(servers: HostwindsServers) -> None:
+    """List the account, as the sweep does, and answer by that."""
+    listing = servers.listed()
+    assert listing is not None
+    servers.use(listing.main_ips)
+
+
 def test_spam_is_asked_for_one_server_at_a_time_and_once_an_hour(
     servers: HostwindsServers,
     three: Sequence[int],
     hostwinds_account: HostwindsAccount,
     clock: Clock,
 ) -> None:
-    servers.use(servers.listed())
+    use_listing(servers)
 
     def look(type_: str) -> list[tuple[str, ...] | None]:
         hostwinds_account.smtp_filters[:] = [{"type": type_}]
@@ -62,7 +69,7 @@ def test_what_the_provider_lists_is_shown_in_its_words(
     servers: HostwindsServers, three: Sequence[int], hostwinds_account: HostwindsAccount
 ) -> None:
     hostwinds_account.smtp_filters.append(ENTRY)
-    servers.use(servers.listed())
+    use_listing(servers)
     shown = servers.look(three[:1])[three[0]]
     assert shown.spam == ("type outbound, created 2026-11-24 10:00:00",)
 
@@ -76,11 +83,11 @@ def test_main_address_is_that_of_the_listing_in_use(
 ) -> None:
     hostwinds_account.switchboard.change({"answers": answers, "address_lists": "mixed"})
     assert servers.look(three) == {}, "none was given yet"
-    servers.use(servers.listed())
+    use_listing(servers)
     before = servers.look(three)
     hostwinds_account.move(three[0])
     assert servers.look(three) == before
-    servers.use(servers.listed())
+    use_listing(servers)
     [moved] = [s for s in hostwinds_account.all_servers() if s.serviceid == three[0]]
     assert servers.look(three)[three[0]].main_ip == moved.main_ip != before[three[0]].main_ip
 
@@ -96,7 +103,7 @@ def test_no_answer_is_no_change(
     hostwinds_account.switchboard.change({"key": key})
     assert servers.listed() is None
     hostwinds_account.switchboard.restore()
-    servers.use(servers.listed())
+    use_listing(servers)
     clock.pause(60)
     hostwinds_account.faults.inject("odd_read")
     hostwinds_account.settings.only = "get_smtp_filters"
@@ -115,7 +122,7 @@ def test_server_that_has_ended_is_known_to_be_gone_and_whether_another_may_be_bo
     for number, service_id in enumerate(three, 1):
         journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
     hostwinds_account.end(three[0])
-    servers.use(servers.listed())
+    use_listing(servers)
     assert servers.look(three)[three[0]] == Server("", None, exists=False)
     journal.close("acme-mx1-abc123")
     assert servers.look(three)[three[0]] == Server("", None, exists=False, is_forgotten=True)
@@ -133,8 +140,28 @@ def test_server_is_not_taken_for_gone_by_a_key_that_shows_nothing_of_its_account
     journal.settle("acme-mx1-abc123", str(three[0]), "1")
     for service_id in three:
         hostwinds_account.end(service_id)
-    servers.use(servers.listed())
+    use_listing(servers)
     assert servers.look(three[:1]) == {}
     hostwinds_account.faults.inject("unauthorized", times=-1)
     clock.pause(60)
     assert servers.look(three[:1]) == {}
+
+
+def test_listing_says_which_servers_are_still_created(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+) -> None:
+    hostwinds_account.settings.active_after = 600
+    created = hostwinds_account.order("acme-mx4-abc123", "52", 12)
+    finished = {f"acme-mx{number}-abc123" for number in (1, 2, 3)}
+    clock.pause(120)
+    listing = servers.listed()
+    assert listing is not None
+    assert created in listing.main_ips
+    assert listing.finished == finished
+    clock.pause(600)
+    listing = servers.listed()
+    assert listing is not None
+    assert listing.finished == {*finished, "acme-mx4-abc123"}

@@ -24,6 +24,7 @@ from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.identity.keys import NewKey, Scope, create_key
 from controlplane.identity.repository import add_key
 from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
@@ -78,6 +79,8 @@ class ControlPlane:
         self.firewall = FirewallLook(self.environment, clock=lambda: self.clock().timestamp())
         self.root_password: Callable[[int], str | None] = lambda _: None
         self.log: list[Any] = []
+        self.settings = ReconcilerSettings()
+        self.metrics = Metrics()
         self.file = directory / "acme.yaml"
         self.rows = list(ROWS)
         self._added_phases: list[AnyPhase] = []
@@ -112,7 +115,8 @@ class ControlPlane:
         """Create a reconciler of the current parts; without a configurator, `dns` is last."""
         engine = pulumi_engine(self.environment, self._directory / "operations")
         servers = HostwindsServers(self.environment)
-        servers.use(servers.listed())  # no sweep runs
+        listing = servers.listed()  # no sweep runs
+        servers.use(None if listing is None else listing.main_ips)
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, servers, firewall=self.firewall, deadline=timedelta(minutes=5)),
@@ -131,8 +135,9 @@ class ControlPlane:
             vault=self._vault,
             platform=self.platform,
             phases=[*phases, *self._added_phases],
-            settings=ReconcilerSettings(),
+            settings=self.settings,
             clock=self.clock,
+            metrics=self.metrics,
         )
 
     @contextmanager

@@ -17,7 +17,9 @@ def test_age_of_the_last_listing_is_shown_where_the_account_is_listed() -> None:
 def test_process_shows_workers_passes_and_operations() -> None:
     metrics = Metrics(workers=3)
     with metrics.working():
-        metrics.operation_ended("cloud", "succeeded", timedelta(seconds=90, milliseconds=500))
+        took = timedelta(seconds=90, milliseconds=500)
+        metrics.operation_ended("cloud", "succeeded", took, peak=2000)
+        metrics.operation_ended("cloud", "failed", timedelta(0), peak=1000)
         metrics.operation_ended("cloud", "succeeded", timedelta(seconds=-5))
         lines = metrics.text().splitlines()
     assert 'penguin_reconciler_workers{state="busy"} 1' in lines
@@ -25,6 +27,7 @@ def test_process_shows_workers_passes_and_operations() -> None:
     operations = '{phase="cloud",outcome="succeeded"}'
     assert f"penguin_reconciler_operations_total{operations} 2" in lines
     assert f"penguin_reconciler_operation_seconds_total{operations} 90.5" in lines
+    assert 'penguin_reconciler_operation_peak_bytes{phase="cloud"} 2000' in lines
     assert 'penguin_reconciler_passes_total{outcome="lease lost"} 0' in lines
     metrics.pass_ended(Outcome.LEASE_LOST)
     lines = metrics.text().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import grpc
@@ -11,7 +12,16 @@ from google.protobuf import json_format, struct_pb2
 from google.rpc import status_pb2
 from pulumi.runtime.proto import provider_pb2
 
-from hostwinds.faults import DEFECT, NOT_ACTIVE, POINTER_IMPORT, VANISHED, not_active
+from hostwinds.faults import (
+    DEFECT,
+    NOT_ACTIVE,
+    POINTER_IMPORT,
+    PROVISIONING,
+    VANISHED,
+    Unfinished,
+    not_active,
+    provisioning,
+)
 from hostwinds.models import Instance
 from hostwinds.provider.resources import RESOURCES
 from hostwinds.provider.server import UNKNOWN, HostwindsProvider
@@ -238,6 +248,23 @@ def test_unexpected_error_shows_its_line_and_not_its_text() -> None:
 def test_server_that_is_not_active_is_kept_in_the_state() -> None:
     """It is bought, so it must be ended later."""
 
+    call = Call()
+    request = provider_pb2.CreateRequest(urn=urn("Instance"), properties=struct(SERVER))
+    with pytest.raises(Aborted):
+        late(not_active(BUILDING, "still build")).Create(request, call)
+    assert_shows(call.message, NOT_ACTIVE, name="")
+    detail = kept(call)
+    assert detail.id == "1001"
+    assert detail.properties["serviceId"] == 1001
+    assert list(detail.reasons) == [call.message]
+
+
+BUILDING = Instance.model_validate({"serviceid": 1001, "status": "BUILD"})
+
+
+def late(unfinished: Unfinished) -> HostwindsProvider:
+    """Return a provider whose server is not active."""
+
     class Late:
         client = None
 
@@ -248,22 +275,43 @@ def test_server_that_is_not_active_is_kept_in_the_state() -> None:
             return self
 
         def instance(self, *_: Any) -> Any:
-            instance = Instance.model_validate({"serviceid": 1001, "status": "BUILD"})
-            raise not_active(instance, "still build")
+            raise unfinished
 
-    call = Call()
-    request = provider_pb2.CreateRequest(urn=urn("Instance"), properties=struct(SERVER))
-    late: Any = Late()
-    with pytest.raises(Aborted):
-        HostwindsProvider(lambda _: late, lambda: None).Create(request, call)
-    assert_shows(call.message, NOT_ACTIVE, name="")
+    services: Any = Late()
+    return HostwindsProvider(lambda _: services, lambda: None)
+
+
+def kept(call: Call) -> Any:
+    """Return what the engine keeps of a resource that is partly done."""
     [(name, packed)] = call.trailing
     assert name == "grpc-status-details-bin"
     detail = provider_pb2.ErrorResourceInitFailed()
     status_pb2.Status.FromString(packed).details[0].Unpack(detail)
-    assert detail.id == "1001"
-    assert detail.properties["serviceId"] == 1001
-    assert list(detail.reasons) == [call.message]
+    return detail
+
+
+def test_server_that_is_not_listed_yet_is_in_no_state() -> None:
+    call = Call()
+    request = provider_pb2.CreateRequest(urn=urn("Instance"), properties=struct(SERVER))
+    with pytest.raises(Aborted):
+        late(provisioning("acme-mx1-3f9a2c", datetime.now(UTC), None)).Create(request, call)
+    assert_shows(call.message, PROVISIONING, status="not listed yet", name=..., until=...)
+    assert call.trailing == ()
+
+
+def test_server_that_was_active_before_keeps_its_address_while_it_is_not() -> None:
+    """It is not created any more: that must not be taken for a wait."""
+    call = Call()
+    request = provider_pb2.UpdateRequest(
+        urn=urn("Instance"),
+        id="1001",
+        olds=struct({**SERVER, "serviceId": 1001, "mainIp": "198.18.1.10"}),
+        news=struct({**SERVER, "inbound": ["22/tcp"]}),
+    )
+    with pytest.raises(Aborted):
+        late(provisioning("acme-mx1-3f9a2c", datetime.now(UTC), BUILDING)).Update(request, call)
+    assert_shows(call.message, NOT_ACTIVE, name="", status="build")
+    assert kept(call).properties["mainIp"] == "198.18.1.10"
 
 
 def test_pointer_without_a_state_is_not_imported() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -83,6 +84,7 @@ def test_fault_that_the_gateway_reports_is_the_fault(form: str) -> None:
         ("no resource plugin 'hostwinds' found", faults.ENGINE_INCOMPLETE),
         ("incorrect passphrase", faults.PASSPHRASE),
         ("could not extend file: No space left on device", faults.DISK_FULL),
+        ("fatal error: runtime: out of memory", faults.OUT_OF_MEMORY),
         ("python inline source runtime error: KeyError", faults.PROGRAM),
         ("something new", faults.FAILED),
     ],
@@ -121,6 +123,12 @@ def test_diagnostic_with_a_code_keeps_its_text(name: str, retryable: bool) -> No
 
 def test_pending_address_is_no_fault() -> None:
     assert explain([PENDING, Diagnostic(None, "update failed")], "acme") is None
+
+
+def test_server_that_is_being_created_is_no_fault() -> None:
+    fault = provider.provisioning("k3f9a-acme-mx1-3f9a2c71be", datetime.now(UTC), None)
+    created = Diagnostic("mx1", f"1 error occurred: {line(fault)}")
+    assert explain([created, PENDING, Diagnostic(None, "update failed")], "acme") is None
 
 
 def test_fault_beside_a_pending_address_is_returned() -> None:
