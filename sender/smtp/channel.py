@@ -18,6 +18,9 @@ CLOSING = 421
 BLOCK = 262_144
 """Octets of a large mail that are given to the transport at once."""
 REFUSALS = range(400, 600)
+READ = memoryview(bytearray(16_384))
+"""Where transports put what they read, each right before it says so: one for all of a process. To
+a protocol without a buffer, each reading is given one of 256 KB of its own."""
 Settle = Callable[[list[Reply]], None]
 Codes = Sequence[Container[int]]
 """For each command, the codes of its positive reply."""
@@ -46,7 +49,7 @@ class Expected:
         self.replies: list[Reply] = []
 
 
-class Channel(asyncio.Protocol):
+class Channel(asyncio.BufferedProtocol):
     """Sends at any time, and attributes what comes back."""
 
     def __init__(self, now: Callable[[], float], when_broken: Callable[[], None]) -> None:
@@ -179,14 +182,21 @@ class Channel(asyncio.Protocol):
         expected, self._expected = self._expected, deque()
         for one in expected:
             one.settle(one.replies)
-        self._when_broken()
+        when_broken = self._when_broken
+        # Without cycles, all of it is freed at once, not when garbage is looked for: 300 KB.
+        self._transport, self._when_broken = None, _nothing
+        when_broken()
 
     # What the transport calls
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _hint: int) -> memoryview:
+        """Return what to read into."""
+        return READ
+
+    def buffer_updated(self, count: int) -> None:
         """Attribute the replies that are complete."""
         try:
-            for reply in self._reader.feed(data):
+            for reply in self._reader.feed(bytes(READ[:count])):
                 self._attribute(reply)
                 if self.broken is not None:
                     return
@@ -259,3 +269,7 @@ class Channel(asyncio.Protocol):
 
 def _ignore(_: list[Reply]) -> None:
     """These replies are not awaited any more."""
+
+
+def _nothing() -> None:
+    """It was told."""
