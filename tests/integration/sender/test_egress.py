@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiosmtplib import SMTP
 
 from sender.smtp import BreakerState, Egress, Envelope, Limits, Outcome, Result, Stage
+from sender.smtp.channel import Channel
+from sender.smtp.connection import Connection
 from tests.support.waiting import reached
 
 from .scripted_host import Act, Host, mail, running_host, subject_of, tls_of
@@ -257,6 +261,22 @@ class TestSessions:
         other = host.address(helo="mx9-9.acme.example")
         outcome = await make().hand_over(other, "password", BOB, mail("second"), nothing)
         assert (outcome.reason, host.taken) == ("certificate_refused", ["mail1"])
+
+
+async def test_connection_that_has_ended_is_freed_without_a_look_for_garbage(make, host):
+    def left() -> list[object]:
+        return [one for one in gc.get_objects() if isinstance(one, Connection | Channel | SMTP)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        egress = make()
+        assert (await hand_over(egress, host)).result is Result.ACCEPTED
+        assert len(left()) == 2
+        await egress.close()
+        await until(lambda: not left())
+    finally:
+        gc.enable()
 
 
 class TestConnections:
