@@ -34,7 +34,7 @@ class Wire(asyncio.Transport):
         asyncio.get_running_loop().call_soon(self._answer, replies)
 
     def _answer(self, replies: bytes) -> None:
-        self._protocol.get_buffer(-1)[: len(replies)] = replies
+        memoryview(self._protocol.get_buffer(-1))[: len(replies)] = replies
         self._protocol.buffer_updated(len(replies))
 
     def abort(self) -> None:

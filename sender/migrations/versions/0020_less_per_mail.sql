@@ -1,3 +1,6 @@
+-- Bodies of up to a page stay in their rows: to read one there takes less than half of the time.
+alter table queue.bodies alter column body set storage main;
+
 -- `policy.reserve` as before, but each row is found by its key as it is locked: joins of all that a batch locks with all
 -- that it wants took as long as the square of their number. The order of the locks is that of octets.
 create or replace function policy.reserve(
