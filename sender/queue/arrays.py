@@ -1,4 +1,4 @@
-"""Arrays as parameters of statements: an exchange writes some forty elements of them for each job."""
+"""Arrays as parameters of statements: an exchange writes some forty elements for each job."""
 
 from __future__ import annotations
 

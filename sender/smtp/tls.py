@@ -34,12 +34,16 @@ class Context(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
     def keep(self, connection: ssl.SSLObject) -> None:
-        """Resume the session of a connection the next time.
+        """Resume the session of a connection from now on, until the host refuses its ticket.
 
-        Its ticket has come once the host has answered anything after the handshake.
+        The ticket has come once the host has answered anything after the handshake. Each look at a
+        session copies it, which takes a third of a handshake.
         """
-        name, session = connection.server_hostname, connection.session
-        if name is not None and session is not None and session.has_ticket:
+        name = connection.server_hostname
+        if name is None or connection.session_reused:
+            return
+        session = connection.session
+        if session is not None and session.has_ticket:
             self._sessions[name] = session
 
 

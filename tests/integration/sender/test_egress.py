@@ -253,8 +253,10 @@ class TestSessions:
     ):
         await hand_over(make(), host, "before")
         host.tls = tls_of(tmp_path / "tls.pem")
-        await hand_over(make(), host, "after")
-        assert (host.taken, host.resumed) == (["before", "after"], [False, False])
+        for subject in ("after", "later"):
+            await hand_over(make(), host, subject)
+        assert host.taken == ["before", "after", "later"]
+        assert host.resumed == [False, False, True]
 
     async def test_session_is_resumed_for_no_other_name(self, make, host):
         await hand_over(make(), host)
