@@ -18,9 +18,6 @@ CLOSING = 421
 BLOCK = 262_144
 """Octets of a large mail that are given to the transport at once."""
 REFUSALS = range(400, 600)
-READ = memoryview(bytearray(16_384))
-"""Where transports put what they read, each right before it says so: one for all of a process. To
-a protocol without a buffer, each reading is given one of 256 KB of its own."""
 Settle = Callable[[list[Reply]], None]
 Codes = Sequence[Container[int]]
 """For each command, the codes of its positive reply."""
@@ -49,7 +46,7 @@ class Expected:
         self.replies: list[Reply] = []
 
 
-class Channel(asyncio.BufferedProtocol):
+class Channel(asyncio.Protocol):
     """Sends at any time, and attributes what comes back."""
 
     def __init__(self, now: Callable[[], float], when_broken: Callable[[], None]) -> None:
@@ -189,14 +186,10 @@ class Channel(asyncio.BufferedProtocol):
 
     # What the transport calls
 
-    def get_buffer(self, _hint: int) -> memoryview:
-        """Return what to read into."""
-        return READ
-
-    def buffer_updated(self, count: int) -> None:
+    def data_received(self, data: bytes) -> None:
         """Attribute the replies that are complete."""
         try:
-            for reply in self._reader.feed(bytes(READ[:count])):
+            for reply in self._reader.feed(data):
                 self._attribute(reply)
                 if self.broken is not None:
                     return

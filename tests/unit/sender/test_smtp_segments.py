@@ -20,10 +20,10 @@ class Wire(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.written: list[bytes] = []
-        self._protocol = asyncio.BufferedProtocol()
+        self._protocol = asyncio.Protocol()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        assert isinstance(protocol, asyncio.BufferedProtocol)
+        assert isinstance(protocol, asyncio.Protocol)
         self._protocol = protocol
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
@@ -31,11 +31,7 @@ class Wire(asyncio.Transport):
         replies = b"250 ok\r\n" * self.written[-1].count(b"\r\n.\r\n")
         for command, reply in ((b"MAIL", b"250"), (b"RCPT", b"250"), (b"DATA", b"354")):
             replies += (reply + b" ok\r\n") * self.written[-1].count(command)
-        asyncio.get_running_loop().call_soon(self._answer, replies)
-
-    def _answer(self, replies: bytes) -> None:
-        memoryview(self._protocol.get_buffer(-1))[: len(replies)] = replies
-        self._protocol.buffer_updated(len(replies))
+        asyncio.get_running_loop().call_soon(self._protocol.data_received, replies)
 
     def abort(self) -> None:
         """Nothing is left to end."""
