@@ -180,7 +180,7 @@ class Channel(asyncio.Protocol):
         for one in expected:
             one.settle(one.replies)
         when_broken = self._when_broken
-        # Without cycles, all of it is freed at once, not when garbage is looked for: 300 KB.
+        # Without cycles, all of it is freed at once, a buffer of 256 KB among it, not as garbage.
         self._transport, self._when_broken = None, _nothing
         when_broken()
 
