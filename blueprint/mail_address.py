@@ -134,5 +134,7 @@ def unicode_domain(domain: str) -> str:
 def _accepted(text: str) -> str:
     if not is_mail_address(text):
         raise NotMatching(remedy_of(text), meant_address(text))
+    if text.islower():
+        return text
     local, _, domain = text.rpartition("@")
     return f"{local}@{domain.lower()}"

@@ -28,7 +28,7 @@ from sender.dispatch.accounting import Accounting
 from sender.dispatch.changes import Changes
 from sender.dispatch.keys import CurrentVault, Opener
 from sender.dispatch.sending import Sending
-from sender.dispatch.store import DatabaseClock, prepare_statements
+from sender.dispatch.store import DatabaseClock, configure
 from sender.dispatch.suppressed import Suppressed
 from sender.dispatch.tenants import Tenants
 from sender.dispatch.upkeep import maintain
@@ -159,7 +159,7 @@ def database_pool(settings: SenderSettings) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
-        configure=prepare_statements,
+        configure=configure,
         kwargs=connection_options("penguin-sender", **session),
     )
 

@@ -36,6 +36,8 @@ MAX_BODY = 2_000_000
 """Characters of one alternative; what is longer belongs behind a link."""
 FILLED = 2_000
 """Octets that a placeholder counts for: what it is filled with has fewer."""
+EACH = FILLED // len("{{postal_address}}") + 4
+"""Octets that a character counts for at most: one of the shortest placeholder."""
 MOST_URGENT, LEAST_NORMAL = 50, 150
 """Bounds of the classes of priorities."""
 CAMPAIGN = r"^[A-Za-z0-9_-]{1,60}$"
@@ -138,9 +140,11 @@ class OutgoingMessage(BaseModel):
 
     @model_validator(mode="after")
     def _fits(self) -> OutgoingMessage:
-        texts = [text for text in (self.text, self.html) if text is not None]
-        size = sum(len(text.encode()) + FILLED * len(PLACEHOLDER.findall(text)) for text in texts)
-        size += sum(len(item.content) for item in self.attachments)
+        texts = (self.text or "", self.html or "")
+        size = sum(len(item.content) for item in self.attachments)
+        if size + EACH * sum(map(len, texts)) <= MOST_CONTENT:  # so that most are not counted
+            return self
+        size += sum(len(text.encode()) + FILLED * len(PLACEHOLDER.findall(text)) for text in texts)
         if size > MOST_CONTENT:
             raise RuleBroken(TOO_LARGE, size=size, limit=MOST_CONTENT)
         return self

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 
@@ -72,8 +73,8 @@ class Sending:
     """Who gets no mail, before a connection is opened for it."""
     unsubscribe_address: str | None = None
     """Whose mail unsubscribes, too."""
-    _passwords: dict[str, tuple[str, str]] = field(default_factory=dict, repr=False)
-    """As they are sealed and as they are opened, by the context of their address."""
+    _passwords: dict[tuple[UUID, str], tuple[str, str]] = field(default_factory=dict, repr=False)
+    """As they are sealed and as they are opened, by tenant and name of the address."""
 
     async def __call__(self, attempt: Attempt) -> Outcome:
         """Return what became of a message."""
@@ -200,13 +201,14 @@ class Sending:
 
     def _password(self, job: Job, address: directory.SendingAddress) -> str:
         """Return the password of an address, which is opened once until it changes."""
-        context = directory.password_context(job.tenant_id, address.name)
-        sealed, password = self._passwords.get(context, ("", ""))
+        key = (job.tenant_id, address.name)
+        sealed, password = self._passwords.get(key, ("", ""))
         if sealed != address.sealed_password:
+            context = directory.password_context(job.tenant_id, address.name)
             password = self.vault.open(address.sealed_password, context=context).decode()
             if len(self._passwords) >= PASSWORDS:
                 self._passwords.clear()
-            self._passwords[context] = (address.sealed_password, password)
+            self._passwords[key] = (address.sealed_password, password)
         return password
 
 

@@ -44,12 +44,12 @@ class Shared:
     @property
     def left(self) -> int:
         """Return what all buckets together may still begin."""
-        return min((end - share.taken for share, end in self.parts), default=0)
+        return min([end - share.taken for share, end in self.parts], default=0)
 
     @property
     def free(self) -> int:
         """Return what is left for this bucket: without what others have claimed."""
-        others = (end - share.taken - share.claimed for share, end in self.parts)
+        others = [end - share.taken - share.claimed for share, end in self.parts]
         return min(others, default=0) + self.claimed
 
     def move(self, parts: tuple[Part, ...]) -> None:

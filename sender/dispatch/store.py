@@ -11,14 +11,16 @@ from typing import Any
 from psycopg import AsyncConnection
 
 from kit.queries import Queries
+from sender.queue.arrays import register_in
 
 SQL: Queries[str] = Queries(__file__, str)
 PREPARE = 5
 """Executions after which a statement is prepared."""
 
 
-async def prepare_statements(connection: AsyncConnection[Any]) -> None:
+async def configure(connection: AsyncConnection[Any]) -> None:
     """Prepare a connection's statements, unless a pooler gives each transaction another session."""
+    register_in(connection.adapters)
     cursor = await connection.execute(SQL.session)
     row = await cursor.fetchone()
     await connection.commit()

@@ -155,8 +155,8 @@ class Tenants:
             return 0
         address = known.route.address
         self._place(known, address.ip)
-        at_address = self._at_address.get(address.ip, 0)
-        return min(known.shared.free, self.capacity(address) - at_address + known.in_work)
+        room = self.capacity(address) - self._at_address.get(address.ip, 0)
+        return min(known.shared.free, room + known.in_work) if room > 0 else 0
 
     def knows(self, bucket_id: int) -> bool:
         """Return whether a bucket and its tenant are known."""

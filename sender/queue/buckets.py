@@ -21,8 +21,8 @@ GUESS = 1000
 """Jobs that a bucket is believed to have of which nothing is known yet."""
 DRY = 50
 """Claims or looks in vain after which a bucket is forgotten."""
-AGAIN = 32
-"""Buckets without credit that each plan asks again."""
+AGAIN = 8
+"""Buckets without credit that each plan asks again, besides those of which a job has ended."""
 AT_ONCE = 1_000
 """Buckets without credit after which a plan is ended, so that the event loop goes on."""
 LOOKS = 10

@@ -233,7 +233,7 @@ class Exchanges:
 
     def _written(self, writes: Writes, done: Exchanged) -> None:
         for result in writes.results:
-            is_fenced = result.job.id not in done.finished
+            is_fenced = result.job.id.int not in done.finished
             if is_fenced and result.job.id not in self._fenced:
                 # It may have become `unknown` meanwhile, which only a later statement sees.
                 self._fenced.add(result.job.id)
@@ -252,9 +252,9 @@ class Exchanges:
             id_, written = pending.intent.job.id, pending.written
             if written.done():
                 continue
-            if id_ in done.refused:
+            if done.refused and id_ in done.refused:
                 written.set_exception(Refused(done.refused[id_]))
-            elif id_ in done.begun:
+            elif id_.int in done.begun:
                 written.set_result(None)
             else:
                 written.set_exception(Lost())

@@ -9,6 +9,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from kit.database import connection_options
+from sender.queue.arrays import register_in
 from sender.queue.store import SQL
 
 PARTITIONS = Path(__file__).with_name("partitions.sql").read_text()
@@ -58,5 +59,10 @@ def worker_pool(dsn: str, size: int = 7) -> AsyncConnectionPool[Any]:
         open=False,
         timeout=WAIT,
         reconnect_timeout=0,
+        configure=_configure,
         kwargs={**connection_options("sender.queue", **OPTIONS), "prepare_threshold": 0},
     )
+
+
+async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    register_in(connection.adapters)

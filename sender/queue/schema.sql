@@ -176,6 +176,7 @@ create table queue.bodies (
     body bytea not null,
     primary key (id)
 ) partition by range (id);
+alter table queue.bodies alter column body set storage main;
 create table queue.records_default partition of queue.records default;
 create table queue.bodies_default partition of queue.bodies default;
 

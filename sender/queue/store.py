@@ -59,10 +59,13 @@ class Exchanged:
     """What one exchange with the database brought."""
 
     claimed: list[Claimed]
-    begun: set[UUID]
+    begun: set[int]
+    """Ids as integers, of which several are compared for each job: those of UUIDs are functions in
+    Python."""
     refused: Mapping[UUID, Outcome]
     """Intents that the extension did not let through."""
-    finished: set[UUID]
+    finished: Collection[int]
+    """Ids as integers."""
 
 
 class Store:
@@ -170,7 +173,7 @@ class Store:
                 finished = await _finished(first) if results else {}
                 begun = await _ids(second) if intents else set()
             claimed = [_claimed(row, token) for row in await third.fetchall()] if claims else []
-        return Exchanged(claimed, begun | known, refused, set(finished))
+        return Exchanged(claimed, begun | known, refused, finished.keys())
 
     async def _claim(self, cursor: AsyncCursor[Any], claims: Sequence[Claim], token: int) -> None:
         await cursor.execute(
@@ -318,7 +321,7 @@ def _buckets(
     return [BucketRow(*row[:5]) for row in rows], rows[0][5] if rows else since
 
 
-async def _begun(connection: AsyncConnection[Any], intents: Sequence[Intent]) -> set[UUID]:
+async def _begun(connection: AsyncConnection[Any], intents: Sequence[Intent]) -> set[int]:
     values = {
         "ids": [intent.job.id for intent in intents],
         "tokens": [intent.job.token for intent in intents],
@@ -373,27 +376,27 @@ def _is_just_done(outcome: Outcome) -> bool:
     return outcome.state is State.DONE and (outcome.reason, outcome.spent) == (None, 1)
 
 
-async def _finished(cursor: AsyncCursor[Any]) -> dict[UUID, bool]:
+async def _finished(cursor: AsyncCursor[Any]) -> dict[int, bool]:
     """Return the jobs whose results were written, each with whether its intent was committed."""
-    return dict(await cursor.fetchall())
+    return {id_.int: has_begun for id_, has_begun in await cursor.fetchall()}
 
 
-async def _ids(cursor: AsyncCursor[Any]) -> set[UUID]:
-    return {row[0] for row in await cursor.fetchall()}
+async def _ids(cursor: AsyncCursor[Any]) -> set[int]:
+    return {row[0].int for row in await cursor.fetchall()}
 
 
 def _batch(
     results: Sequence[Result],
     intents: Sequence[Intent],
-    finished: Mapping[UUID, bool],
-    begun: Collection[UUID],
+    finished: Mapping[int, bool],
+    begun: Collection[int],
 ) -> Batch:
     return Batch(
-        [intent for intent in intents if intent.job.id in begun],
+        [intent for intent in intents if intent.job.id.int in begun],
         [
-            one if finished[one.job.id] else Result(one.job, one.outcome)
+            one if has_begun else Result(one.job, one.outcome)
             for one in results
-            if one.job.id in finished
+            if (has_begun := finished.get(one.job.id.int)) is not None
         ],
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sender.smtp.outcomes import Envelope, Outcome, Result, Stage
 
@@ -26,8 +26,7 @@ class Unsendable(Exception):
         return Outcome(Result.CONTENT, self.reason, str(self), Stage.WAITING)
 
 
-@dataclass(frozen=True, slots=True)
-class Mail:
+class Mail(NamedTuple):
     """Envelope and content, encoded."""
 
     sender: bytes

@@ -7,7 +7,6 @@ import ssl
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import cast
 
 from aiosmtplib import (
@@ -24,6 +23,7 @@ from sender.smtp.connection import Connection
 from sender.smtp.limits import Limits
 from sender.smtp.outcomes import Outcome, Result, Stage, refused, storable
 from sender.smtp.replies import Reply
+from sender.smtp.tls import context_of
 
 
 class Failed(Exception):
@@ -71,9 +71,8 @@ class Opening:
         self.stage = Stage.EHLO
         await client.ehlo()
         self.stage = Stage.STARTTLS
-        await client.starttls(
-            server_hostname=self.address.helo, tls_context=_context(self.address.ca_pem)
-        )
+        context = context_of(self.address.ca_pem)
+        await client.starttls(server_hostname=self.address.helo, tls_context=context)
         self.stage = Stage.EHLO_INSIDE
         await client.ehlo()
         self.stage = Stage.AUTH
@@ -81,6 +80,8 @@ class Opening:
         transport = cast("asyncio.Transport | None", client.transport)
         if transport is None or transport.is_closing():
             raise SMTPServerDisconnected("closed by the host after the login")
+        context.keep(transport.get_extra_info("ssl_object"))
+        client.protocol = client.transport = None  # a cycle, which would keep them after their end
         return transport
 
     def _outcome(self, error: Exception) -> Outcome:
@@ -122,12 +123,3 @@ class Opening:
 
     def _broken(self, reason: str, words: object) -> Outcome:
         return Outcome(Result.BROKEN, reason, storable(words) or type(words).__name__, self.stage)
-
-
-@lru_cache(maxsize=1000)
-def _context(ca_pem: str) -> ssl.SSLContext:
-    """Trust the control plane's CA only."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cadata=ca_pem)
-    return context

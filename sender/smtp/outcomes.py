@@ -6,6 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from sender.smtp.replies import Reply
 
@@ -21,8 +22,7 @@ Begin = Callable[[], Awaitable[None]]
 """Commits the intent to deliver; awaited right before a mail's last bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """Whom a mail is from and to, in the dialogue."""
 
     sender: str

@@ -67,6 +67,8 @@ class Host:
     """Of the last mail, as far as it was received."""
     most: int | None = None
     """Mails of a connection, which is then closed at the next one's MAIL."""
+    resumed: list[bool | None] = field(default_factory=list)
+    """Whether each connection went on with the TLS session of an earlier one."""
     released: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -126,6 +128,7 @@ class Dialogue:
                     await self.say("TLS", "")
                     await self.flush()
                 await self.writer.start_tls(self.host.tls)
+                self.host.resumed.append(self.writer.get_extra_info("ssl_object").session_reused)
                 self.is_inside = True
             elif verb == "DATA":
                 await self.data()
@@ -249,15 +252,20 @@ def certificates() -> tuple[str, str]:
     return ca.certificate, leaf.private_key + leaf.certificate
 
 
+def tls_of(chain: Path) -> ssl.SSLContext:
+    """Return a server's TLS with a certificate, and keys of its own for tickets."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    return context
+
+
 @asynccontextmanager
 async def running_host(directory: Path) -> AsyncIterator[Host]:
     """Run a host on a free port of this machine, in the test's own loop."""
     ca_pem, chain = certificates()
     path = directory / "tls.pem"
     path.write_text(chain)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    host = Host(ca_pem, context)
+    host = Host(ca_pem, tls_of(path))
     server = await asyncio.start_server(host.serve, "127.0.0.1", 0)
     host.port = server.sockets[0].getsockname()[1]
     yield host

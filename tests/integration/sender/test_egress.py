@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiosmtplib import SMTP
 
 from sender.smtp import BreakerState, Egress, Envelope, Limits, Outcome, Result, Stage
+from sender.smtp.channel import Channel
+from sender.smtp.connection import Connection
 from tests.support.waiting import reached
 
-from .scripted_host import Act, Host, mail, running_host, subject_of
+from .scripted_host import Act, Host, mail, running_host, subject_of, tls_of
 
 BOB = Envelope("b+token@b.acme.example", "bob@rcpt.example")
 ONE = Limits(first=1, connections=1)
@@ -236,6 +240,45 @@ class TestCancellation:
         assert (await first).queue_id == "mail1"
         assert (await hand_over(egress, host, "mail3")).queue_id == "mail3"
         assert host.taken == ["mail1", "mail3"]
+
+
+class TestSessions:
+    async def test_second_connection_resumes_the_session_of_the_first(self, make, host):
+        for subject in ("first", "second", "third"):
+            await hand_over(make(), host, subject)
+        assert (host.taken, host.resumed) == (["first", "second", "third"], [False, True, True])
+
+    async def test_host_that_knows_no_session_any_more_gets_a_whole_handshake(
+        self, make, host, tmp_path
+    ):
+        await hand_over(make(), host, "before")
+        host.tls = tls_of(tmp_path / "tls.pem")
+        for subject in ("after", "later"):
+            await hand_over(make(), host, subject)
+        assert host.taken == ["before", "after", "later"]
+        assert host.resumed == [False, False, True]
+
+    async def test_session_is_resumed_for_no_other_name(self, make, host):
+        await hand_over(make(), host)
+        other = host.address(helo="mx9-9.acme.example")
+        outcome = await make().hand_over(other, "password", BOB, mail("second"), nothing)
+        assert (outcome.reason, host.taken) == ("certificate_refused", ["mail1"])
+
+
+async def test_connection_that_has_ended_is_freed_without_a_look_for_garbage(make, host):
+    def left() -> list[object]:
+        return [one for one in gc.get_objects() if isinstance(one, Connection | Channel | SMTP)]
+
+    gc.collect()
+    gc.disable()
+    try:
+        egress = make()
+        assert (await hand_over(egress, host)).result is Result.ACCEPTED
+        assert len(left()) == 2
+        await egress.close()
+        await until(lambda: not left())
+    finally:
+        gc.enable()
 
 
 class TestConnections:

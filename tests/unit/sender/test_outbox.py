@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from pydantic import ValidationError
 
 from sender.outbox import bucket_of, message_id
 from sender.policy.names import BucketName
@@ -42,3 +43,26 @@ def test_bucket_tells_what_its_messages_have_in_common(
     changes: dict[str, object], provider: str | None, name: BucketName
 ) -> None:
     assert bucket_of(message(**changes), provider) == str(name)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_taken"),
+    [
+        ("{{postal_address}}" * 7_433, True),
+        ("{{postal_address}}" * 7_500, False),
+        ("\U0001f4e7" * 1_900_000, True),
+    ],
+    ids=["placeholders that fit", "too many placeholders", "large characters"],
+)
+def test_size_of_a_message_counts_what_its_placeholders_stand_for(text: str, *, is_taken: bool):
+    if is_taken:
+        assert message(text=text).text == text
+        return
+    with pytest.raises(ValidationError, match="too_large"):
+        message(text=text)
+
+
+def test_nul_is_refused_wherever_it_stands():
+    for text in ("\0", "Hello\0", "\0Hello", "Hello\nBob\0\n"):
+        with pytest.raises(ValidationError, match="NUL"):
+            message(text=text)
