@@ -16,6 +16,7 @@ from controlplane.migrations import upgrade
 from kit.paths import state_dir
 from tests.bench.reconciler.world import made_rsa_keys
 from tests.chaos.model.model import Model
+from tests.chaos.reconciler.switches import Without, switch_off
 from tests.integration.conftest import Emptying
 from tests.support.emulator import served
 from tests.support.installation import INSTALLATION, PASSWORDS
@@ -29,7 +30,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))  # noqa: S311 - no secret
     parser.add_argument("--examples", type=int, default=500)
     parser.add_argument("--steps", type=int, default=40)
+    parser.add_argument(
+        "--without",
+        type=Without,
+        choices=[each for each in Without if each],
+        default=Without.NOTHING,
+        help="switch off what protects: an example fails",
+    )
     arguments = parser.parse_args()
+    switch_off(arguments.without)
     print(f"seed {arguments.seed}", flush=True)
     log_plainly()
     directory = state_dir() / "chaos-model" / str(os.getpid())

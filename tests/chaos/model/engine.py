@@ -171,7 +171,7 @@ class SteppingEngine:
             self._pause(seconds)
 
         journal = journal_from_environment(environment)
-        deadlines = Deadlines(poll=POLL, provisioning=LISTED_WITHIN, portal=0)
+        deadlines = Deadlines(poll=POLL, provisioning=LISTED_WITHIN, portal=0, server=0)
         with (
             Client.from_environment(environment, pause=pause) as client,
             cloudflare_api.credentials_in(environment),

@@ -39,6 +39,8 @@ PORTAL = (
 PAUSES = (400, 400, 2000, 400, 400, 90_000, 400, 2000, 400, 400, 90_000, 400, 2000, 400)
 """Seconds between two looks of the person, in the end: records are written again after half an
 hour, reverse names after a day."""
+LOOKS = 6
+"""At names, while nothing answers."""
 BY_CHANCE = 60
 """Points at most until something ends."""
 
@@ -262,6 +264,24 @@ class Model(RuleBasedStateMachine):
         assert not self.person.untrue
         for name, declared in self.documents.items():
             world.settled[name] = set(declared.hosts)
+
+    @precondition(_is_something)
+    @rule()
+    def part_from_name_servers(self) -> None:
+        """Let no name server answer for hours: what was verified stays so."""
+        self._run(self._without_names())
+
+    async def _without_names(self) -> None:
+        await self._settle()
+        self.world.internet.is_parted = True
+        for _ in range(LOOKS):
+            self.world.pass_time(1000)
+            await self.world.work()
+        rows = self.world.rows("select document from directory.entries")
+        found = [domain for (document,) in rows for domain in document["domains"]]
+        self.world.internet.is_parted = False
+        wrong = [domain["name"] for domain in found if not domain["verified"]]
+        assert not wrong, f"{wrong} may not send any more"
 
     async def _shown(self) -> list[str]:
         """Return what people are shown."""

@@ -9,7 +9,12 @@ from blueprint.document import Blueprint
 from blueprint.tenant import Dns
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.reconciler.ports import CloudState, Finding, HostSecrets, ObservedHost
-from controlplane.verification.faults import DIFFERENT, MISSING, PTR_DIFFERENT
+from controlplane.verification.faults import (
+    DIFFERENT,
+    MISSING,
+    NO_ANSWER,
+    PTR_DIFFERENT,
+)
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.server import Server
 from tests.chaos.model.ends import Ends
@@ -83,6 +88,8 @@ class Internet(MemoryInternet):
 
     def __init__(self, world: World) -> None:
         super().__init__()
+        self.is_parted = False
+        """Whether no name server answers."""
         self._world = world
 
     async def verify_dns(self, blueprint: Blueprint, state: CloudState) -> Sequence[Finding]:
@@ -95,6 +102,9 @@ class Internet(MemoryInternet):
                 continue
             of_address = record.key.partition("/")[0]
             subject = f"domain/{record.domain}" if record.domain else f"address/{of_address}"
+            if self.is_parted:
+                seen.wrong[subject, "dns.authoritative"] = NO_ANSWER
+                continue
             found = live.get(state.records[record.key])
             content = record.content or ips.get(record.address or "") or ""
             if found is None:
@@ -104,7 +114,9 @@ class Internet(MemoryInternet):
         for host in blueprint.hosts:
             for address in host.addresses:
                 ip = ips.get(address.name)
-                if ip and self._world.nameserver.pointers.get(ip) != address.helo:
+                if self.is_parted:
+                    seen.wrong[f"address/{address.name}", "fcrdns"] = NO_ANSWER
+                elif ip and self._world.nameserver.pointers.get(ip) != address.helo:
                     seen.wrong[f"address/{address.name}", "fcrdns"] = PTR_DIFFERENT
         return await seen.verify_dns(blueprint, state)
 

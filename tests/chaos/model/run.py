@@ -11,8 +11,8 @@ from typing import Any
 from blueprint.document import Blueprint, Host, Record
 from blueprint.naming import purchase_name
 from blueprint.records import sender
+from controlplane.pulumi.errors import PENDING
 from controlplane.pulumi.faults import RECORD_GONE
-from hostwinds.faults import PENDING
 from hostwinds.journal import Journal
 from hostwinds.provider.resources import RESOURCES, PartlyDone, Services
 from kit.faults import Fault
@@ -296,7 +296,7 @@ class Run:
     def _finish(self) -> None:
         if not self._failures:
             self._delete_others()
-        real = [fault for fault in self._failures if fault.code is not PENDING]
+        real = [fault for fault in self._failures if fault.code not in PENDING]
         if real:
             raise real[0]
 
@@ -384,4 +384,4 @@ def fields_of(record: Record, content: str) -> Properties:
 
 def _summary(host: Host) -> Properties:
     addresses = [{"name": address.name, "helo": address.helo} for address in host.addresses]
-    return {"name": host.name, "addresses": addresses}
+    return {"name": host.name, "server_name": host.server_name, "addresses": addresses}

@@ -143,12 +143,13 @@ class World:
         )
         self.servers = HostwindsServers(self.environment, clock=self.elapsed)
         self.hosts = Hosts(self.hostwinds, self.ends)
+        self.internet = Internet(self)
         self.database: Database
         self.api: httpx2.AsyncClient
         self.foreign = self._plant()
         self._phases: list[AnyPhase] = standard(
             self.engine,
-            Internet(self),
+            self.internet,
             self.hosts,
             servers=self.servers,
             root_password=lambda _: PASSWORD,

@@ -12,7 +12,7 @@ from tests.chaos.model.model import Model
 from tests.integration.conftest import Emptying
 from tests.support.emulator import Emulator, served
 
-EXAMPLES, STEPS = 10, 25
+EXAMPLES, STEPS = 8, 25
 
 
 @pytest.fixture
