@@ -27,7 +27,7 @@ down: ## Stop and remove the sandbox of `make up`
 
 .PHONY: test
 test: setup ## Set up the same things and run all tests
-	@$(PY) -m pytest -n auto --dist loadgroup
+	@PYTHONDONTWRITEBYTECODE= $(PY) -m pytest -n auto --dist loadgroup  # each process would compile all again
 
 .PHONY: unit
 unit: setup ## Run the tests that need no server, engine or host

@@ -91,12 +91,12 @@ def listener(port: int) -> socket.socket:
     return _inside(NAMESPACE, lambda: socket.create_server((SERVICES, port)))
 
 
-def datagrams(port: int) -> socket.socket:
-    """Return a socket of this process that receives datagrams at SERVICES, inside the lab."""
+def datagrams(port: int, address: str = SERVICES) -> socket.socket:
+    """Return a socket of this process that receives datagrams at an address inside the lab."""
 
     def bind() -> socket.socket:
         stream = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        stream.bind((SERVICES, port))
+        stream.bind((address, port))
         return stream
 
     return _inside(NAMESPACE, bind)

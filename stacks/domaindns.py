@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import pulumi
 
 from blueprint.document import Record, RecordType
 from stacks import cloudflare
-
-if TYPE_CHECKING:  # it is a name for a dictionary in a module with all of the SDK's resources
-    from pulumi_cloudflare import DnsRecordDataArgsDict
 
 ADOPTED_AS_IS = ("name", "content", "data", "priority", "ttl", "proxied", "settings", "tags")
 """Properties that an import must not compare: the engine refuses a record that differs."""
@@ -68,7 +64,7 @@ def _quoted(record: Record, content: pulumi.Input[str]) -> pulumi.Input[str]:
     return pulumi.Output.from_input(content).apply(strings)
 
 
-def service_of(record: Record) -> DnsRecordDataArgsDict | None:
+def service_of(record: Record) -> Mapping[str, int | str] | None:
     """Return the fields of an SRV record: Cloudflare takes no text of it. None for other types."""
     if record.type is not RecordType.SRV or record.content is None:
         return None

@@ -8,22 +8,13 @@ import os
 import hypothesis
 import pytest
 from xdist.remote import Producer
-from xdist.scheduler import LoadScopeScheduling
 
 from tests.support.plain_log import log_plainly
+from tests.support.schedule import LAB, SharedResources, rank
 
-SHARED = (
-    "tests/contract/mailu/mail/",
-    "tests/e2e/",
-    "tests/integration/composition/test_parts.py",
-    "tests/integration/sender/test_carry_over.py",
-)
-"""Paths of tests with one common resource: the stand-in's containers, the machine's lab, a complete
-control plane, or a large database."""
-ON_HOSTS = "tests/e2e/"
-"""Tests on the lab's hosts: one worker runs them for most of a run."""
 NICE = 5
-"""By how much the others leave them the processors: about three times their share."""
+"""By how much the others leave the processors to tests on hosts: about three times their share."""
+FIRST_NICE = os.nice(0)
 
 # The duration of an example depends on the load: hosts and engines run beside the tests. Each run
 # tries other examples.
@@ -42,16 +33,18 @@ def pytest_collection_finish() -> None:
 
 def pytest_runtest_logstart(nodeid: str) -> None:
     """Let a worker leave the processors to tests on hosts, on which the end of a run depends."""
-    if "PYTEST_XDIST_WORKER" in os.environ and not nodeid.startswith(ON_HOSTS) and not os.nice(0):
-        os.nice(NICE)
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        wanted = FIRST_NICE + (0 if nodeid.startswith(LAB) else NICE)
+        if wanted > os.nice(0) or os.geteuid() == 0:
+            os.setpriority(os.PRIO_PROCESS, 0, wanted)
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Return two workers more than cores: tests of the lab and of engines mostly wait."""
-    return (os.cpu_count() or 1) + 2
+    """Return three workers more than cores: as many may have hosts, whose tests often wait."""
+    return (os.cpu_count() or 1) + 3
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedResources | None:
     """Make `--dist loadgroup` run tests with a common resource on one worker."""
     return SharedResources(config, log) if config.getvalue("dist") == "loadgroup" else None
 
@@ -59,29 +52,4 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run slow tests first, each kind in random order, so that no worker ends with one."""
-
-    def rank(item: pytest.Item) -> int:
-        if item.nodeid.startswith(ON_HOSTS):
-            return 0
-        if item.get_closest_marker("engine") or item.get_closest_marker("long"):
-            return 1
-        if _shared_path(item.nodeid):
-            return 1
-        return 2 if item.nodeid.startswith("tests/integration/") else 3
-
     items.sort(key=rank)
-
-
-class SharedResources(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Tests below a path of SHARED run on one worker, other tests on any.
-
-    xdist starts the largest group first. Its own `loadgroup` scheduler sets node ids, which
-    pytest 9.2 computes.
-    """
-
-    def _split_scope(self, nodeid: str) -> str:
-        return _shared_path(nodeid) or nodeid
-
-
-def _shared_path(nodeid: str) -> str | None:
-    return next((path for path in SHARED if nodeid.startswith(path)), None)

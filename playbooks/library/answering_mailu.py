@@ -3,7 +3,7 @@
 """Asks one part of Mailu for what it is there for; fails, with the reason, unless it does that.
 
 Docker's own `healthy` says less: it is minutes late, and true of a part that waits for another.
-One attempt: the task repeats it, so that each reason is shown.
+It asks each second for some seconds; the task repeats it, so that each reason is shown.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ import json
 import re
 import smtplib
 import subprocess
+import time
+from collections.abc import Callable
 
 ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
 """Ansible writes them here: see "Modules" in playbooks/README.md."""
 TIMEOUT = 5.0
+PAUSE = 1.0
 VALIDATED = re.compile(r"^;; flags:[^;]* ad[ ;]", re.MULTILINE)
 STRANGER = "postmaster@stranger.invalid"
 OK, ACCEPTED, REFUSED = 200, 250, range(500, 600)
@@ -112,14 +115,27 @@ def ask(part: str, project: str, address: str, name: str) -> None:
         mail(address)
 
 
+def wait_until(asked: Callable[[], None], seconds: float, pause: float = PAUSE) -> None:
+    """Ask until a part does it; raises the last NotYet after these seconds."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return asked()
+        except NotYet:
+            if time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+
+
 def main() -> None:
-    """Ask once, except in a check, where nothing was started."""
+    """Ask until it works or the seconds are over; not in a check, where nothing was started."""
     given = json.loads(ARGUMENTS)
     part, project = given["part"], given["project"]
     result: dict[str, object] = {"changed": False}
     try:
         if not given["_ansible_check_mode"]:
-            ask(part, project, given.get("address", ""), given.get("name", ""))
+            address, name = given.get("address", ""), given.get("name", "")
+            wait_until(lambda: ask(part, project, address, name), float(given["seconds"]))
     except (NotYet, subprocess.TimeoutExpired) as error:
         reason = f"{WHAT[part]}: {error} ({state_of(project, SERVICES[part])})"
         result = {"failed": True, "msg": reason}

@@ -14,14 +14,12 @@ from lab.faults import TAKEN
 from lab.internet import build
 from lab.layers import Layers
 from lab.lock import MACHINE_LOCK, alone
-from lab.registry import order
+from lab.registry import order, stand_in
 from lab.running import RunningLab, running
-from tests.support.machine import PATIENCE, skip_unless_possible, when_free
+from tests.support.machine import PATIENCE, common_lab, skip_unless_possible, when_free
 from tests.support.provider import Customer, customer_of
 
 HERE = Path(__file__).parent
-PARTS = HERE.parent / "contract" / "mailu" / "mail"
-"""Tests in containers of the stand-in image, without a lab."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,13 +61,13 @@ def lab_directory() -> Path:
 
 @pytest.fixture(scope="session")
 def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
-    """Skip if no host can ever run; else build the missing layers and packages of hosts.
+    """Skip if no host can ever run; else build the missing layers, packages and images of hosts.
 
     One worker builds while it holds the machine's lab lock. The others wait for it, and for other
-    checkouts. What tests in containers need is built here, too: they could not do so while a lab
-    of these tests runs.
+    checkouts. What tests in containers and in namespaces of their own need is built here, too: they
+    could not do so while a lab of these tests runs.
     """
-    containers = any(PARTS in item.path.parents for item in request.session.items)
+    images = any(HERE / "lab" not in item.path.parents for item in request.session.items)
     skip_unless_possible(lab_directory)
 
     def build_missing() -> None:
@@ -77,13 +75,13 @@ def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
         try:
             with alone(directory, MACHINE_LOCK):
                 build(cache_dir(), lambda _, line: print(line))
-                if containers:
-                    Layers(cache_dir(), print).containers()
+                if images:
+                    stand_in.base(cache_dir(), print)
                 leftovers.clear(directory)
         except Fault as fault:
             if fault.code is not TAKEN or running(lab_directory) is None:
                 raise
-            if containers:  # the running lab has built all the others
+            if images:  # the running lab has built all the others
                 order.provide(lab_directory, cache_dir(), print)
 
     def fail_if_missing(message: str) -> None:
@@ -92,8 +90,8 @@ def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
     layers = Layers(cache_dir(), fail_if_missing)
     try:
         layers.mail()
-        if containers:
-            layers.containers()
+        if images:
+            stand_in.base(cache_dir(), fail_if_missing)
         repository.provide(cache_dir(), layers.host(), fail_if_missing)
     except LookupError:
         when_free(build_missing, lab_directory)
@@ -101,18 +99,21 @@ def real_hosts(lab_directory: Path, request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="session")
 def lab(lab_directory: Path, real_hosts: None) -> Iterator[RunningLab]:
-    """A running lab with real hosts: the one of this checkout, or one for these tests."""
-    existing = running(lab_directory)
-    if existing is not None:
-        if existing.level == "api":
-            pytest.fail(f"the lab that runs has no real hosts ({existing.missing}): end it")
-        yield existing
-        return
+    """A running lab with real hosts: the one of this checkout, or one for all workers."""
     journal = {"HOSTWINDS_JOURNAL": str(lab_directory / "journal.json")}
-    yield when_free(
-        lambda: control.start(lab_directory, journal, print, missing=None), lab_directory
-    )
-    control.stop(lab_directory)
+
+    def start() -> RunningLab:
+        return control.start(lab_directory, journal, print, missing=None)
+
+    with common_lab(
+        lab_directory,
+        state_dir() / "lab-users",
+        lambda: when_free(start, lab_directory),
+        lambda: control.stop(lab_directory),
+    ) as lab:
+        if lab.level == "api":
+            pytest.fail(f"the lab that runs has no real hosts ({lab.missing}): end it")
+        yield lab
 
 
 @pytest.fixture(scope="session")

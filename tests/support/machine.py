@@ -6,7 +6,8 @@ run beside another one would pass without them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -14,11 +15,12 @@ from typing import TypeVar
 import pytest
 
 from kit.faults import Fault
+from kit.locks import locked
 from kit.waiting import wait_until
 from lab import check
 from lab.faults import TAKEN
 from lab.lock import MACHINE_LOCK, holder_of
-from lab.running import running
+from lab.running import RunningLab, running
 
 T = TypeVar("T")
 PATIENCE = 1800.0
@@ -72,6 +74,33 @@ def when_free(
 def wait_until_free(directory: Path) -> None:
     """Wait for a moment at which no other checkout has the machine's lab."""
     when_free(lambda: None, directory)
+
+
+@contextmanager
+def common_lab(
+    directory: Path,
+    users: Path,
+    start: Callable[[], RunningLab],
+    stop: Callable[[], object],
+) -> Iterator[RunningLab]:
+    """Yield the lab that runs in a directory, or one for all test processes that want it.
+
+    The last of them ends it, unless it ran before. `users` is a file that they lock.
+    """
+    with locked(users, shared=True):  # waits while the last user of another one ends that
+        lab = running(directory)
+        if lab is None:
+            lab = start()
+            users.write_text(lab.process)
+        yield lab
+
+    def refuse() -> None:
+        raise BlockingIOError
+
+    with suppress(BlockingIOError), locked(users, refuse):
+        lab = running(directory)
+        if lab is not None and lab.process == users.read_text():
+            stop()
 
 
 def _in_use(machine_lock: Path, route: Callable[[], str | None]) -> str | None:

@@ -27,6 +27,7 @@ from tests.support import plain_http
 from tests.support.command_line import run_process
 from tests.support.machine import when_free
 from tests.support.oddest import DELAYS, FORMS
+from tests.support.own_namespaces import APART
 from tests.support.processes import connects_to, mentioning
 from tests.support.waiting import wait_for
 from tools.servers import shared_memory
@@ -251,7 +252,7 @@ def down_leaves_nothing() -> None:
     segment = shared_memory.segment_of(pid_file.read_text())
     assert segment is not None
     down.stop()
-    excluded = ("chaos-queue", "engine", "test-servers")  # used by other tests meanwhile
+    excluded = (APART, "chaos-queue", "engine", "test-servers")  # used by other tests meanwhile
     assert mentioning(state_dir(), excluded=excluded) == {}
     assert clear_abandoned(default_root()) == 0
     assert leftovers.of(local.lab_dir()) == {}

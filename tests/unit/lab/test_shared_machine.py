@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import pytest
 
 from lab.check import Machine
 from lab.lock import alone
+from lab.running import FILE, RunningLab
 from tests.support.labs import lab_of_this_process
-from tests.support.machine import skip_unless_possible, when_free
+from tests.support.machine import common_lab, skip_unless_possible, when_free
 
 from .test_check import able as able  # a fixture
 
@@ -72,3 +73,43 @@ def test_lab_of_this_checkout_is_not_waited_for(able: Machine, tmp_path: Path) -
     lab_of_this_process().write(tmp_path)
     with alone(tmp_path, path):
         assert when_free(lambda: "joined", tmp_path, machine=able, machine_lock=path) == "joined"
+
+
+class Lab:
+    """A lab that is started and ended by test processes."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.starts = self.ends = 0
+
+    def start(self) -> RunningLab:
+        self.starts += 1
+        lab = lab_of_this_process()
+        lab.write(self.directory)
+        return lab
+
+    def end(self) -> None:
+        self.ends += 1
+        (self.directory / FILE).unlink()
+
+    def used(self) -> AbstractContextManager[RunningLab]:
+        return common_lab(self.directory, self.directory / "users", self.start, self.end)
+
+
+def test_lab_that_is_common_is_started_once_and_ended_by_its_last_user(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    with lab.used():
+        with lab.used():
+            pass
+        assert (lab.starts, lab.ends) == (1, 0)
+    assert (lab.starts, lab.ends) == (1, 1)
+    with lab.used():
+        assert lab.starts == 2
+
+
+def test_lab_that_ran_before_its_users_is_not_ended(tmp_path: Path) -> None:
+    lab = Lab(tmp_path)
+    lab.start()
+    with lab.used():
+        pass
+    assert (lab.starts, lab.ends) == (1, 0)

@@ -105,3 +105,23 @@ def test_resolver_works_when_it_validates(
     else:
         with pytest.raises(module.NotYet, match=reason):
             module.resolver("/mailu", "example.org")
+
+
+def test_part_is_asked_until_it_works() -> None:
+    answers = [module.NotYet("starts"), module.NotYet("starts"), None]
+
+    def asked() -> None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    module.wait_until(asked, 60, pause=0)
+    assert answers == []
+
+
+def test_part_that_does_not_work_in_time_is_shown_with_the_reason() -> None:
+    def asked() -> None:
+        raise module.NotYet("refused")
+
+    with pytest.raises(module.NotYet, match="refused"):
+        module.wait_until(asked, 0)
