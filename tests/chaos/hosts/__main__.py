@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from kit.paths import checkout
 from tests.chaos.hosts.interruptions import interrupt_each_role
-from tests.chaos.hosts.scene import Say, Scene, scene
+from tests.chaos.hosts.scene import Scene, scene
 from tests.chaos.hosts.troubles import TROUBLES
 from tests.support.waiting import wait_for
 
@@ -52,42 +52,46 @@ def main() -> None:
     names = [name for name in TROUBLES if name in (arguments.only or TROUBLES)]
     rng.shuffle(names)
     with_first = FIRST in (arguments.only or [FIRST])
-    with scene(say, rng) as made:
-        results, broken = play(made, names, with_first, say)
-    figures = {
-        "seed": arguments.seed,
-        "seconds": time.monotonic() - began,
-        "results": [asdict(result) for result in results],
-        "broken": broken,
-    }
-    path = checkout() / "build" / "test-hosts.json"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps(figures, indent=1) + "\n")
-    print_table(results)
-    for line in broken:
-        say(f"BROKEN  {line}")
-    print(path)
+    results: list[Result] = []
+    broken = ["the run was broken off"]
+    try:
+        with scene(say, rng) as made:
+            play(made, names, with_first, results)
+            broken = [f"{each.trouble}: {each.broken}" for each in results if each.broken]
+            broken += lost(made)
+    finally:
+        report(arguments.seed, time.monotonic() - began, results, broken)
     sys.exit(bool(broken))
 
 
-def play(
-    made: Scene, names: list[str], with_first: bool, say: Say
-) -> tuple[list[Result], list[str]]:
-    """Play all troubles; return the results, and what was broken."""
-    results: list[Result] = []
+def report(seed: int, seconds: float, results: list[Result], broken: list[str]) -> None:
+    """Write and print what is known, also of a run that was broken off."""
+    path = checkout() / "build" / "test-hosts.json"
+    path.parent.mkdir(exist_ok=True)
+    lines = [asdict(result) for result in results]
+    figures = {"seed": seed, "seconds": seconds, "results": lines, "broken": broken}
+    path.write_text(json.dumps(figures, indent=1) + "\n")
+    print_table(results)
+    for line in broken:
+        print(f"BROKEN  {line}")
+    print(path)
+
+
+def play(made: Scene, names: list[str], with_first: bool, results: list[Result]) -> None:
+    """Play all troubles, and add the result of each."""
+    what = ""
     if with_first:
         interrupted = interrupt_each_role(made)
         what = "; ".join(f"{how} in {', '.join(roles)}" for how, roles in interrupted.items())
-        say(what)
-    wait_for(made.has_address, seconds=900, longest_pause=0.5)
-    with made.sender.throughout():
-        ready = made.until_ready()
-        say(f"Ready, and mail is taken, {ready:.0f} s later")
+        made.say(what)
+    ready = made.until_ready()  # before its mailboxes are made, Mailu refuses all mail for good
+    made.say(f"Ready {ready:.0f} s later")
+    with made.written_to():
         if with_first:
             results.append(finished(made, f"first configuration: {what}", ready, Counter()))
         for name in names:
             trouble = TROUBLES[name]
-            say(trouble.what)
+            made.say(trouble.what)
             before = counts(made)
             try:
                 trouble.play(made)
@@ -95,9 +99,7 @@ def play(
             except Exception as error:  # noqa: BLE001 - the others are played all the same
                 result = Result(trouble.what, 0, 0, 0, 0, f"{type(error).__name__}: {error}")
             results.append(result)
-            say(str(result))
-    broken = [f"{result.trouble}: {result.broken}" for result in results if result.broken]
-    return results, broken + lost(made)
+            made.say(str(result))
 
 
 def finished(made: Scene, what: str, ready: float, before: Counter[str]) -> Result:
