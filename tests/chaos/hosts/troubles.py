@@ -91,12 +91,12 @@ def _images_raised(scene: Scene) -> None:
 def _queue_full(scene: Scene) -> None:
     directory = "/mailu/mailqueue"
     scene.on_host(
-        f"{COMPOSE} stop smtp; mount -t tmpfs -o size=16k tmpfs {directory}; "
-        f"cp -a --attributes-only {directory}/. {directory}; {COMPOSE} start smtp"
+        f"{COMPOSE} stop smtp; mount -t tmpfs -o size=16k,mode=755 tmpfs {directory}; "
+        f"{COMPOSE} start smtp"
     )
     scene.sender.codes.clear()
     wait_for(lambda: {451, 452} & scene.sender.codes, seconds=LIMIT_SECONDS, longest_pause=0.5)
-    scene.on_host(f"{COMPOSE} stop smtp; umount {directory}; {COMPOSE} start smtp")
+    scene.on_host(f"{COMPOSE} stop smtp; umount --lazy {directory}; {COMPOSE} start smtp")
 
 
 def _docker_disk_full(scene: Scene) -> None:
