@@ -89,6 +89,7 @@ def play(made: Scene, names: list[str], with_first: bool, results: list[Result])
     with made.written_to():
         if with_first:
             results.append(finished(made, f"first configuration: {what}", ready, Counter()))
+            made.say(str(results[-1]))
         for name in names:
             trouble = TROUBLES[name]
             made.say(trouble.what)
