@@ -66,6 +66,10 @@ bench-reconciler: setup ## Measure 10,000 tenants (TENANTS), and 40 orders (ORDE
 	@$(PY) -m tests.bench.reconciler $(if $(TENANTS),--tenants $(TENANTS))
 	@$(PY) -m tests.bench.reconciler.ordering $(if $(ORDERS),--tenants $(ORDERS))
 
+.PHONY: bench-hosts
+bench-hosts: setup ## Measure runs of the playbooks, and a host of 2 GB with Mailu
+	@$(PY) -m tests.bench.hosts
+
 .PHONY: soak-queue
 soak-queue: setup ## Let the queue work for an hour, and on 10 million mails
 	@$(PY) -m tests.bench.soak
@@ -81,6 +85,10 @@ chaos: setup ## End reconcilers and engines anywhere; audit what they bought
 .PHONY: chaos-model
 chaos-model: setup ## Let anything happen to tenants; compare with documents
 	@$(PY) -m tests.chaos.model $(if $(EXAMPLES),--examples $(EXAMPLES))
+
+.PHONY: test-hosts
+test-hosts: setup ## Let trouble befall a lab host; it ends Ready, no mail lost
+	@$(PY) -m tests.chaos.hosts
 
 .PHONY: docs
 docs: setup ## Write the reference pages from the code

@@ -7,16 +7,11 @@ of that sandbox.
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import psycopg
 
@@ -26,6 +21,7 @@ from composition.phases import ROWS
 from kit.paths import checkout, state_dir
 from sandbox import down, local, up
 from tests.bench.figures import Figure, store
+from tests.bench.sandboxed import delete, listed, moment, penguin, pss, run, timed
 from tests.support.processes import command, tree
 from tests.support.pulumi_engine import pulumi_engine
 from tests.support.waiting import wait_for
@@ -35,7 +31,7 @@ RUNS = 5
 PAUSE_SECONDS = 0.001
 """Between two polls for the end of a measured pass."""
 DEADLINE = timedelta(minutes=5)
-GOAL_READY = 180.0
+GOAL_READY = 120.0
 """Seconds. Hosts of the lab boot from the bare base: the playbooks install everything else."""
 GOAL_MEMORY = 350.0
 """MB."""
@@ -54,7 +50,7 @@ def main() -> None:
         figures += memory()
     finally:
         if was_up:
-            delete({**os.environ, **local.environment()})
+            delete({**os.environ, **local.environment()}, TENANT)
         else:
             down.stop()
     store(figures)
@@ -65,7 +61,7 @@ def main() -> None:
 
 def to_ready(environment: dict[str, str]) -> list[Figure]:
     """Measure the time from `apply` to Ready, in total and by phase."""
-    delete(environment)
+    delete(environment, TENANT)
     document = (checkout() / "tenants" / "acme.yaml").read_text().replace("acme", TENANT)
     started = time.monotonic()
     penguin(environment, "apply", "-f", "-", stdin=document)
@@ -80,7 +76,7 @@ def to_ready(environment: dict[str, str]) -> list[Figure]:
 def by_operations(environment: dict[str, str]) -> dict[str, float]:
     """Sum up the durations of the operations of each phase."""
     durations: dict[str, float] = {}
-    for operation in listed(environment, "operations"):
+    for operation in listed(environment, TENANT, "operations"):
         phase, ended = str(operation["phase"]), moment(operation["finished_at"])
         seconds = (ended - moment(operation["started_at"])).total_seconds()
         durations[phase] = durations.get(phase, 0) + seconds
@@ -94,7 +90,7 @@ def by_conditions(environment: dict[str, str]) -> dict[str, float]:
     """
     transitions = {
         event["kind"].removesuffix("=True"): moment(event["at"])
-        for event in listed(environment, "events")
+        for event in listed(environment, TENANT, "events")
         if event["subject"] == "tenant" and event["kind"].endswith("=True")
     }
     return {
@@ -165,62 +161,9 @@ def is_fork_server(pid: int) -> bool:
     return b"controlplane.pulumi.forks" in command(pid)
 
 
-def listed(environment: dict[str, str], kind: str) -> list[dict[str, Any]]:
-    """Return the tenant's operations or events."""
-    items: list[dict[str, Any]] = json.loads(
-        penguin(environment, "get", kind, "--tenant", TENANT, "-o", "json")
-    )
-    return items
-
-
-def moment(text: str) -> datetime:
-    """Read a time of the API."""
-    return datetime.fromisoformat(text)
-
-
-def delete(environment: dict[str, str]) -> None:
-    """Delete the bench's tenant if it exists."""
-    tenants = json.loads(penguin(environment, "get", "tenants", "-o", "json"))
-    if TENANT in {tenant["name"] for tenant in tenants}:
-        penguin(environment, "delete", "tenant", TENANT, "--yes", "--yes-destroy-mail", "--wait")
-
-
 def fastest(measure: Callable[[], float]) -> float:
     """Return the seconds of the fastest of RUNS runs."""
     return min(measure() for _ in range(RUNS))
-
-
-def timed(action: Callable[[], object]) -> float:
-    """Return the seconds that something takes."""
-    started = time.monotonic()
-    action()
-    return time.monotonic() - started
-
-
-def penguin(environment: dict[str, str], *arguments: str, stdin: str | None = None) -> str:
-    """Run `penguin` and return its output."""
-    return run([sys.executable, "-m", "cli.main", *arguments], environment, stdin)
-
-
-def run(command: list[str], environment: dict[str, str], stdin: str | None = None) -> str:
-    """Run a command in the checkout."""
-    return subprocess.run(
-        command,
-        cwd=checkout(),
-        env=environment,
-        input=stdin,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    ).stdout
-
-
-def pss(pid: int) -> float:
-    """Return the proportional set size of a process in MB."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
 
 if __name__ == "__main__":
