@@ -32,12 +32,17 @@ def installation_mark(installation: str) -> str:
     return f"pm:{installation}:"
 
 
+def tenant_mark(installation: str, tenant: str) -> str:
+    """Return how the comments of all records of a tenant begin."""
+    return f"{installation_mark(installation)}{tenant}:"
+
+
 def ownership_comment(installation: str, tenant: str, key: str) -> str:
     """Return the comment that identifies a record as ours; a long one ends in a hash of the whole.
 
     Adoption identifies records by it, so it is unique for each key.
     """
-    comment = f"{installation_mark(installation)}{tenant}:{key}"
+    comment = f"{tenant_mark(installation, tenant)}{key}"
     if len(comment) <= COMMENT_LIMIT:
         return comment
     hashed = hashlib.sha256(comment.encode()).hexdigest()[:12]

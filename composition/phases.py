@@ -12,6 +12,7 @@ from datetime import timedelta
 from blueprint.document import Firewall
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.reconciler.issuance import Ports
+from controlplane.reconciler.mail_ports import Mailboxes, RoundTrips, Spools
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phases.activation import Activation
 from controlplane.reconciler.phases.certificates import Certificates
@@ -24,15 +25,7 @@ from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.links import Links
 from controlplane.reconciler.phases.roundtrip import Roundtrip
 from controlplane.reconciler.phases.verification import Verification
-from controlplane.reconciler.ports import (
-    CloudEngine,
-    Configurator,
-    Mailboxes,
-    RoundTrips,
-    Servers,
-    Spools,
-    Verifier,
-)
+from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Verifier
 from controlplane.reconciler.ports import Links as LinkPort
 from controlplane.reconciler.rewriting import Rewriting
 from controlplane.reconciler.table import Row

@@ -13,28 +13,16 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from psycopg.errors import (
-    DeadlockDetected,
-    DiskFull,
-    InterfaceError,
-    InternalError,
-    LockNotAvailable,
-    OperationalError,
-    QueryCanceled,
-    SerializationFailure,
-)
 from pydantic import BaseModel
-from sqlalchemy import exc
 from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from blueprint import shape
 from blueprint.faults import MOST_SHOWN, invalid
+from controlplane.database_faults import ERRORS, database_fault
 from controlplane.faults import (
     DATABASE_BUSY,
-    DATABASE_FULL,
     DATABASE_SLOW,
-    DATABASE_UNAVAILABLE,
     INTERNAL,
     INVALID_REQUEST,
     MALFORMED_JSON,
@@ -45,10 +33,8 @@ from controlplane.schemas import ProblemDocument, ProblemViolation
 from kit.faults import Code, Fault
 
 MEDIA_TYPE = "application/problem+json"
-CONFLICTS = (DeadlockDetected, LockNotAvailable, SerializationFailure)
-"""Two requests that wait for each other, as when two tenants exchange their domains."""
-NO_ANSWER = "it does not answer, or cannot write"
-"""The driver's own message may contain hosts and logins."""
+OF_LOAD = (DATABASE_SLOW, DATABASE_BUSY)
+"""Nothing is wrong with the database."""
 log = structlog.get_logger()
 
 
@@ -110,15 +96,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Fault, _fault)
     app.add_exception_handler(RequestValidationError, _request)
     app.add_exception_handler(HTTPException, _http)
-    for error_type in (
-        exc.OperationalError,
-        exc.InterfaceError,
-        exc.InternalError,
-        exc.TimeoutError,
-        OperationalError,  # the driver's own, of a statement that it was given directly
-        InterfaceError,
-        InternalError,
-    ):
+    for error_type in ERRORS:
         app.add_exception_handler(error_type, _database)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -195,17 +173,13 @@ def _methods(request: Request) -> str:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    cause = getattr(error, "orig", error)
-    if isinstance(cause, QueryCanceled):
-        log.warning("query took too long", path=request.url.path)
-        return problem_response(DATABASE_SLOW())
-    if isinstance(cause, CONFLICTS):
-        log.warning("requests in conflict", path=request.url.path)
-        return problem_response(DATABASE_BUSY())
-    log.error("database failed", path=request.url.path, exc_info=error)
-    return problem_response(
-        DATABASE_FULL() if isinstance(cause, DiskFull) else DATABASE_UNAVAILABLE(reason=NO_ANSWER)
-    )
+    fault = database_fault(error)
+    assert fault is not None  # noqa: S101 - registered for these types
+    if fault.code in OF_LOAD:
+        log.warning("request not done", path=request.url.path, code=fault.code.name)
+    else:
+        log.error("database failed", path=request.url.path, exc_info=error)
+    return problem_response(fault)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

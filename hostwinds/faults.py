@@ -267,7 +267,8 @@ DATABASE_RESTORED = FAULTS.code(
     "since; nothing is bought or ended",
     remedy="run `penguin purchases recover`",
     cause="The purchase journal belongs to a database, its server and its timeline, and one of "
-    "them is another than before.",
+    "them is another than before; or the account, a host or a process has what the database would "
+    "know if it had not been set back. The log of the reconciler says which.",
     retryable=True,
     acts=Actor.OPERATOR,
 )

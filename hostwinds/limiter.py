@@ -6,12 +6,14 @@ Hostwinds' is two a second. Others name their provider, and how many requests ma
 from __future__ import annotations
 
 import os
+import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 
@@ -28,6 +30,8 @@ RATE = 2.0
 PROVIDER = "hostwinds"
 FOREVER = 1e9
 """Seconds that no request waits for."""
+LONGEST_HOLD = 900.0
+"""Seconds that an answer of a provider can stop all requests for, whatever it says."""
 
 
 class Limiter(Protocol):
@@ -78,9 +82,17 @@ class SharedLimiter(ABC):
         self._pause(max(0.0, ahead - self._pace.burst))
         return True
 
+    def hold(self, seconds: float) -> None:
+        """Give no slot for so long: the provider refuses the requests of all processes."""
+        self._hold(min(seconds, LONGEST_HOLD) + self._pace.burst)
+
     @abstractmethod
     def _take(self, ahead: float) -> float | None:
         """Take the next slot of the rate if it comes within `ahead` seconds; return in how many."""
+
+    @abstractmethod
+    def _hold(self, ahead: float) -> None:
+        """Let the next slot of the rate come in `ahead` seconds at the earliest."""
 
 
 class FileLimiter(SharedLimiter):
@@ -109,6 +121,15 @@ class FileLimiter(SharedLimiter):
         except OSError as error:
             raise JOURNAL_UNAVAILABLE(location=self._path, reason=error.strerror) from None
         return slot - now
+
+    def _hold(self, ahead: float) -> None:
+        try:
+            with locked(self._path):
+                now = self._clock()
+                slot = max(_next_slot(self._path.read_text(), now), now + ahead)
+                self._path.write_text(f"{slot!r} {now!r}")
+        except OSError as error:
+            raise JOURNAL_UNAVAILABLE(location=self._path, reason=error.strerror) from None
 
 
 def _next_slot(text: str, now: float) -> float:
@@ -142,15 +163,78 @@ class PostgresLimiter(SharedLimiter):
         values = {
             "provider": self._pace.provider,
             "interval": self._pace.interval,
+            "burst": self._pace.burst,
             "ahead": ahead,
         }
+        row = self._run(SQL.take_slot, values)
+        return float(row[0]) - self._pace.interval if row else None
+
+    def _hold(self, ahead: float) -> None:
+        self._run(SQL.hold_slots, {"provider": self._pace.provider, "ahead": ahead})
+
+    def _run(self, query: str, values: Mapping[str, object]) -> tuple[Any, ...] | None:
         try:
-            with psycopg.connect(self._dsn, autocommit=True, **CONNECTION) as connection:
-                ensure_schema(connection)
-                row = connection.execute(SQL.take_slot, values).fetchone()
+            if (kept := _kept.get(self._dsn)) is not None:
+                return kept.run(query, values)
+            with _connect(self._dsn) as connection:
+                return connection.execute(query, values).fetchone()
         except psycopg.Error as error:
             raise unavailable(error) from None
-        return float(row[0]) - self._pace.interval if row else None
+
+
+class _Kept:
+    """One connection for the requests of all threads."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._lock = threading.Lock()
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def run(self, query: str, values: Mapping[str, object]) -> tuple[Any, ...] | None:
+        """Run a query, once more where an earlier connection has ended."""
+        with self._lock:
+            if self._connection is not None:
+                try:
+                    return self._connection.execute(query, values).fetchone()
+                except psycopg.OperationalError:
+                    self._close()
+            self._connection = _connect(self._dsn)
+            return self._connection.execute(query, values).fetchone()
+
+    def close(self) -> None:
+        """End the connection."""
+        with self._lock:
+            self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+_kept: dict[str, _Kept] = {}
+"""By the URL of the database."""
+
+
+@contextmanager
+def one_connection(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let the limiters of this process use one connection in the block, not one for each request.
+
+    Only for a process with one such block at a time.
+    """
+    location = environment.get("HOSTWINDS_JOURNAL", "").strip()
+    kept = _kept[location] = _Kept(location)
+    try:
+        yield
+    finally:
+        del _kept[location]
+        kept.close()
+
+
+def _connect(dsn: str) -> psycopg.Connection[Any]:
+    connection = psycopg.connect(dsn, autocommit=True, **CONNECTION)
+    ensure_schema(connection)
+    return connection
 
 
 def limiter_from_environment(

@@ -75,8 +75,29 @@ def compare(
     return found
 
 
+def unexplained(
+    listed: Sequence[Instance], ledger: Sequence[Intent], left: Collection[int]
+) -> list[Instance]:
+    """Return servers with our mark that the ledger would know, if it had not been set back.
+
+    An intent is on the disk before its order, and no row is deleted. `listed` are servers with our
+    mark, listed before the ledger was read; `left` those that a recovery has left to a person.
+    """
+    names = {row.key for row in ledger if row.ordered}
+    numbers = {row.outcome for row in ledger}
+    return [
+        server
+        for server in listed
+        if server.name not in names
+        and str(server.service_id) not in numbers
+        and server.service_id not in left
+    ]
+
+
 def adopt(journal: Journal, found: Sequence[Found]) -> None:
-    """Write what is to be adopted into the ledger; idempotent."""
+    """Write what is to be adopted into the ledger, and what is left to a person; idempotent."""
+    left = [one.service_id for one in found if one.finding is Finding.LEFT]
+    journal.leave([service_id for service_id in left if service_id is not None])
     for one in found:
         if one.finding is Finding.ADOPTED:
             row = journal.find(one.name)

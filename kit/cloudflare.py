@@ -18,6 +18,22 @@ TOKEN_CODES = {6003, 6103, 6111, 9103, 9106, 9109, 10000}
 """Codes of a refusal that concerns the token: missing, malformed, unknown, or without the right."""
 
 
+BLOCK_SECONDS = 300.0
+"""How long requests are refused after one too many, where an answer does not say."""
+
+
+def seconds_refused(headers: Mapping[str, str]) -> float:
+    """Return for how long an answer with status 429 says that no request is answered.
+
+    `headers` have names in lower case.
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "")
+        if text.isdecimal():
+            return int(text) * unit
+    return BLOCK_SECONDS
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer: `document` is its JSON object, empty when it has none."""

@@ -240,8 +240,9 @@ def reason_of(name: str) -> str:
 
 
 def line(fault: Fault) -> str:
-    """Return a fault in one line, for another process to parse: `[code] message; do: remedy`."""
-    return f"[{fault.code}] {fault.message}; do: {fault.remedy}"
+    """Return a fault in one line, for another process to parse: `[code] message[; do: remedy]`."""
+    remedy = f"; do: {fault.remedy}" if fault.remedy else ""
+    return f"[{fault.code}] {fault.message}{remedy}"
 
 
 def first_line(error: BaseException | None, default: str = "no reason was given") -> str:

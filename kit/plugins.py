@@ -25,6 +25,10 @@ Turn = Callable[[float], bool]
 seconds."""
 
 
+Refused = Callable[[float], None]
+"""Takes for how many seconds a provider answers no request."""
+
+
 class Plugin(Protocol):
     """A plugin that runs in this process."""
 
@@ -38,7 +42,8 @@ class Plugin(Protocol):
 class Gateway(Protocol):
     """A gateway to a provider that runs in this process, and holds the provider's token.
 
-    Its module's function `start` takes the provider's variables, a `Permission` and a `Turn`.
+    Its module's function `start` takes the provider's variables, a `Permission`, a `Turn` and a
+    `Refused`.
     """
 
     environment: Mapping[str, str]

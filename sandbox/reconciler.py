@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from composition.heartbeat import Progress
-from composition.parts.reconciler import engine, environment, provisioning, reconcile
+from composition.parts.reconciler import account, engine, environment, provisioning, reconcile
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import REWRITING, ROWS
 from composition.process import start
@@ -17,7 +17,6 @@ from controlplane.ansible.spools import HostSpools
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, unknown
 from controlplane.hostwinds.firewall_look import FirewallLook
-from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
@@ -77,7 +76,7 @@ async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event
     """Reconcile with the emulated providers, up to DNS."""
     lab = running(state_dir() / "lab")
     lacks = (lab.missing if lab else None) or "no lab is running"
-    servers = HostwindsServers(environment(settings))
+    servers = account(settings)
     await reconcile(settings, phases(settings, servers, lacks=lacks), servers, progress, stop)
 
 

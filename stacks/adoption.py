@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from blueprint.document import Record, RecordType
@@ -16,7 +16,7 @@ from stacks.faults import (
     FOREIGN_RECORD,
     RECORD_QUOTA,
 )
-from stacks.zones import Zone, list_records
+from stacks.zones import Zone
 
 VERSION = re.compile(r"v=(spf1|dmarc1)(?=[\s;]|$)", re.IGNORECASE)
 """Begins a TXT record of which a name must have only one."""
@@ -25,19 +25,15 @@ ADDRESSES = ("A", "AAAA", "CNAME")
 
 
 def adoptions(
-    zone: Zone,
-    records: Sequence[Record],
-    in_state: Collection[str],
-    live_records: Callable[[str], Iterable[Live]] = list_records,
+    zone: Zone, records: Sequence[Record], in_state: Collection[str], live: Sequence[Live]
 ) -> dict[str, str]:
     """Return record key to import id (`<zone id>/<record id>`) for marked records not in the state.
 
-    `records` are those of one zone; `in_state` are the record keys of the state. A zone
-    whose records are all in the state is not listed. Raises the fault of a record in the way, or
-    of a zone that has no room for those that are missing.
+    `records` are those of one zone that are wanted, `live` those that it has; `in_state` are the
+    record keys of the state. Raises the fault of a record in the way, or of a zone that has no room
+    for those that are missing.
     """
     missing = [record for record in records if record.key not in in_state]
-    live = list(live_records(zone.id)) if missing else []
     existing = ((record, _existing(record, live, zone.name)) for record in missing)
     found = {
         record.key: f"{zone.id}/{match['id']}" for record, match in existing if match is not None

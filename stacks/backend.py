@@ -3,8 +3,9 @@
 The engine's own `stack export` costs half a second and 100 MB; a pass without change needs one
 row. Layout below `.pulumi/`: `stacks/<project>/<stack>.json[.gz]`,
 `locks/organization/<project>/<stack>/<id>.json`, `history/<project>/<stack>/…`; beside them ours,
-`engines/<project>/<stack>/<host>-<pid>.json`. In PostgreSQL each file is a row whose key begins
-with the database's name and whose JSON contains the content in base64.
+`engines/<project>/<stack>/<host>-<pid>.json` and `zones/<project>/<stack>.json`. In PostgreSQL
+each file is a row whose key begins with the database's name and whose JSON contains the content in
+base64.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import gzip
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -97,6 +98,8 @@ class Checkpoint:
     """In their order, without those that are being deleted."""
     written: str | None
     """When that was, by the clock of its machine; None where there is no state."""
+    pending: tuple[str, ...] = ()
+    """URNs of what engines had begun and not ended when they were killed."""
 
 
 class Stacks:
@@ -118,7 +121,12 @@ class Stacks:
         content = self._read_json(f".pulumi/stacks/{PROJECT}/{stack}.json") or {}
         latest = (content.get("checkpoint") or {}).get("latest") or {}
         rows = [row for row in latest.get("resources") or [] if not row.get("delete")]
-        return Checkpoint(rows, (latest.get("manifest") or {}).get("time"))
+        pending = latest.get("pending_operations") or []
+        return Checkpoint(
+            rows,
+            (latest.get("manifest") or {}).get("time"),
+            tuple(str(operation["resource"]["urn"]) for operation in pending),
+        )
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """Return the resources of the last checkpoint."""
@@ -157,6 +165,18 @@ class Stacks:
         """Remove the record of an engine, whose lock is gone."""
         self._files.remove([_engine_key(stack, engine)])
 
+    def zones(self, stack: str) -> dict[str, str]:
+        """Return the zones (name by id) where records of a stack were written."""
+        content = self._files.read(_zones_key(stack))
+        return {} if content is None else dict(json.loads(content))
+
+    def remember_zones(self, stack: str, zones: Mapping[str, str]) -> None:
+        """Write the zones where records of a stack are written, instead of earlier ones."""
+        if zones:
+            self._files.write(_zones_key(stack), json.dumps(zones).encode())
+        else:
+            self._files.remove([_zones_key(stack)])
+
     def unlock(self, lock: Lock) -> None:
         """Remove a lock; the caller has checked that its holder is dead."""
         self._files.remove([lock.key])
@@ -181,6 +201,10 @@ class Stacks:
 
 def _engine_key(stack: str, engine: Engine) -> str:
     return f".pulumi/engines/{PROJECT}/{stack}/{engine.host}-{engine.pid}.json"
+
+
+def _zones_key(stack: str) -> str:
+    return f".pulumi/zones/{PROJECT}/{stack}.json"
 
 
 def name_of(urn: str) -> str:

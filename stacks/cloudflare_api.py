@@ -20,10 +20,10 @@ from http.client import HTTPException
 from typing import Any
 
 from hostwinds.journal import Fence
-from kit.cloudflare import BASE, Answer
+from kit.cloudflare import BASE, Answer, seconds_refused
 from kit.faults import Fault
 from kit.web import without_redirects
-from stacks.cloudflare_rate import wait_for_turn
+from stacks.cloudflare_rate import refuse, wait_for_turn
 from stacks.faults import (
     CLOUDFLARE_ERROR,
     CLOUDFLARE_GONE,
@@ -136,6 +136,9 @@ def _ask(
     except urllib.error.HTTPError as error:
         with error:
             status, content = error.code, error.read()
+        if status == 429:
+            headers = {name.lower(): value for name, value in error.headers.items()}
+            refuse(environment, seconds_refused(headers))
     except (OSError, HTTPException, ValueError) as error:
         raise CLOUDFLARE_UNREACHABLE(url=base, reason=reason(error)) from None
     answer = Answer.of(status, content)

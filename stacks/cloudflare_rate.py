@@ -69,10 +69,20 @@ class Turns:
             self._pause(POLL_SECONDS)
         return True
 
+    def hold(self, seconds: float) -> None:
+        """Let no operation send a request for so long; raises JOURNAL_UNAVAILABLE."""
+        if self._limiter is not None:
+            self._limiter.hold(seconds)
+
 
 def wait_for_turn(environment: Mapping[str, str], within: float) -> bool:
     """Wait for a turn by the variables of an environment; raises BAD_NUMBER, NO_JOURNAL, too."""
     return Turns.from_environment(environment).wait(within)
+
+
+def refuse(environment: Mapping[str, str], seconds: float) -> None:
+    """Let all who share the account wait, since Cloudflare refuses their requests for so long."""
+    Turns.from_environment(environment).hold(seconds)
 
 
 def pace_of(rate: float) -> Pace:

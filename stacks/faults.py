@@ -96,6 +96,27 @@ ZONE_OUT_OF_REACH = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+ZONE_NOT_SEARCHED = FAULTS.code(
+    "dns.zone_not_searched",
+    message="the token may not read zone {zone}, which no domain of the document is in any more, "
+    "and an interrupted run may have left a record there",
+    remedy="give the token DNS Write and Zone Read for it; if the zone was removed, repeat "
+    "`penguin delete` or `penguin apply` with --forget-zone {zone}",
+    cause="The zone was given up, or its domain moved, before it was searched for records with our "
+    "mark that are in no state.",
+    example={"zone": "acme.example"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
+LEFTOVER = FAULTS.code(
+    "dns.leftover",
+    message="{record} with our mark {mark} is in neither state nor blueprint; it is removed",
+    remedy="",
+    cause="A run was interrupted after it had written the record, and the document does not have "
+    "it any more.",
+    example={"record": "TXT mx1.acme.example", "mark": "pm:k3f9a:acme:mx1-1/SPF"},
+    acts=Actor.NOBODY,
+)
 FORGOTTEN = FAULTS.code(
     "dns.forgotten",
     message="records in zones that are gone are taken out of the state: {records}",

@@ -76,9 +76,14 @@ def _is_gone(zone_id: str, name: str, rows: Collection[Resource], prove: Prove) 
             raise
     else:
         return False
-    if _is_replaced(zone_id, name) or name in os.environ.get(FORGOTTEN_ZONES, "").split():
+    if is_given_up(zone_id, name):
         return True
     raise ZONE_OUT_OF_REACH(zone=name, count=len(rows))
+
+
+def is_given_up(zone_id: str, name: str) -> bool:
+    """Return whether a zone that was refused is gone, or a person has decided so."""
+    return _is_replaced(zone_id, name) or name in os.environ.get(FORGOTTEN_ZONES, "").split()
 
 
 def _is_replaced(zone_id: str, name: str) -> bool:

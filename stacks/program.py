@@ -6,22 +6,31 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pulumi
 
 from blueprint.document import Blueprint, Host, Record
 from blueprint.naming import fence_name
-from blueprint.records import sender
+from blueprint.records import sender, tenant_mark
 from blueprint.tenant import Dns
 from blueprint.zones import is_within
 from hostwinds.faults import OTHER_JOURNAL, SUPERSEDED
 from hostwinds.journal import Journal, journal_from_environment
 from kit.faults import Fault, line
 from stacks.adoption import adoptions
+from stacks.backend import Stacks
 from stacks.domaindns import ZoneRecords
-from stacks.faults import ADOPTED, FORGOTTEN, OLDER_GENERATION, ZONE_OUT_OF_REACH
+from stacks.faults import (
+    ADOPTED,
+    FORGOTTEN,
+    OLDER_GENERATION,
+    ZONE_NOT_SEARCHED,
+    ZONE_OUT_OF_REACH,
+)
 from stacks.first_record import write_first
+from stacks.leftovers import Known, Search, wanted_records
 from stacks.lost_zones import Lost, find_lost, prove_writable
 from stacks.mailhost import MailHost, MailHostArgs, known_or_none
 from stacks.state import Resource, StackState
@@ -48,9 +57,17 @@ def declare(blueprint: Blueprint) -> None:
     state = StackState.of(blueprint.tenant)
     _refuse_lower(blueprint, state)
     journal = _journal(blueprint.tenant, state)
-    zones, held = _look_up(blueprint, state.records())
+    search = None
+    if not pulumi.runtime.is_dry_run():
+        journal.require_bound()
+        mark = tenant_mark(blueprint.installation, blueprint.tenant)
+        known = _known(mark, state, journal, blueprint.records)
+        search = Search(blueprint.tenant, known, _stacks())
+    zones, held = _look_up(blueprint, state.records(), search)
     retained = _retained(blueprint, state, zones, held)
     lost = _find_lost(state, {zone.id for zone in zones.values()}, retained.records)
+    if search is not None:
+        held |= _clear_former(search, state, lost, zones, held)
     everything_held = lost.held | held
     _refuse_superseded(everything_held)
     _warn(everything_held, {key for zone in zones.values() for key in zone.imports}, lost.gone)
@@ -62,7 +79,6 @@ def declare(blueprint: Blueprint) -> None:
         if host.name in state.hosts() or (not host.is_retired and _has_domain(blueprint, held))
     ]
     if not pulumi.runtime.is_dry_run():
-        journal.require_bound()
         _agree(blueprint, ordered, journal)
     hosts = {host.name: MailHost(host.name, MailHostArgs(host)) for host in ordered}
     addresses = {name: ip for host in hosts.values() for name, ip in host.addresses.items()}
@@ -99,21 +115,65 @@ def declare(blueprint: Blueprint) -> None:
     pulumi.export("held", [_held(zone, fault) for zone, fault in everything_held.items()])
 
 
-def retire(stack: str) -> None:
+def retire(stack: str, installation: str) -> None:
     """Declare nothing of a tenant, so that the engine deletes everything, but for lost records.
 
     Raises the fault of a zone that may be changed again soon, before anything is deleted.
     """
     state = StackState.of(stack)
     lost = _find_lost(state)
-    _refuse_superseded(lost.held)
-    for fault in lost.held.values():
-        if fault.code is not ZONE_OUT_OF_REACH:
+    mark = tenant_mark(installation, stack)
+    known = _known(mark, state, journal_from_environment())
+    search = Search(stack, known, _stacks())
+    held = lost.held | _clear_former(search, state, lost)
+    _refuse_superseded(held)
+    for fault in held.values():
+        if fault.code not in (ZONE_OUT_OF_REACH, ZONE_NOT_SEARCHED):
             raise fault
-    _warn(lost.held, (), lost.gone)
+    _warn(held, (), lost.gone)
     state.redeclare(hosts=(), records=lost.gone | lost.kept, zones={}, gone=lost.gone)
-    pulumi.export("held", [_held(zone, fault) for zone, fault in lost.held.items()])
+    pulumi.export("held", [_held(zone, fault) for zone, fault in held.items()])
     pulumi.export("journal", state.journal())
+
+
+def _known(mark: str, state: StackState, journal: Journal, records: Iterable[Record] = ()) -> Known:
+    """Return what explains records with the mark: the state, and these records."""
+    return Known(
+        mark=mark,
+        in_state={row.id for row in state.records().values()},
+        wanted=wanted_records(records),
+        since=journal.bound_at(),
+    )
+
+
+def _stacks() -> Stacks:
+    return Stacks(os.environ.get("PULUMI_BACKEND_URL", ""))
+
+
+def _clear_former(
+    search: Search,
+    state: StackState,
+    lost: Lost,
+    zones: Mapping[str, _Zone] = MappingProxyType({}),
+    held: Collection[str] = (),
+) -> dict[str, Fault]:
+    """Search zones that the blueprint does not have, but the state, or an earlier run.
+
+    `zones` were searched; the names of `held` may be in any zone around them. Those of lost records
+    are refused, and gone only where the engine forgets them.
+    """
+    records = state.records()
+    refused = {records[key].zone_id for key in (*lost.gone, *lost.kept)}
+    former = {row.zone_id: row.parent for row in records.values()} | search.remembered
+    for id_ in {*refused, *(zone.id for zone in zones.values())}:
+        former.pop(id_, None)
+    return search.clear_former(
+        {
+            id_: name
+            for id_, name in former.items()
+            if not any(is_within(wanted, name) for wanted in held)
+        }
+    )
 
 
 def _find_lost(
@@ -211,11 +271,12 @@ class _Retained:
 
 
 def _look_up(
-    blueprint: Blueprint, in_state: Mapping[str, Resource]
+    blueprint: Blueprint, in_state: Mapping[str, Resource], search: Search | None
 ) -> tuple[dict[str, _Zone], dict[str, Fault]]:
     """Return the zones that were listed, by name, and the faults of the other look-ups.
 
-    The names of a blueprint's zones are looked up: several may be in the same zone.
+    The names of a blueprint's zones are looked up: several may be in the same zone. Without a
+    search, which a preview has not, nothing is written or removed.
     """
     found: defaultdict[Zone, list[Record]] = defaultdict(list)
     held: dict[str, Fault] = {}
@@ -224,12 +285,15 @@ def _look_up(
             found[find_zone(name, exact=name in blueprint.named_zones)] += records
         except Fault as fault:
             held[name] = fault
+    if search is not None:
+        search.remember({zone.id: zone.name for zone in found})
     zones: dict[str, _Zone] = {}
     for zone, records in found.items():
         try:
             own = {key: row for key, row in in_state.items() if row.zone_id == zone.id}
-            imports = adoptions(zone, records, own)
-            if not pulumi.runtime.is_dry_run():
+            live = list_records(zone.id) if search is None else search.clear(zone.id)
+            imports = adoptions(zone, records, own, live)
+            if search is not None:
                 write_first(zone.id, records, own, imports)
             moved = in_state.keys() - own.keys()
             imports = {key: id_ for key, id_ in imports.items() if key not in moved}

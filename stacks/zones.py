@@ -11,7 +11,7 @@ import idna
 from blueprint.mail_address import meant_domain
 from blueprint.zones import possible_zones
 from kit.faults import Fault
-from stacks.cloudflare_api import Live, change, create, list_all
+from stacks.cloudflare_api import Live, change, create, list_all, remove
 from stacks.faults import CLOUDFLARE_ERROR, ZONE_AMBIGUOUS, ZONE_NOT_FOUND, ZONE_NOT_FULL
 
 PAGE = 5000
@@ -122,3 +122,8 @@ def create_record(zone_id: str, record: Mapping[str, Any]) -> Live:
 def change_record(zone_id: str, record_id: str, record: Mapping[str, Any]) -> None:
     """Write a record that exists; its type stays."""
     change(f"/zones/{zone_id}/dns_records/{record_id}", record)
+
+
+def remove_record(zone_id: str, record_id: str) -> None:
+    """Delete a record; one that is gone is no fault."""
+    remove(f"/zones/{zone_id}/dns_records/{record_id}")

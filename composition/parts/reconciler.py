@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
+from blueprint.naming import tenant_of
 from composition.heartbeat import Progress
 from composition.metrics import served
 from composition.parts.settings import Part, ReconcilerPart
@@ -22,12 +23,14 @@ from controlplane.clock import now
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import Database
 from controlplane.hostwinds.firewall_look import FirewallLook
+from controlplane.hostwinds.ledger import HostwindsLedger
 from controlplane.hostwinds.root_password import root_password
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi.challenge_records import CloudflareChallenges
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.queue import overdue
 from controlplane.reconciler import history
+from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.metrics import Metrics
@@ -130,6 +133,15 @@ def provisioning(settings: ReconcilerPart) -> timedelta:
     return timedelta(seconds=Deadlines.from_environment(environment(settings)).provisioning)
 
 
+def account(settings: ReconcilerPart) -> HostwindsServers:
+    """Return the servers of the provider's account."""
+
+    def is_ours(name: str) -> bool:
+        return tenant_of(name, settings.installation) is not None
+
+    return HostwindsServers(environment(settings), is_ours=is_ours)
+
+
 async def reconcile(
     settings: ReconcilerPart,
     phases: Sequence[AnyPhase],
@@ -155,6 +167,9 @@ async def reconcile(
         settings=settings.reconciler,
         clock=now,
         metrics=metrics,
+        high_water_mark=HighWaterMark(
+            HostwindsLedger(environment(settings)), state_dir() / f"{settings.installation}.token"
+        ),
     )
     # A pass holds a thread for each of its steps, or one to observe; those with slots are beside
     # the workers' passes.
@@ -176,7 +191,7 @@ async def reconcile(
 
 async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event) -> None:
     """Reconcile with real providers and hosts."""
-    servers = HostwindsServers(environment(settings))
+    servers = account(settings)
     await reconcile(settings, standard_phases(settings, servers), servers, progress, stop)
 
 

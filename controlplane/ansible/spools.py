@@ -7,7 +7,8 @@ from collections.abc import Collection
 
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.ansible.shell import OpenSsh
-from controlplane.reconciler.ports import Login, ObservedHost, Spooled
+from controlplane.reconciler.mail_ports import Spooled
+from controlplane.reconciler.ports import Login, ObservedHost
 
 COMMAND = """\
 for address in {addresses} {mailu}; do

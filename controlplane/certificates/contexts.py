@@ -18,6 +18,7 @@ from sqlalchemy import exc
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from controlplane.certificates.repository import IssuedCertificate, current, key_context
+from controlplane.database_faults import shown
 from vault import Vault, VaultError
 
 FRESH = 60.0
@@ -69,7 +70,7 @@ class Contexts:
         try:
             certificate = await self.read(name)
         except AWAY as error:
-            log.warning("certificate.not_read", name=name, error=type(error).__name__)
+            log.warning("certificate.not_read", name=name, error=shown(error))
             return known
         if known is None or certificate != known.certificate:
             context = None if certificate is None else self._opened(certificate)

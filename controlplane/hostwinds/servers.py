@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
 from collections.abc import Set as AbstractSet
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
 import structlog
@@ -16,45 +16,61 @@ from controlplane.reconciler.ports import Listing, Server
 from hostwinds.client import Client
 from hostwinds.journal import Journal, journal_from_environment
 from hostwinds.presence import Presence
+from hostwinds.recovery import unexplained
 from kit.faults import Fault
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")
 ASKED_SECONDS = 60.0
 """How long the answer about one server is used that is not listed."""
-SPAM_SECONDS = 3600.0
-"""How long the answer about one server's spam is used."""
-SPAM_PAUSE_SECONDS = 10.0
-"""Least time between two questions about spam: orders come before them."""
 
 
 class HostwindsServers:
-    """The `Servers` of the reconciler: one question about spam every ten seconds, and one in a
-    minute about a server that the last listing does not have."""
+    """The `Servers` of the reconciler: one question in a minute about a server that the last
+    listing does not have."""
 
     def __init__(
-        self, environment: Mapping[str, str], *, clock: Callable[[], float] = time.monotonic
+        self,
+        environment: Mapping[str, str],
+        *,
+        is_ours: Callable[[str], bool] = lambda _: False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`is_ours` says whether the name of a server is one that this installation gives."""
         self._environment = environment
+        self._is_ours = is_ours
         self._clock = clock
         self._lock = threading.Lock()
+        self._unbound = False
+        """Whether the last listing has shown a server that the journal does not know."""
         self._listed: Mapping[int, str] | None = None
         """Main addresses, as they were given last."""
         self._looked_for: dict[int, float] = {}
         """When servers that are not listed were asked for one by one."""
         self._gone: set[int] = set()
         """Those of them that have ended."""
-        self._spam: dict[int, tuple[str, ...]] = {}
-        self._spam_at: dict[int, float] = {}
-        self._next_spam_at = -math.inf
+        self._spam: Mapping[int, tuple[str, ...]] = {}
 
     def listed(self) -> Listing | None:
-        """List the account; None without an answer."""
+        """List the account; None without an answer.
+
+        A server with our mark that the purchase journal does not know shows that the database was
+        set back: nothing is bought or ended from then on.
+        """
         return self._ask(self._list)
 
-    def use(self, listed: Mapping[int, str] | None) -> None:
-        """Answer by a listing from now on."""
-        self._listed = listed
+    def spam(self, service_id: int) -> tuple[str, ...] | None:
+        """Ask what is listed as spam of a server, in the provider's words."""
+        answer = self._ask(lambda client: client.spam(service_id))
+        return None if answer is None else tuple(answer)
+
+    def use(
+        self,
+        listed: Mapping[int, str] | None,
+        spam: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        """Answer by these from now on."""
+        self._listed, self._spam = listed, spam
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows."""
@@ -63,7 +79,6 @@ class HostwindsServers:
             return {}
         with self._lock:
             shown = [service_id for service_id in service_ids if service_id in listed]
-            self._ask_about_spam(shown)
             servers = {
                 service_id: Server(listed[service_id], self._spam.get(service_id))
                 for service_id in shown
@@ -99,20 +114,6 @@ class HostwindsServers:
     def _journal(self) -> Journal:
         return journal_from_environment(self._environment)
 
-    def _ask_about_spam(self, service_ids: Collection[int]) -> None:
-        """Ask about the server whose answer is the oldest, if one is too old."""
-        now = self._clock()
-        due = [id_ for id_ in service_ids if now >= self._spam_at.get(id_, -math.inf)]
-        if not due or now < self._next_spam_at:
-            return
-        oldest = min(due, key=lambda id_: self._spam_at.get(id_, -math.inf))
-        self._next_spam_at, self._spam_at[oldest] = now + SPAM_PAUSE_SECONDS, now + SPAM_SECONDS
-        answer = self._ask(lambda client: client.spam(oldest))
-        if answer is None:
-            self._spam.pop(oldest, None)
-        else:
-            self._spam[oldest] = tuple(answer)
-
     def _ask(self, question: Callable[[Client], Answer]) -> Answer | None:
         """Ask the provider; None where there is no answer, which changes nothing."""
         try:
@@ -122,9 +123,16 @@ class HostwindsServers:
             log.warning("servers not seen", code=str(fault.code), error=fault.message)
             return None
 
-    @staticmethod
-    def _list(client: Client) -> Listing:
+    def _list(self, client: Client) -> Listing:
         instances = client.instances()
+        if ours := [instance for instance in instances if self._is_ours(instance.name)]:
+            journal = self._journal()
+            unknown = unexplained(ours, journal.ledger(), journal.left())
+            if unknown and not self._unbound:
+                why = f"the account has server {unknown[0].service_id} ({unknown[0].name})"
+                log.error("the database was set back", reason=why, run="penguin purchases recover")
+                journal.unbind(why)
+            self._unbound = bool(unknown)
         return Listing(
             {instance.service_id: instance.main_ip for instance in instances},
             frozenset(each.name for each in instances if each.is_active or each.has_failed),

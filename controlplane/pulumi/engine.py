@@ -127,7 +127,12 @@ class PulumiEngine:
             stacks.prune(tenant, keep=HISTORY)
             if unended:
                 raise unended[0]
-            return cloud_state(stacks.checkpoint(tenant))
+            checkpoint = stacks.checkpoint(tenant)
+            if checkpoint.pending and not cloud_state(checkpoint).held:
+                # This run has observed them: by the journal, by the zones, or by creating them.
+                self._run(tenant, ("clear",), Listener(progress), deadline, extra=extra)
+                checkpoint = stacks.checkpoint(tenant)
+            return cloud_state(checkpoint)
 
     def destroy(
         self,
@@ -152,14 +157,15 @@ class PulumiEngine:
             environment = {**self._environment, **fenced}
             with Untracked(self._installation, tenant, environment) as untracked:
                 untracked.terminate(in_state, progress)
-                if self._stacks().exists(tenant):
+                if self._stacks().exists(tenant) or self._stacks().zones(tenant):
                     listener, extra = Listener(progress), {**fenced, **_forgotten(forgotten)}
-                    self._run(tenant, ("retire",), listener, deadline, extra=extra)
+                    kinds = self._with_stack(tenant, "retire")
+                    self._run(tenant, kinds, listener, deadline, extra=extra)
                     # Servers that are no longer in the state: they were deleted in the portal.
                     untracked.terminate((), progress)
                     for held in listener.held:
                         raise Fault(code_of(held.code), held.message, held.remedy)
-                    kinds: tuple[Kind, ...] = ("destroy", "remove")
+                    kinds = ("destroy", "remove")
                     self._run(tenant, kinds, Listener(progress), deadline, extra=fenced)
                     self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)
@@ -196,8 +202,9 @@ class PulumiEngine:
         job = self._job(tenant, kinds, blueprint, extra)
         code = self._run_job(job, listener, deadline)
         if code:
-            diagnostics = listener.diagnostics or [Diagnostic(None, " ".join(listener.output))]
-            fault = explain(diagnostics, tenant)
+            killed = code < 0  # what it had printed by then is no reason
+            output = [] if killed else [Diagnostic(None, " ".join(listener.errors()))]
+            fault = explain(listener.diagnostics or output, tenant, code)
             if fault is not None:
                 raise fault
 
@@ -267,6 +274,7 @@ class PulumiEngine:
         return Job(
             kinds=kinds,
             tenant=tenant,
+            installation=self._installation,
             blueprint=blueprint.model_dump_json(by_alias=True) if blueprint else None,
             command=command,
             directory=directory,

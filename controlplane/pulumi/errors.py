@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controlplane.pulumi import faults
+from controlplane.reconciler.faults import OPERATION_ENDED
 from hostwinds import faults as provider
 from kit.cloudflare import Answer
 from kit.faults import Code, Fault
@@ -39,6 +41,20 @@ def _rule(pattern: str, code: Code, remedy: str | None = None) -> _Rule:
 
 RULES = (
     _rule(r"currently locked by|\[409\] Conflict", faults.LOCKED),
+    _rule(r"no space left|could not extend file|disk full", faults.DISK_FULL),
+    _rule(
+        r"open bucket|unable to (open|check|read|list).*(bucket|postgres|lock)|"
+        r"failed to connect to `?.*database|could not connect|the database system is|"
+        r"failed to (connect to|ping) PostgreSQL|\bpq: |driver: bad connection|"
+        r"terminating connection|"
+        r"\b(snapshot|checkpoint|lock|stacks?)\b.*(connection refused|connection reset|\bEOF)",
+        program.STATE_UNREACHABLE,
+    ),
+    _rule(
+        r"code = Unavailable|transport is closing|error reading from server|"
+        r"plugin .* exited unexpectedly|plugin .* crashed",
+        faults.PLUGIN_ENDED,
+    ),
     _rule(r"cannot reach", program.CLOUDFLARE_UNREACHABLE),
     # Refusals that the gateway answers with 502, as Cloudflare gave them with status 200.
     _rule(
@@ -66,13 +82,7 @@ RULES = (
         faults.ENGINE_INCOMPLETE,
     ),
     _rule(r"incorrect passphrase|PULUMI_CONFIG_PASSPHRASE", faults.PASSPHRASE),
-    _rule(r"out of memory|cannot allocate memory", faults.OUT_OF_MEMORY),
-    _rule(r"no space left|could not extend file|disk full", faults.DISK_FULL),
-    _rule(
-        r"open bucket|unable to (open|check|read|list).*(bucket|postgres|lock)|"
-        r"failed to connect to `?.*database|could not connect|the database system is",
-        program.STATE_UNREACHABLE,
-    ),
+    _rule(r"out of memory|cannot allocate memory|MemoryError", faults.OUT_OF_MEMORY),
     _rule(r"\(HTTP 4\d\d\)|: 4\d\d [A-Z][a-z]+", program.RECORD_REFUSED),
     _rule(r"python inline source runtime error", faults.PROGRAM),
     _rule("", faults.FAILED),
@@ -90,14 +100,21 @@ class Diagnostic:
     text: str
 
 
-def explain(diagnostics: Sequence[Diagnostic], stack: str) -> Fault | None:
-    """Return the fault to act on, None when only addresses or new servers are waited for."""
+def explain(diagnostics: Sequence[Diagnostic], stack: str, code: int = 1) -> Fault | None:
+    """Return the fault to act on, None when only addresses or new servers are
+    waited for.
+
+    `code` is the exit code of the engine, negative for the number of a signal.
+    """
+    if code < 0 and all(_is_summary(diagnostic) for diagnostic in diagnostics):
+        reason = f"the engine was ended by {signal.Signals(-code).name}"
+        return OPERATION_ENDED(reason=reason, where=f"stack/{stack}")
     explained = [
         _explain(diagnostic, stack) for diagnostic in diagnostics if not _is_summary(diagnostic)
     ]
     real = [fault for fault in explained if fault.code not in PENDING]
     if not real:
-        return None if explained else _unknown(diagnostics, stack)
+        return None if explained else _unknown(diagnostics, stack, code)
     specific = [fault for fault in real if fault.code is not faults.FAILED]
     return (specific or real)[0]
 
@@ -141,6 +158,7 @@ def _with_text(rule: _Rule, text: str, stack: str, where: str) -> Fault:
     return Fault(rule.code, text, remedy, where=where)
 
 
-def _unknown(diagnostics: Sequence[Diagnostic], stack: str) -> Fault:
-    text = "; ".join(diagnostic.text for diagnostic in diagnostics) or "the engine gave no reason"
+def _unknown(diagnostics: Sequence[Diagnostic], stack: str, code: int) -> Fault:
+    text = "; ".join(diagnostic.text for diagnostic in diagnostics if diagnostic.text)
+    text = text or f"the engine ended with status {code}, and gave no reason"
     return _explain(Diagnostic(None, text), stack)

@@ -36,6 +36,8 @@ VERBS = {
 }
 INTERNAL = (STACK, "pulumi:providers:")
 COLOUR = re.compile(r"<\{%.*?%\}>")
+ERROR = re.compile(r"error: |panic: |fatal error: |\[[a-z]+\.[a-z_]+\] ")
+"""Begins a line of the engine, or a fault of its operation's process."""
 PASSWORD = re.compile(r"(\w://[^\s/:@]*):[^\s/@]+@")
 """In a URL: the engine quotes the state's URL if it cannot connect."""
 CONSEQUENCE = "ResourceRegistrationFailed"
@@ -71,6 +73,11 @@ class Listener:
     def handle_line(self, line: str) -> None:
         """Handle a line outside the event stream."""
         self.output.append(_without_passwords(line))
+
+    def errors(self) -> list[str]:
+        """Return what was printed outside the event stream from the first error on, else all."""
+        begins = [number for number, line in enumerate(self.output) if ERROR.match(line)]
+        return self.output[begins[0] :] if begins else self.output
 
     def _step(self, metadata: Event, *, done: bool) -> None:
         kind, urn = str(metadata["type"]), str(metadata["urn"])

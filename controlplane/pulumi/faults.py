@@ -23,6 +23,16 @@ ENGINE_INCOMPLETE = FAULTS.code(
     example={"reason": "no resource plugin 'hostwinds' found"},
     acts=Actor.OPERATOR,
 )
+PLUGIN_ENDED = FAULTS.code(
+    "cloud.plugin_ended",
+    message="a plugin of the engine ended while it was needed: {reason}",
+    remedy="wait: it is tried again; if it ends each time, look for lack of memory on this machine",
+    cause="The process of a Pulumi plugin was killed, or failed. What it had begun is found by the "
+    "next run.",
+    example={"reason": "rpc error: code = Unavailable desc = error reading from server: EOF"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 PASSPHRASE = FAULTS.code(
     "cloud.passphrase",
     message="the state cannot be decrypted: {reason}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Kind = Literal["init", "up", "refreshed up", "preview", "retire", "destroy", "remove"]
+Kind = Literal["init", "up", "refreshed up", "preview", "clear", "retire", "destroy", "remove"]
 MARK = "PENGUIN_OPERATION"
 """Environment variable of all processes of one operation."""
 
@@ -18,11 +18,19 @@ COMMANDS: dict[Kind, list[str]] = {
     "up": ["up", "--yes", "--skip-preview", "--json", "--stack"],
     "refreshed up": ["up", "--yes", "--skip-preview", "--refresh", "--json", "--stack"],
     "preview": ["preview", "--json", "--stack"],
+    "clear": [
+        *("refresh", "--yes", "--skip-preview", "--clear-pending-creates"),
+        *("--target", "**::pulumi:pulumi:Stack::**", "--json", "--stack"),
+    ],
     "retire": ["up", "--yes", "--skip-preview", "--json", "--stack"],
     "destroy": ["destroy", "--yes", "--skip-preview", "--json", "--stack"],
     "remove": ["stack", "rm", "--yes", "--force"],
 }
-"""Arguments of each kind; the stack's name follows."""
+"""Arguments of each kind; the stack's name follows.
+
+`clear` removes creations from the state that engines had begun when they were killed, which no
+other command does. It refreshes nothing but the stack itself, which no provider is asked about.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +39,7 @@ class Job:
 
     kinds: tuple[Kind, ...]
     tenant: str
+    installation: str
     blueprint: str | None
     """JSON; None where none is applied."""
     command: str

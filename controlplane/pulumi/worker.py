@@ -13,6 +13,7 @@ import resource
 import signal
 import subprocess
 import threading
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -29,22 +30,26 @@ from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
 from controlplane.pulumi.owner import forget, recorded, started
 from hostwinds.journal import Fence
+from hostwinds.limiter import one_connection
 from hostwinds.provider import serving as hostwinds
+from kit.faults import Fault, first_line, line
 from kit.inherited import inherited
 from kit.leftovers import end_leftovers
 from kit.plugins import Gateway, Plugin, served
 from stacks.backend import Stacks
-from stacks.cloudflare_rate import wait_for_turn
+from stacks.cloudflare_rate import refuse, wait_for_turn
 from stacks.program import declare, retire, run
 
 WITH_PROGRAM = ("up", "refreshed up", "preview", "retire")
 """Kinds that run the program."""
-WITH_PROVIDER = (*WITH_PROGRAM, "destroy")
-"""Kinds that may call a provider."""
+WITH_PROVIDER = (*WITH_PROGRAM, "clear", "destroy")
+"""Kinds for which the engine loads the plugins of its state."""
 PORTS = "PULUMI_DEBUG_PROVIDERS"
 """Variable with the ports of plugins that the engine need not start."""
 OWN_PREFIXES = ("HOSTWINDS_", "CLOUDFLARE_")
 """Of variables for the program, our provider and the gateway, which run in this process."""
+SENDING = threading.Lock()
+"""Held by the thread that reports to the caller."""
 PANIC = 2
 """Exit code of a Go program that failed without a chance to release its lock."""
 
@@ -60,6 +65,22 @@ def work(job: Job, connection: Connection) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (job.memory, job.memory))
     running = _Running()
     threading.Thread(target=_obey, args=[connection, job.mark, running], daemon=True).start()
+    try:
+        with one_connection(job.environment):
+            code = _run_all(job, connection, running)
+    except Fault as fault:
+        code = _failed(connection, line(fault))
+    except Exception as error:  # noqa: BLE001 - the caller would take the process for killed
+        traceback.print_exc()
+        reason = first_line(error, "no text")
+        code = _failed(connection, f"error: {type(error).__name__} in its process: {reason}")
+    with SENDING, suppress(BrokenPipeError):
+        connection.send(("peak", _peak()))
+        connection.send(("done", code))
+
+
+def _run_all(job: Job, connection: Connection, running: _Running) -> int:
+    """Run the commands until one fails; return its exit code."""
     code = 0
     for kind in job.kinds:
         code = _run(job, kind, connection, running)
@@ -67,9 +88,14 @@ def work(job: Job, connection: Connection) -> None:
             code = code or 1
         if code:
             break
-    with suppress(BrokenPipeError):
-        connection.send(("peak", _peak()))
-        connection.send(("done", code))
+    return code
+
+
+def _failed(connection: Connection, text: str) -> int:
+    """Report why there is no exit code of an engine; return one."""
+    with SENDING, suppress(BrokenPipeError):
+        connection.send(("line", text))
+    return 1
 
 
 def _peak() -> int:
@@ -125,11 +151,10 @@ def _run(job: Job, kind: Kind, connection: Connection, running: _Running) -> int
         running.begin(engine)
         mark, fence = f"{MARK}={job.mark}", Fence.from_environment(job.environment).token
         record = started(engine.pid, job.controller, mark, fence)
-        sending = threading.Lock()
 
-        def send(line: str) -> None:
-            with sending, suppress(BrokenPipeError):  # `_end_with_caller` acts
-                connection.send(_message(line))
+        def send(text: str) -> None:
+            with SENDING, suppress(BrokenPipeError):  # `_end_with_caller` acts
+                connection.send(_message(text))
 
         readers = [
             threading.Thread(target=_each_line, args=[stream, send])
@@ -155,19 +180,19 @@ def _engine_environment(job: Job) -> dict[str, str]:
 
 
 def _each_line(stream: Any, send: Callable[[str], None]) -> None:
-    for line in stream:
-        if line.strip():
-            send(line.rstrip())
+    for text in stream:
+        if text.strip():
+            send(text.rstrip())
 
 
-def _message(line: str) -> tuple[str, Any]:
+def _message(text: str) -> tuple[str, Any]:
     """An event of the engine, or a line of another kind."""
-    if line.startswith("{"):
+    if text.startswith("{"):
         try:
-            return "event", json.loads(line)
+            return "event", json.loads(text)
         except ValueError:
             pass
-    return "line", line
+    return "line", text
 
 
 @contextmanager
@@ -179,8 +204,9 @@ def _plugins(job: Job, kind: Kind) -> Iterator[dict[str, str]]:
         return
     with ExitStack() as running:
         held = Fence.from_environment(job.environment).held
-        turn = partial(wait_for_turn, job.environment)
-        gateway: Gateway = import_module(job.gateway).start(job.environment, held, turn)
+        turn, refused = partial(wait_for_turn, job.environment), partial(refuse, job.environment)
+        start_gateway = import_module(job.gateway).start
+        gateway: Gateway = start_gateway(job.environment, held, turn, refused)
         running.callback(gateway.end)
         environment |= gateway.environment
         ports = []
@@ -218,6 +244,6 @@ def _program(job: Job, kind: Kind) -> Iterator[list[str]]:
 
 def _declare(job: Job) -> None:
     if job.blueprint is None:
-        retire(job.tenant)
+        retire(job.tenant, job.installation)
     else:
         declare(Blueprint.model_validate_json(job.blueprint))

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from controlplane.conditions.model import TENANT
 from controlplane.database import CONTROLLER, Database, driver_of
+from controlplane.database_faults import shown
 from controlplane.events.repository import emit
 from controlplane.tenants import repository as tenant_rows
 from sender.queue import operations
@@ -31,7 +32,7 @@ async def watch(database: Database, clock: Callable[[], datetime], stop: asyncio
         try:
             await report(database, now=clock())
         except (SQLAlchemyError, OSError) as error:
-            log.warning("unknown outcomes not reported", error=type(error).__name__)
+            log.warning("unknown outcomes not reported", error=shown(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LOOK)
 

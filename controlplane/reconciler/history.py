@@ -13,6 +13,7 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from controlplane.database import CONTROLLER, Database
+from controlplane.database_faults import shown
 from controlplane.settings import ReconcilerSettings
 from kit.queries import Queries
 
@@ -34,7 +35,7 @@ async def watch(
         try:
             await drop(database, settings, now=clock())
         except (SQLAlchemyError, OSError) as error:
-            log.warning("history not dropped", error=type(error).__name__)
+            log.warning("history not dropped", error=shown(error))
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
 

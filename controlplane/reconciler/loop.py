@@ -20,9 +20,11 @@ from blueprint.platform import Platform
 from controlplane.certificates.repository import valid
 from controlplane.conditions.model import TENANT, Conditions
 from controlplane.database import CONTROLLER, Database, fetch_together
+from controlplane.database_faults import database_fault, shown
 from controlplane.events.repository import emit
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
+from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.marking import is_marked, mark
 from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.outcome import Outcome
@@ -64,8 +66,10 @@ class Reconciler:
         clock: Callable[[], datetime],
         rng: random.Random | None = None,
         metrics: Metrics | None = None,
+        high_water_mark: HighWaterMark | None = None,
     ) -> None:
         """Raises ValueError for phases whose rows are no valid table."""
+        self._high_water_mark = high_water_mark
         by_name = {phase.row.name: phase for phase in phases}
         self.rows = ordered(phase.row for phase in phases)
         self._phases = [by_name[row.name] for row in self.rows]
@@ -101,10 +105,10 @@ class Reconciler:
             pause = self._settings.poll
             try:
                 taken = await self.take(owner)
-            except Exception:
+            except Exception as error:  # noqa: BLE001 - logged
                 # Most likely the database failed: the worker continues when it is back. The
                 # pause limits the log, which may be on the same full disk.
-                log.exception("worker failed")
+                _report(error, "worker failed")
                 taken, pause = None, ERROR_PAUSE
             if taken is not None:
                 aside = asyncio.get_running_loop().create_future()
@@ -141,8 +145,8 @@ class Reconciler:
         try:
             await self._pass(taken, stop, progressed, partial(leave, True))
             leave(True)
-        except Exception:
-            log.exception("worker failed")
+        except Exception as error:  # noqa: BLE001 - logged
+            _report(error, "worker failed")
             leave(False)
 
     async def _pass(
@@ -184,7 +188,7 @@ class Reconciler:
             async with self._database.begin(CONTROLLER) as connection:
                 await wake_next(connection, pool, count, now=self._clock())
         except SQLAlchemyError as error:
-            log.warning("no tenant woken for a slot", pool=pool, error=type(error).__name__)
+            log.warning("no tenant woken for a slot", pool=pool, error=shown(error))
 
     async def reconcile(
         self,
@@ -218,8 +222,8 @@ class Reconciler:
             return Outcome.RETRY
         except OperationalError:
             raise
-        except Exception:
-            log.exception("pass failed", tenant_id=str(lease.tenant_id))
+        except Exception as error:  # noqa: BLE001 - logged
+            _report(error, "pass failed", tenant_id=str(lease.tenant_id))
             return Outcome.RETRY
 
     async def take(self, owner: str) -> Taken | None:
@@ -227,6 +231,15 @@ class Reconciler:
 
         The rows become objects later: what a tenant's rows are wrong in fails its own pass.
         """
+        if self._high_water_mark is None:
+            return await self._take(owner)
+        floor = self._high_water_mark.floor
+        taken = await self._take(owner)
+        if taken is not None:
+            await asyncio.to_thread(self._high_water_mark.note, taken.lease.token, floor)
+        return taken
+
+    async def _take(self, owner: str) -> Taken | None:
         async with self._database.begin(CONTROLLER) as connection:
             lease = await claim(
                 connection,
@@ -284,6 +297,7 @@ class Reconciler:
             stop=stop,
             progressed=progressed,
             ended=self._metrics.operation_ended,
+            high_water_mark=self._high_water_mark,
             known=known,
             slots=slots,
         )
@@ -347,6 +361,14 @@ class Reconciler:
                 now=now,
                 waits_for=waits_for,
             )
+
+
+def _report(error: Exception, what: str, **where: str) -> None:
+    """Log an error: in one line where the database failed, else with its traceback."""
+    if (fault := database_fault(error)) is not None:
+        log.warning(what, code=fault.code.name, error=fault.message, **where)
+    else:
+        log.error(what, exc_info=error, **where)
 
 
 async def _abort(connection: AsyncConnection, tenant: TenantRow, *, now: datetime) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import structlog
 
+from controlplane.database_faults import database_fault
 from controlplane.reconciler.ports import Progress
 
 log = structlog.get_logger()
@@ -37,9 +38,14 @@ async def operation_log(
             ended = None in batch
             try:
                 await write([line for line in batch if line is not None])
-            except Exception:
+            except Exception as error:
                 # The operation continues, and so does its log when the database is back.
-                log.exception("log of an operation could not be written")
+                if (fault := database_fault(error)) is None:
+                    log.exception("lines of an operation not written", lines=len(batch))
+                else:
+                    log.warning(
+                        "lines of an operation not written", lines=len(batch), error=fault.message
+                    )
 
     writer = asyncio.create_task(drain())
     try:

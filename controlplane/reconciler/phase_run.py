@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from controlplane.conditions.model import TENANT, Verdict
+from controlplane.database_faults import database_fault
 from controlplane.reconciler.faults import FAILED
 from controlplane.reconciler.phase import AnyPhase, Step
 from controlplane.reconciler.session import LeaseLost, Session, Stopping
@@ -81,12 +82,14 @@ async def run(
 
 @contextmanager
 def as_fault(what: str) -> Iterator[None]:
-    """Turn every unexpected error into a fault; its details are in the log only."""
+    """Turn every error into a fault; the details of an unexpected one are in the log only."""
     try:
         yield
     except (Fault, LeaseLost, Stopping):
         raise
     except Exception as error:
+        if (fault := database_fault(error)) is not None:
+            raise fault from error
         log.exception("unexpected error", what=what)
         raise FAILED(what=what) from error
 

@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from types import MappingProxyType
+from typing import Literal, Protocol
 
 from blueprint.document import Blueprint
-from controlplane.mailboxes.repository import Question
-from controlplane.mailu.comparison import Plan
-from controlplane.mailu.declared import TenantMail
-from controlplane.mailu.own_tokens import OwnTokens
-from controlplane.mailu.reconciling import Removals
-from controlplane.mailu.stopping import Stops
 from kit.faults import Actor, Code, Fault, reason_of
 
 CERTIFICATE = "smtp.certificate"
@@ -190,13 +185,21 @@ class Listing:
 
 
 class Servers(Protocol):
-    """The servers of the provider's account. `listed` and `look` block; run them in a thread."""
+    """The servers of the provider's account. All methods but `use` block; run them in a thread."""
 
     def listed(self) -> Listing | None:
         """List the account; None when the provider does not answer."""
 
-    def use(self, listed: Mapping[int, str] | None) -> None:
-        """Answer by a listing, also one of another process; None: the last one is too old."""
+    def spam(self, service_id: int) -> tuple[str, ...] | None:
+        """Ask what the provider lists of a server's mail as spam; None without an answer."""
+
+    def use(
+        self,
+        listed: Mapping[int, str] | None,
+        spam: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        """Answer by a listing and by what is known of spam, also those of another process; None:
+        the last listing is too old."""
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows, or that have certainly ended;
@@ -321,77 +324,6 @@ class Login:
 
 
 @dataclass(frozen=True)
-class Spooled:
-    """The queue ids of mail that waits on a host to be sent."""
-
-    at_address: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """By the name of the address."""
-    of_return_path: Mapping[str, Collection[str]] = field(default_factory=dict)
-    """By the domain of return paths: mail from there, and bounces that go there."""
-    of_people: Collection[str] = ()
-    """In the queue of Mailu: what people have written, and what is not in their mailboxes yet."""
-
-
-class Spools(Protocol):
-    """The mail that waits on hosts to be sent. The call blocks; run it in a thread."""
-
-    def look(
-        self,
-        host: ObservedHost,
-        login: Login,
-        addresses: Collection[str],
-        return_paths: Collection[str] = (),
-    ) -> Spooled:
-        """Return what waits at a host's addresses, and of return paths; raises a fault."""
-
-
-class Mailboxes(Protocol):
-    """The mailboxes of hosts with Mailu. The call blocks; run it in a thread."""
-
-    def reconcile(
-        self,
-        host: ObservedHost,
-        login: Login,
-        token: str,
-        tenants: Sequence[TenantMail],
-        removals: Removals,
-        own: OwnTokens,
-        *,
-        progress: Progress,
-    ) -> Plan:
-        """Bring a host to what its tenants declare, and return what is left; raises a fault."""
-
-    def stop(
-        self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress
-    ) -> None:
-        """Close mailboxes that are stopped, and open those that are no more; raises a fault.
-
-        A run of the playbooks of the same lease may be under way on the host.
-        """
-
-    def move(
-        self, host: ObservedHost, login: Login, addresses: Collection[str], *, progress: Progress
-    ) -> None:
-        """Move the mail that a host has of the time before Mailu into mailboxes, which exist.
-
-        Raises a fault unless all of it is there.
-        """
-
-    def answer(
-        self,
-        host: ObservedHost,
-        login: Login,
-        token: str,
-        tenant: str,
-        questions: Sequence[Question],
-    ) -> list[dict[str, Any]]:
-        """Answer questions about a tenant's mailboxes; raises a fault where none is reached.
-
-        Answers have secrets.
-        """
-
-
-@dataclass(frozen=True)
 class Finding:
     """The result of one check from outside, good or bad."""
 
@@ -457,30 +389,6 @@ class Verifier(Protocol):
         of a public authority at port 25. `settled_for` is the time since a host, or its provider's
         firewall, may have changed.
         """
-
-
-@dataclass(frozen=True)
-class OwnMailbox:
-    """A mailbox of ours on a host with Mailu, through which mail of a domain is tried."""
-
-    domain: str
-    address: str
-    token: str = field(repr=False)
-    ip: str
-    """Of the host's primary address."""
-    name: str
-    """Of the host, which its certificate has."""
-    authority: str | None
-    """The tenant's own authority (PEM), which has issued the certificate; None: a public one."""
-    selector: str
-    """Of the key by which the domain's mail is signed."""
-
-
-class RoundTrips(Protocol):
-    """Mail of people, tried in both directions. The call blocks; run it in a thread."""
-
-    def attempt(self, mailbox: OwnMailbox, *, progress: Progress) -> Sequence[Finding]:
-        """Send a mail to the mailbox and read it, and one from there that comes back."""
 
 
 class Links(Protocol):

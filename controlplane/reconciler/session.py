@@ -18,12 +18,14 @@ from uuid_utils.compat import uuid7
 from controlplane.conditions import repository as condition_rows
 from controlplane.conditions.model import TENANT, Conditions
 from controlplane.database import CONTROLLER, Database, fetch
+from controlplane.database_faults import database_fault, shown
 from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.cancellation import cancellable
 from controlplane.reconciler.faults import FAILED, OPERATION_CANCELLED, OPERATION_ENDED
+from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.memory import measured
 from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
@@ -39,6 +41,8 @@ from kit.readings import Key, Reading, Rows
 log = structlog.get_logger()
 CANCEL_SECONDS = 2.0
 """How often a running operation asks whether it was cancelled."""
+LATER_TOKEN = "hosts.superseded"  # noqa: S105 - the name of a code
+"""The code of a host that knows a later fencing token: it has no faults of adapters here."""
 Ended = Callable[[str, str, timedelta, int | None], None]
 """Called with the phase and outcome of an operation, how long it took, and its peak of memory."""
 
@@ -75,6 +79,7 @@ class Session:
         stop: asyncio.Event,
         progressed: Callable[[], None],
         ended: Ended,
+        high_water_mark: HighWaterMark | None,
         known: Mapping[Key, Rows] | None = None,
         slots: SlotsOfPass,
     ) -> None:
@@ -85,6 +90,7 @@ class Session:
         `progressed` is called at every step, and whenever lines of an operation are written,
         `ended` at the end of each.
         """
+        self._high_water_mark = high_water_mark
         self.clock = clock
         self._tell_progress = progressed
         self._tell_end = ended
@@ -268,6 +274,7 @@ class Session:
                     failure, outcome = error, "failed"
                     fault = _fault_of(error, phase)
                     progress(f"failed: {fault.located}")
+                    await self._report_a_later_token(fault)
         if (cancelled := await self._cancellation(id_)) is not None:
             # Also after its last step: nothing else begins in this pass.
             fault, outcome = cancelled, "succeeded" if failure is None else "aborted"
@@ -285,6 +292,14 @@ class Session:
             )
         if failure is not None:
             raise failure
+
+    async def _report_a_later_token(self, fault: Fault) -> None:
+        """Report that a host knows a later token than ours, although our lease is the last one."""
+        if fault.code.name != LATER_TOKEN or self._high_water_mark is None:
+            return
+        if await self._renew():
+            why = f"{fault.where} has begun a run under a later token than {self.fence}"
+            await asyncio.to_thread(self._high_water_mark.unbind, why)
 
     @asynccontextmanager
     async def _cancellable(self, id_: UUID, progress: Progress) -> AsyncIterator[None]:
@@ -312,7 +327,7 @@ class Session:
             async with self.read() as connection:
                 found = await operation_rows.cancellation(connection, id_)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("cancellation not read", error=type(error).__name__)
+            log.warning("cancellation not read", error=shown(error))
             return None
         if found is None:
             return None
@@ -355,9 +370,7 @@ class Session:
                     log.warning("lease lost", tenant=self._tenant.name)
                     return
             except Exception as error:  # noqa: BLE001 - the database may be back at the next
-                log.warning(
-                    "lease not renewed", tenant=self._tenant.name, error=type(error).__name__
-                )
+                log.warning("lease not renewed", tenant=self._tenant.name, error=shown(error))
 
     async def _renew(self) -> bool:
         """Extend the lease and the heartbeats of operations; False when it is lost.
@@ -380,7 +393,7 @@ def _fault_of(error: Exception, phase: str) -> Fault:
         return OPERATION_ENDED(reason="another worker has the tenant's lease now")
     if isinstance(error, Stopping):
         return OPERATION_ENDED(reason="the control plane was asked to stop")
-    return FAILED(what=f"phase {phase}")
+    return database_fault(error) or FAILED(what=f"phase {phase}")
 
 
 def _columns(fault: Fault | None) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Lists the account of the provider each minute, and wakes tenants whose servers have changed.
 
 One listing for all tenants and all processes: the process that has the lease lists, and the others
-read what it found.
+read what it found. What is listed as spam of each server is asked for in the same way, one by one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from controlplane.database import CONTROLLER, Database
+from controlplane.database_faults import shown
 from controlplane.hosts import repository as host_rows
 from controlplane.reconciler.ports import Listing, Servers
 from controlplane.schedule.repository import request_pass
@@ -30,6 +31,10 @@ LEASE = timedelta(seconds=60)
 """How long a listing is waited for whose process shows no sign of life."""
 POLL_SECONDS = 10.0
 """How often each process looks whether a listing is due, or another one has made one."""
+SPAM_PAUSE = timedelta(seconds=10)
+"""Between two questions about spam, each about one server: orders come before them."""
+SPAM_PERIOD = timedelta(hours=1)
+"""How long an answer about one server is used at least."""
 LATE_SECONDS = 300.0
 """Without a listing for longer, a server may have ended unseen."""
 log = structlog.get_logger()
@@ -46,6 +51,7 @@ class Sweep:
         *,
         pause: timedelta = PAUSE,
         lease: timedelta = LEASE,
+        spam_pause: timedelta = SPAM_PAUSE,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -53,6 +59,7 @@ class Sweep:
         self._clock = clock
         self._pause = pause
         self._lease = lease
+        self._spam_pause = spam_pause
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
         self._monotonic = monotonic
         self._began = self._listed_at = monotonic()
@@ -74,7 +81,7 @@ class Sweep:
             try:
                 await self.look()
             except (SQLAlchemyError, OSError) as error:
-                log.warning("account not swept", error=type(error).__name__)
+                log.warning("account not swept", error=shown(error))
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), poll)
 
@@ -89,12 +96,28 @@ class Sweep:
         async with self._database.begin(CONTROLLER) as connection:
             age = await rows.age(connection)
             known = await rows.listed(connection)
-        if age is None or age > LATE_SECONDS:
+            spam = await rows.known_spam(connection)
+        is_late = age is None or age > LATE_SECONDS
+        if is_late:
             self._servers.use(None)
         else:
-            self._servers.use({id_: ip for id_, ip in known.items() if ip is not None})
+            self._servers.use({id_: ip for id_, ip in known.items() if ip is not None}, spam)
         if age is not None:
             self._listed_at = max(self._monotonic() - age, self._began)
+        if not is_late:
+            await self._ask_about_spam()
+
+    async def _ask_about_spam(self) -> None:
+        """Ask about one server, if no process has asked a moment ago; the next look shows it."""
+        async with self._database.begin(CONTROLLER) as connection:
+            asked = await rows.claim_question(
+                connection, pause=self._spam_pause, period=SPAM_PERIOD
+            )
+        if asked is None:
+            return
+        spam = await asyncio.to_thread(self._servers.spam, asked)
+        async with self._database.begin(CONTROLLER) as connection:
+            await rows.save_spam(connection, asked, spam)
 
     async def _write(self, token: int, listed: Listing | None) -> None:
         """Write a listing, and request a pass of each tenant whose server is not as before.
@@ -145,4 +168,4 @@ class Sweep:
                     if not await rows.renew(connection, token, lease=self._lease):
                         return
             except (SQLAlchemyError, OSError) as error:
-                log.warning("lease of the sweep not extended", error=type(error).__name__)
+                log.warning("lease of the sweep not extended", error=shown(error))

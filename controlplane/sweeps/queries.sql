@@ -63,3 +63,27 @@ where tenant_id = :tenant_id and host <> all(cast(:hosts as text[]))
 update oltp.awaited_servers set is_finished = true
 where server_name = any(cast(:names as text[])) and not is_finished
 returning tenant_id
+
+-- name: claim_question
+-- One in each pause, whichever process asks; about the server that was asked about longest ago.
+with turn as (
+    insert into oltp.sweeps (account, due_at)
+    values ('spam at hostwinds', clock_timestamp() + cast(:pause as interval))
+    on conflict (account) do update set due_at = excluded.due_at
+    where sweeps.due_at <= clock_timestamp()
+    returning account
+)
+update oltp.listed_servers set spam_asked_at = clock_timestamp()
+where exists (select from turn) and service_id = (
+    select service_id from oltp.listed_servers
+    where main_ip is not null and spam_asked_at <= clock_timestamp() - cast(:period as interval)
+    order by spam_asked_at
+    limit 1
+)
+returning service_id
+
+-- name: save_spam
+update oltp.listed_servers set spam = cast(:spam as text[]) where service_id = :service_id
+
+-- name: known_spam
+select service_id, spam from oltp.listed_servers where spam is not null

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -110,3 +110,30 @@ async def finish(connection: AsyncConnection, shown: Collection[str]) -> set[UUI
         return set()
     found = await connection.execute(SQL.finish, {"names": sorted(names)})
     return {row.tenant_id for row in found}
+
+
+async def claim_question(
+    connection: AsyncConnection, *, pause: timedelta, period: timedelta
+) -> int | None:
+    """Return the server that is to be asked about now, for all processes; None: none is due.
+
+    One question is asked in each `pause`, about a server once in a `period` at most.
+    """
+    values = {"pause": pause, "period": period}
+    found = await connection.execute(SQL.claim_question, values)
+    service_id: int | None = found.scalar_one_or_none()
+    return service_id
+
+
+async def save_spam(
+    connection: AsyncConnection, service_id: int, spam: Sequence[str] | None
+) -> None:
+    """Write what is listed as spam of a server; None: it is not known."""
+    values = {"service_id": service_id, "spam": None if spam is None else list(spam)}
+    await connection.execute(SQL.save_spam, values)
+
+
+async def known_spam(connection: AsyncConnection) -> dict[int, tuple[str, ...]]:
+    """Return what is listed as spam, by service id, of the servers of which that is known."""
+    rows = await connection.execute(SQL.known_spam)
+    return {row.service_id: tuple(row.spam) for row in rows}

@@ -226,3 +226,9 @@ delete from oltp.draining_domains where tenant_id = :tenant_id and domain = any(
 -- name: end_draining_domains
 select oltp.end_draining_domains(
     :id, cast(:occupied as text[]), cast(:registered as text[]), :now)
+
+-- name: is_cancelled
+select exists (
+    select from oltp.operations
+    where tenant_id = :tenant_id and generation = :generation and cancelled_by is not null
+)

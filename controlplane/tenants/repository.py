@@ -295,3 +295,9 @@ def _tenant(
         paused=None if paused_at is None else Pause(pause_reason, paused_by, paused_at),
         **columns,
     )
+
+
+async def was_cancelled(connection: AsyncConnection, tenant: TenantRow) -> bool:
+    """Return whether an operation of the generation was cancelled, also while it still ends."""
+    values = {"tenant_id": tenant.id, "generation": tenant.generation}
+    return bool((await connection.execute(SQL.is_cancelled, values)).scalar_one())

@@ -260,7 +260,10 @@ def _require_free(document: Tenant, taken: set[str]) -> None:
 
 
 async def _awaits_apply(connection: AsyncConnection, row: TenantRow) -> bool:
-    """Return whether the reconciler waits for the document to be applied again."""
+    """Return whether the reconciler waits for the document to be applied again, or will when an
+    operation has ended that was cancelled."""
+    if await repository.was_cancelled(connection, row):
+        return True
     return await _is_true(connection, row, DRIFTED, STALLED)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from controlplane.conditions import repository as conditions
 from controlplane.freezes.repository import frozen
 from controlplane.freezes.schemas import Frozen
+from controlplane.purchases.repository import Rate, rates
 from controlplane.schedule import repository as schedule
 from controlplane.schedule.schemas import Pool
 from kit.metrics import Metric
@@ -22,6 +24,7 @@ async def measure(connection: AsyncConnection, *, now: datetime) -> list[Metric]
     stalled = await conditions.count_stalled(connection)
     freezes = {freeze.what for freeze in await frozen(connection)}
     return [
+        *_of_requests(await rates(connection)),
         Metric(
             "penguin_reconciler_due",
             "gauge",
@@ -63,5 +66,31 @@ async def measure(connection: AsyncConnection, *, now: datetime) -> list[Metric]
             "1: an operator has frozen it.",
             ("what",),
             {(what,): float(what in freezes) for what in Frozen},
+        ),
+    ]
+
+
+def _of_requests(rates: Sequence[Rate]) -> list[Metric]:
+    return [
+        Metric(
+            "penguin_provider_requests_total",
+            "counter",
+            "Requests of all processes to a provider for which its rate was kept.",
+            ("provider",),
+            {(each.provider,): float(each.requests) for each in rates},
+        ),
+        Metric(
+            "penguin_provider_wait_seconds_total",
+            "counter",
+            "How long these requests have waited for their turn together.",
+            ("provider",),
+            {(each.provider,): each.waited for each in rates},
+        ),
+        Metric(
+            "penguin_provider_refusals_total",
+            "counter",
+            "How often a provider has refused all further requests for a time.",
+            ("provider",),
+            {(each.provider,): float(each.refusals) for each in rates},
         ),
     ]

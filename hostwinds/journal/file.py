@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,19 @@ class FileJournal:
 
     def bind(self) -> None:
         """Do nothing."""
+
+    def unbind(self, why: str) -> None:
+        """Do nothing."""
+
+    def leave(self, service_ids: Collection[int]) -> None:
+        """Do nothing."""
+
+    def left(self) -> set[int]:
+        """Return nothing."""
+        return set()
+
+    def bound_at(self) -> None:
+        """Return None."""
 
     def agree(self, key: str, cents: int, owner: str = "") -> int:
         """Write the price of a purchase that is not ordered yet."""

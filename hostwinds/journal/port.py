@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,6 +91,19 @@ class Journal(Protocol):
 
     def bind(self) -> None:
         """Go on with the database as it is: what was bought and ended since is written."""
+
+    def unbind(self, why: str) -> None:
+        """Let `require_bound` raise until it is bound again: something that it does not know shows
+        that its database was set back."""
+
+    def leave(self, service_ids: Collection[int]) -> None:
+        """Write the numbers of servers that a recovery has left to a person."""
+
+    def left(self) -> set[int]:
+        """Return the numbers of such servers."""
+
+    def bound_at(self) -> datetime | None:
+        """Return when it was bound again after its database was restored; None: never."""
 
     def agree(self, key: str, cents: int, owner: str = "") -> int:
         """Write the price of a purchase that is not ordered yet; return the price agreed to.

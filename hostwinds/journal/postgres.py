@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -81,6 +81,27 @@ class PostgresJournal:
         """Go on with the database as it is now."""
         with self._transaction() as connection:
             connection.execute(SQL.bind)
+
+    def unbind(self, why: str) -> None:
+        """Let `require_bound` raise until it is bound again."""
+        with self._transaction() as connection:
+            connection.execute(SQL.unbind, {"why": storable(why)})
+
+    def leave(self, service_ids: Collection[int]) -> None:
+        """Write the numbers of servers that a recovery has left."""
+        with self._transaction() as connection:
+            connection.execute(SQL.leave, {"service_ids": list(service_ids)})
+
+    def left(self) -> set[int]:
+        """Return the numbers of such servers."""
+        with self._transaction() as connection:
+            return {int(row[0]) for row in connection.execute(SQL.left)}
+
+    def bound_at(self) -> datetime | None:
+        """Return when it was bound again."""
+        with self._transaction() as connection:
+            bound_at: datetime | None = _value(connection.execute(SQL.bound_at))
+        return bound_at
 
     def agree(self, key: str, cents: int, owner: str = "") -> int:
         """Write the price of a purchase that is not ordered yet."""

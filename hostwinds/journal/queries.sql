@@ -5,7 +5,11 @@ select to_regclass('purchase.freezes') is not null
     and to_regprocedure('purchase.is_bound()') is not null
     and exists (
         select from pg_attribute
-        where attrelid = to_regclass('purchase.limiter') and attname = 'provider'
+        where attrelid = to_regclass('purchase.limiter') and attname = 'holds'
+    )
+    and exists (
+        select from pg_attribute
+        where attrelid = to_regclass('purchase.journal') and attname = 'unbound'
     )
 
 -- name: lock_schema
@@ -35,7 +39,15 @@ create table if not exists purchase.journal (
 alter table purchase.journal
     add column if not exists system bigint,
     add column if not exists timeline bigint,
-    add column if not exists database bigint;
+    add column if not exists database bigint,
+    add column if not exists bound_at timestamptz,
+    add column if not exists unbound text;
+comment on column purchase.journal.unbound is 'why it is not bound, although it is where it was';
+create table if not exists purchase.left_servers (
+    service_id bigint primary key,
+    since timestamptz not null default clock_timestamp()
+);
+comment on table purchase.left_servers is 'of our mark and in no row, as a recovery has found them';
 comment on column purchase.journal.system is 'of the database that it is bound to, with the next two';
 create or replace function purchase.current_identity(
     out system bigint, out timeline bigint, out database bigint
@@ -50,8 +62,9 @@ create or replace function purchase.is_bound() returns boolean
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select not exists (
         select from purchase.journal as bound, purchase.current_identity() as here
-        where (bound.system, bound.timeline, bound.database)
-            <> (here.system, here.timeline, here.database))
+        where bound.unbound is not null
+            or (bound.system, bound.timeline, bound.database)
+                <> (here.system, here.timeline, here.database))
 $$;
 create table if not exists purchase.fences (
     name text primary key,
@@ -78,8 +91,19 @@ create table if not exists purchase.limiter (
 );
 alter table purchase.limiter
     add column if not exists provider text not null default 'hostwinds',
+    add column if not exists requests bigint not null default 0,
+    add column if not exists waited double precision not null default 0,
+    add column if not exists holds bigint not null default 0,
     drop constraint if exists limiter_pkey;
+comment on column purchase.limiter.waited is 'seconds that requests have waited for their slots';
+comment on column purchase.limiter.holds is 'how often the provider has refused further requests';
 create unique index if not exists limiter_provider on purchase.limiter (provider);
+create or replace function purchase.rates(
+    out provider text, out requests bigint, out waited double precision, out refusals bigint
+) returns setof record
+language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select provider, requests, waited, holds from purchase.limiter order by provider
+$$;
 
 -- name: create_rights
 grant usage on schema purchase to {role};
@@ -87,6 +111,7 @@ grant select, insert, update on purchase.intents, purchase.fences to {role};
 grant select, insert, update on purchase.journal to {role};
 revoke delete on purchase.intents, purchase.fences from {role};
 grant select, insert, update on purchase.limiter to {role};
+grant select, insert on purchase.left_servers to {role};
 revoke insert, update, delete on purchase.freezes, purchase.limits from {role};
 grant select on purchase.freezes, purchase.limits to {role};
 
@@ -101,10 +126,27 @@ returning id::text
 
 -- name: bind
 -- To the database as it is now.
-insert into purchase.journal (system, timeline, database)
-select system, timeline, database from purchase.current_identity()
+insert into purchase.journal (system, timeline, database, bound_at)
+select system, timeline, database, clock_timestamp() from purchase.current_identity()
 on conflict (single) do update
-set system = excluded.system, timeline = excluded.timeline, database = excluded.database
+set system = excluded.system, timeline = excluded.timeline, database = excluded.database,
+    bound_at = excluded.bound_at, unbound = null
+
+-- name: unbind
+-- The first reason is kept.
+insert into purchase.journal (unbound) values (%(why)s)
+on conflict (single) do update set unbound = coalesce(journal.unbound, excluded.unbound)
+
+-- name: leave
+insert into purchase.left_servers (service_id)
+select * from unnest(%(service_ids)s::bigint[])
+on conflict do nothing
+
+-- name: left
+select service_id from purchase.left_servers
+
+-- name: bound_at
+select bound_at from purchase.journal
 
 -- name: bind_first
 -- A new journal, or one of an earlier version, was never elsewhere.

@@ -10,6 +10,7 @@ import itertools
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from types import MappingProxyType
 
 from blueprint.document import Blueprint, Host, Record
 from blueprint.tenant import Dns
@@ -63,7 +64,11 @@ class Account:
         """Whether the provider answers who asks for all servers."""
         self.is_slow = False
         """Whether servers that are ordered now have no address before `finish`."""
-        self.spam: list[str] = []
+        self.spam_asked: list[int] = []
+        """Service ids."""
+        self.known_spam: dict[int, tuple[str, ...]] = {}
+        """As it was given last."""
+        self.listed_as_spam: list[str] = []
         """What the provider lists as spam, of each server."""
         self.bought: list[str] = []
         """Labels of servers, in the order of purchase."""
@@ -100,13 +105,24 @@ class Account:
             frozenset(label for label, server in self.servers.items() if server.main_ip),
         )
 
-    def use(self, listed: Mapping[int, str] | None) -> None:
-        """Do nothing: `look` shows the account as it is."""
+    def spam(self, service_id: int) -> tuple[str, ...] | None:
+        """Return what is listed as spam of a server; None while the provider does not answer."""
+        self.spam_asked.append(service_id)
+        return tuple(self.listed_as_spam) if self.answers else None
+
+    def use(
+        self,
+        listed: Mapping[int, str] | None,
+        spam: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        """Remember the spam; `look` shows the account as it is."""
+        if listed is not None:
+            self.known_spam = dict(spam)
 
     def look(self, service_ids: Collection[int]) -> dict[int, Observed]:
         """Return servers as the provider shows them."""
         shown = {
-            server.service_id: Observed(server.main_ip, tuple(self.spam))
+            server.service_id: Observed(server.main_ip, tuple(self.listed_as_spam))
             for server in self.servers.values()
         }
         ended = {

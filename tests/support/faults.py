@@ -68,7 +68,8 @@ def _parts(shown: Shown, code: Code, message: str, remedy: str) -> list[tuple[st
     if isinstance(shown, str):
         remedy_line = rf"(\n  at: [^\n]*)?\n  do: {remedy}" if remedy else ""
         command_line = rf"error\[{name}\]: {message}{remedy_line}"
-        return [(shown, rf"{command_line}|\[{name}\] {message}; do: {remedy}")]
+        engine_line = rf"\[{name}\] {message}" + (f"; do: {remedy}" if remedy else "")
+        return [(shown, f"{command_line}|{engine_line}")]
     if "error_code" in shown:
         kind, texts = "error_code", ("error_message", "remedy")
     elif "detail" in shown:

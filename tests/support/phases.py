@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 
 from blueprint.document import Blueprint, Firewall
 from composition.phases import Adapters, make_phases
@@ -15,6 +16,7 @@ from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.reconciler.awaiting import PROVISIONING
 from controlplane.reconciler.issuance import Ports
+from controlplane.reconciler.mail_ports import Mailboxes, OwnMailbox, RoundTrips, Spooled, Spools
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.ports import (
     CloudEngine,
@@ -22,15 +24,10 @@ from controlplane.reconciler.ports import (
     Finding,
     Links,
     Login,
-    Mailboxes,
     ObservedHost,
-    OwnMailbox,
     Progress,
-    RoundTrips,
     Server,
     Servers,
-    Spooled,
-    Spools,
     Verifier,
 )
 from controlplane.tenants.draining import LONGEST
@@ -179,7 +176,14 @@ class Unseen:
     def listed(self) -> None:
         """Return nothing."""
 
-    def use(self, listed: Mapping[int, str] | None) -> None:
+    def spam(self, service_id: int) -> None:
+        """Return nothing."""
+
+    def use(
+        self,
+        listed: Mapping[int, str] | None,
+        spam: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         """Do nothing."""
 
     def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:

@@ -37,9 +37,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from kit.cloudflare import BASE, Answer
+from kit.cloudflare import BASE, Answer, seconds_refused
 from kit.faults import Fault, first_line, line
-from kit.plugins import GATEWAY, Permission, Turn
+from kit.plugins import GATEWAY, Permission, Refused, Turn
 from kit.web import without_redirects
 from tools.pulumi.cloudflare_answers import CONFLICTS, RECORD, RECORDS, mistake, written
 from tools.pulumi.serving import PARENT_CHECK_SECONDS
@@ -94,9 +94,11 @@ class Gateway:
         token: str | None = None,
         permission: Permission = nullcontext,
         turn: Turn = lambda _: True,
+        refused: Refused = lambda _: None,
     ) -> None:
         self._upstream = upstream.rstrip("/")
         self._turn = turn
+        self._refused = refused
         self._permission = permission
         self._open = without_redirects().open
         self.placeholder = secrets.token_urlsafe(PLACEHOLDER_BYTES)
@@ -166,7 +168,10 @@ class Gateway:
                 return Reply(response.status, response.read(), _returned(response.headers))
         except urllib.error.HTTPError as error:
             with error:
-                return Reply(error.code, error.read(), _returned(error.headers))
+                returned = _returned(error.headers)
+                if error.code == 429:
+                    self._refused(seconds_refused(returned))
+                return Reply(error.code, error.read(), returned)
 
 
 class _Server(ThreadingHTTPServer):
@@ -209,9 +214,15 @@ def serve(gateway: Gateway) -> _Server:
 class Serving:
     """A gateway with the token of an operation, in the operation's process."""
 
-    def __init__(self, environment: Mapping[str, str], permission: Permission, turn: Turn) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        permission: Permission,
+        turn: Turn,
+        refused: Refused,
+    ) -> None:
         token = environment.get(TOKEN, "").strip()
-        gateway = Gateway(environment.get(ADDRESS) or BASE, token, permission, turn)
+        gateway = Gateway(environment.get(ADDRESS) or BASE, token, permission, turn, refused)
         self._server = serve(gateway)
         self.environment = {
             GATEWAY: _address(self._server),

@@ -12,16 +12,10 @@ import structlog
 from blueprint.naming import return_path
 from controlplane.conditions.model import TENANT, Verdict, bad, ok
 from controlplane.reconciler.faults import DRAINING
+from controlplane.reconciler.mail_ports import Spooled, Spools
 from controlplane.reconciler.marking import say
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import (
-    CloudEngine,
-    Login,
-    ObservedHost,
-    Progress,
-    Spooled,
-    Spools,
-)
+from controlplane.reconciler.ports import CloudEngine, Login, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot

@@ -30,10 +30,11 @@ from controlplane.mailu.of_blueprint import mail_of
 from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.mailu.stopping import Stops
+from controlplane.reconciler.mail_ports import Mailboxes
 from controlplane.reconciler.moved_mail import lacking_nothing
 from controlplane.reconciler.peoples_stops import stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import Login, Mailboxes, ObservedHost, Progress
+from controlplane.reconciler.ports import Login, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH, mailbox_token, mailu_token
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot

@@ -21,9 +21,10 @@ from controlplane.hosts import round_trips as rows
 from controlplane.hosts.identities import Noted
 from controlplane.hosts.round_trips import RoundTrip
 from controlplane.reconciler.findings import held, sentence
+from controlplane.reconciler.mail_ports import OwnMailbox, RoundTrips
 from controlplane.reconciler.peoples_stops import is_stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
-from controlplane.reconciler.ports import Finding, OwnMailbox, Progress, RoundTrips
+from controlplane.reconciler.ports import Finding, Progress
 from controlplane.reconciler.public_names import public_names
 from controlplane.reconciler.purposes import CA, mailbox_token, people_dkim
 from controlplane.reconciler.session import AnyReading, Session

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from controlplane.reconciler.ports import Finding, OwnMailbox
+from controlplane.reconciler.mail_ports import OwnMailbox
+from controlplane.reconciler.ports import Finding
 from controlplane.verification.roundtrip import faults
 from controlplane.verification.roundtrip.returned import Result, Returned
 

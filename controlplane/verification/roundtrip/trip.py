@@ -16,7 +16,8 @@ from functools import partial
 from pathlib import Path
 
 from blueprint.mail_address import domain_of
-from controlplane.reconciler.ports import Finding, OwnMailbox, Progress
+from controlplane.reconciler.mail_ports import OwnMailbox
+from controlplane.reconciler.ports import Finding, Progress
 from controlplane.verification.roundtrip import faults
 from controlplane.verification.roundtrip.clients import Inbox, Smtp
 from controlplane.verification.roundtrip.judging import CHECK as OUT

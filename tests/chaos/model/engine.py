@@ -56,6 +56,15 @@ class SteppingEngine:
         self._chance = chance
         self._pause = pause
         self._times = itertools.count(1)
+        self._zones: dict[str, Mapping[str, str]] = {}
+
+    def zones(self, stack: str) -> dict[str, str]:
+        """Return the zones where records of a stack were written."""
+        return dict(self._zones.get(stack, {}))
+
+    def remember_zones(self, stack: str, zones: Mapping[str, str]) -> None:
+        """Remember them beside the state."""
+        self._zones[stack] = dict(zones)
 
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint."""
@@ -182,4 +191,4 @@ class SteppingEngine:
             services = Services(client, buyer, progress, lost_pointers)
             stack = self._stack(tenant)
             write = partial(self._write, tenant, stack)
-            yield Run(tenant, stack, services, journal, self._chance, write)
+            yield Run(tenant, stack, services, journal, self._chance, write, self)

@@ -10,7 +10,7 @@ from typing import Any
 
 from blueprint.document import Blueprint, Host, Record
 from blueprint.naming import purchase_name
-from blueprint.records import sender
+from blueprint.records import sender, tenant_mark
 from controlplane.pulumi.errors import PENDING
 from controlplane.pulumi.faults import RECORD_GONE
 from hostwinds.journal import Journal
@@ -20,8 +20,10 @@ from stacks import cloudflare_api, program
 from stacks.backend import INSTANCE, RECORD, STACK
 from stacks.domaindns import strings
 from stacks.faults import CLOUDFLARE_GONE, OLDER_GENERATION
+from stacks.leftovers import Memory, Search
 from stacks.state import StackState
 from stacks.zones import create_record, list_records
+from tests.support.installation import INSTALLATION
 
 ADDRESS, POINTER = "hostwinds:index:SecondaryAddress", "hostwinds:index:ReverseDns"
 FIREWALL = "hostwinds:index:Firewall"
@@ -54,6 +56,7 @@ class Run:
         journal: Journal,
         chance: random.Random,
         write: Callable[[], None],
+        zones: Memory,
     ) -> None:
         self.adopted = False
         """Whether records were adopted, which the next run changes."""
@@ -63,6 +66,7 @@ class Run:
         self._journal = journal
         self._chance = chance
         self._write = write
+        self._zones = zones
         self._failures: list[Fault] = []
         self._kept: set[tuple[str, str]] = set()
 
@@ -92,10 +96,14 @@ class Run:
         if refreshed:
             self.refresh()
         state = StackState(resources(self._stack))
-        zones, held = program._look_up(blueprint, state.records())
+        mark = tenant_mark(INSTALLATION, self._tenant)
+        expected = program._known(mark, state, self._journal, blueprint.records)
+        search = Search(self._tenant, expected, self._zones)
+        zones, held = program._look_up(blueprint, state.records(), search)
         retained = program._retained(blueprint, state, zones, held)
         known = {zone.id for zone in zones.values()}
         lost = program._find_lost(state, known, retained.records)
+        held |= program._clear_former(search, state, lost, zones, held)
         held = lost.held | held
         program._refuse_superseded(held)
         retained = program._Retained(retained.hosts, {*retained.records, *lost.gone, *lost.kept})

@@ -17,7 +17,8 @@ from blueprint.render import render
 from blueprint.tenant import HostSpec, Tenant
 from controlplane.ansible import faults
 from controlplane.ansible.spools import HostSpools
-from controlplane.reconciler.ports import Login, ObservedHost, Spooled
+from controlplane.reconciler.mail_ports import Spooled
+from controlplane.reconciler.ports import Login, ObservedHost
 from kit.faults import Fault
 from tests.support.configurator_conformance import check_what_differs_is_changed_once
 from tests.support.faults import assert_shows

@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from blueprint.platform import Platform
 from controlplane.database import CONTROLLER, Database
+from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.phase import AnyPhase
@@ -52,6 +53,7 @@ class SteppedReconciler:
     links: MemoryLinks
     phases: list[AnyPhase]
     platform: Platform = PLATFORM
+    high_water_mark: HighWaterMark | None = None
 
     def reconciler(self, metrics: Metrics | None = None) -> Reconciler:
         return Reconciler(
@@ -63,6 +65,7 @@ class SteppedReconciler:
             clock=self.clock,
             rng=random.Random(7),  # noqa: S311 - jitter
             metrics=metrics,
+            high_water_mark=self.high_water_mark,
         )
 
     async def step(self, metrics: Metrics | None = None) -> bool:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 from controlplane.database import Database
 from controlplane.reconciler.ports import Listing, Server
@@ -35,7 +36,14 @@ class FileServers:
         wait_for(lambda: not (self._directory / "held").exists())
         return Listing({1001: shown})
 
-    def use(self, listed: Mapping[int, str] | None) -> None:
+    def spam(self, service_id: int) -> tuple[str, ...] | None:
+        return None
+
+    def use(
+        self,
+        listed: Mapping[int, str] | None,
+        spam: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
         shown = "waiting" if listed is None else f"uses {listed[1001]}"
         print(os.getpid(), shown, flush=True)
 

@@ -82,6 +82,29 @@ async def test_operation_in_its_last_step_succeeds_and_no_other_begins_in_this_p
     assert len(stepped.cloud.account.bought) == 1
 
 
+async def test_retry_while_the_cancelled_operation_still_ends_is_done_afterwards(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    cancel_at(stepped, "before up")
+
+    async def retry() -> None:
+        assert (await stepped.api.post("/tenants/acme/retry", json={})).is_success
+
+    def obey_late() -> None:
+        wait_for(is_cancelled)
+        stepped.points("cancelled")
+        raise OPERATION_ENDED(reason="it was cancelled")
+
+    stepped.meanwhile("cancelled", retry)
+    stepped.points.once("bought", obey_late)
+    assert await stepped.step()
+    assert (await stepped.operations())[-1] == ("create", "aborted", OPERATION_CANCELLED.name)
+    await stepped.until_quiet()
+    assert await stepped.condition("Ready") == ("True", "Ready")
+    assert len(stepped.cloud.account.bought) == 1
+
+
 async def test_nothing_is_cancelled_where_nothing_runs(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     answer = await stepped.api.post("/tenants/acme/cancel", json=WHY)

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+import structlog
+from psycopg import errors
+from sqlalchemy.exc import OperationalError
+
+from controlplane.faults import DATABASE_UNAVAILABLE
 from controlplane.reconciler.faults import FAILED, FOREIGN_UPDATE, NOT_GONE
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
@@ -17,6 +23,29 @@ async def test_unexpected_error_is_shown_without_its_details(stepped: SteppedRec
     await stepped.step()
     shown = await stepped.shown_condition("InfrastructureReady")
     assert_shows(shown, FAILED, what="phase cloud")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OperationalError("select 1", {}, errors.AdminShutdown("terminating connection")),
+        errors.OperationalError("connection to server at 10.1.2.3 failed"),
+    ],
+)
+async def test_database_that_is_away_is_named_and_logged_in_one_line(
+    stepped: SteppedReconciler, error: Exception
+) -> None:
+    await stepped.apply()
+    stepped.cloud.failures = [error]
+    with structlog.testing.capture_logs() as logged:
+        await stepped.step()
+    shown = await stepped.shown_condition("InfrastructureReady")
+    assert_shows(shown, DATABASE_UNAVAILABLE)
+    assert (await stepped.operations())[-1] == ("create", "failed", DATABASE_UNAVAILABLE.name)
+    [line] = [entry for entry in logged if entry["log_level"] in ("warning", "error")]
+    assert (line["event"], line["code"]) == ("phase failed", DATABASE_UNAVAILABLE.name)
+    assert "exc_info" not in line
+    assert "10.1.2.3" not in str(line)
 
 
 async def test_foreign_blueprint_is_shown_with_its_remedy(stepped: SteppedReconciler) -> None:

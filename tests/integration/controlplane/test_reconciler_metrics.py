@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
+
 from controlplane import faults
 from controlplane.ansible.faults import HOST_KEY_CHANGED
 from controlplane.database import OPERATOR
 from controlplane.reconciler.metrics import Metrics
 from controlplane.schedule.repository import backlog
 from controlplane.schedule.schemas import Why
+from hostwinds.journal.postgres import grant_rights
+from hostwinds.limiter import Pace, PostgresLimiter
+from kit.database import Role
 from tests.integration.controlplane.conftest import create
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
+from tests.support.installation import login
 
 __all__ = ["stepped"]
 
 
-async def samples(client: Any) -> list[str]:
+async def samples(client: Any, prefix: str = "penguin_reconciler_") -> list[str]:
     answer = await client.get("/metrics")
     assert answer.status_code == 200, answer.text
     lines = answer.text.splitlines()
-    return [line for line in lines if line.startswith("penguin_reconciler_")]
+    return [line for line in lines if line.startswith(prefix)]
 
 
 async def test_due_stalled_and_waiting_tenants_are_counted(stepped: SteppedReconciler) -> None:
@@ -48,6 +54,21 @@ async def test_what_is_frozen_is_shown(operator: Any) -> None:
     shown = await samples(operator)
     assert 'penguin_reconciler_frozen{what="purchases"} 1' in shown
     assert 'penguin_reconciler_frozen{what="destruction"} 0' in shown
+
+
+async def test_requests_to_providers_are_counted(operator: Any, upgraded: str) -> None:
+    assert not [line for line in await samples(operator, "penguin_provider_") if "{" in line]
+    with psycopg.connect(upgraded) as admin:
+        grant_rights(admin, login(Role.JOURNAL))
+    limiter = PostgresLimiter(upgraded, Pace(0.1, provider="cloudflare"), pause=lambda _: None)
+    for _ in range(3):
+        limiter.wait()
+    limiter.hold(1)
+    shown = await samples(operator, "penguin_provider_")
+    assert 'penguin_provider_requests_total{provider="cloudflare"} 3' in shown
+    assert 'penguin_provider_refusals_total{provider="cloudflare"} 1' in shown
+    [waited] = [line for line in shown if "wait_seconds_total{" in line]
+    assert 20 < float(waited.split()[-1]) <= 30
 
 
 async def test_pass_that_a_worker_has_is_not_in_the_backlog(stepped: SteppedReconciler) -> None:

@@ -175,20 +175,23 @@ async def test_spam_that_the_provider_lists_is_shown_and_stops_nothing(
     sending: SteppedReconciler,
 ) -> None:
     assert await sending.condition("SpamListed") == ("False", "NothingListed")
-    sending.cloud.account.spam = ["type outbound, created 2026-11-24"]
+    sending.cloud.account.listed_as_spam = ["type outbound, created 2026-11-24"]
     for _ in range(2):
         sending.clock.advance(minutes=11)
         assert await sending.step()
         condition = await sending.shown_condition("SpamListed")
         assert condition["status"] == "True"
         assert_shows(
-            condition, SPAM_LISTED, tenant="acme", entries=f"mx1: {sending.cloud.account.spam[0]}"
+            condition,
+            SPAM_LISTED,
+            tenant="acme",
+            entries=f"mx1: {sending.cloud.account.listed_as_spam[0]}",
         )
         assert await sending.condition("Ready") == ("True", "Ready")
         assert (await published(sending))["ready"] is True
     events = (await sending.api.get("/events", params={"tenant": "acme"})).json()["items"]
     assert [e["reason"] for e in events if e["kind"] == "SpamListed=True"] == [SPAM_LISTED.reason]
-    sending.cloud.account.spam = []
+    sending.cloud.account.listed_as_spam = []
     sending.clock.advance(minutes=11)
     assert await sending.step()
     assert await sending.condition("SpamListed") == ("False", "NothingListed")

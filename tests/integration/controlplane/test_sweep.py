@@ -51,7 +51,18 @@ async def pass_time(ready: SteppedReconciler, time: list[float], seconds: float)
     async with ready.database.begin(CONTROLLER) as connection:
         passed = {"passed": timedelta(seconds=seconds)}
         await connection.execute(
-            text("update oltp.sweeps set listed_at = listed_at - cast(:passed as interval)"), passed
+            text(
+                "update oltp.sweeps set listed_at = listed_at - cast(:passed as interval),"
+                " due_at = due_at - cast(:passed as interval)"
+            ),
+            passed,
+        )
+        await connection.execute(
+            text(
+                "update oltp.listed_servers"
+                " set spam_asked_at = spam_asked_at - cast(:passed as interval)"
+            ),
+            passed,
         )
 
 
@@ -122,6 +133,25 @@ async def test_listing_that_does_not_succeed_is_late_until_it_does(
     await sweep.look()
     assert sweep.trouble() == ""
     assert sweep.age() < 240
+
+
+async def test_spam_is_asked_for_by_one_process_and_once_an_hour_of_each_server(
+    ready: SteppedReconciler, time: list[float]
+) -> None:
+    account = ready.cloud.account
+    here, there = swept(ready, time), swept(ready, time)
+    account.listed_as_spam = ["type outbound"]
+    for sweep in (here, there, here, there):
+        await sweep.look()
+    assert len(account.spam_asked) == 1
+    assert account.known_spam == {account.spam_asked[0]: ("type outbound",)}
+    await pass_time(ready, time, 30)
+    await there.look()
+    assert len(account.spam_asked) == 1, "its answer is used for an hour"
+    await pass_time(ready, time, 3600)
+    await here.look()
+    await there.look()
+    assert len(account.spam_asked) == 2
 
 
 async def test_account_without_servers_of_tenants_is_never_late(

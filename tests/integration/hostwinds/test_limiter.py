@@ -11,7 +11,15 @@ import psycopg
 import pytest
 
 from hostwinds.faults import BAD_NUMBER, JOURNAL_UNAVAILABLE
-from hostwinds.limiter import FileLimiter, Limiter, Pace, PostgresLimiter, SharedLimiter
+from hostwinds.limiter import (
+    LONGEST_HOLD,
+    FileLimiter,
+    Limiter,
+    Pace,
+    PostgresLimiter,
+    SharedLimiter,
+    one_connection,
+)
 from kit.paths import checkout
 from stacks.cloudflare_rate import RATE, WINDOW, Turns, pace_of, wait_for_turn
 from tests.support.faults import fault_shown
@@ -141,6 +149,47 @@ def test_reserve_of_the_burst_is_left(slow: Waiting) -> None:
     limiter, _ = slow
     assert [limiter.wait_for_slot(-25) for _ in range(4)] == [True, True, True, False]
     assert limiter.wait_for_slot(0)
+
+
+def test_refusal_of_the_provider_holds_back_all_processes(slow: Waiting) -> None:
+    limiter, waits = slow
+    limiter.hold(300)
+    assert not limiter.wait_for_slot(60)
+    assert limiter.wait_for_slot(310)
+    assert waits == [pytest.approx(300, abs=5)]
+
+
+def test_refusal_without_an_end_holds_back_for_some_minutes(slow: Waiting) -> None:
+    limiter, waits = slow
+    limiter.hold(1e12)
+    limiter.wait()
+    assert waits == [pytest.approx(LONGEST_HOLD, abs=5)]
+
+
+def test_requests_and_their_waits_are_counted(database: str) -> None:
+    limiter = PostgresLimiter(database, SLOW, pause=lambda _: None)
+    for _ in range(8):
+        limiter.wait()
+    limiter.hold(1)
+    with psycopg.connect(database) as connection:
+        counted = connection.execute("select requests, waited, holds from purchase.limiter")
+        assert counted.fetchone() == (8, pytest.approx(30, abs=10), 1)
+
+
+def test_limiters_of_an_operation_use_one_connection_which_may_break(database: str) -> None:
+    sessions = "select pid from pg_stat_activity where application_name = 'penguin-journal'"
+    with (
+        one_connection({"HOSTWINDS_JOURNAL": database}),
+        psycopg.connect(database, autocommit=True) as admin,
+    ):
+        for provider in ("hostwinds", "cloudflare"):
+            PostgresLimiter(database, Pace(1000, provider=provider)).wait()
+        [(pid,)] = admin.execute(sessions).fetchall()
+        PostgresLimiter(database, Pace(1000)).wait()
+        assert admin.execute(sessions).fetchall() == [(pid,)]
+        admin.execute("select pg_terminate_backend(%s, 5000)", [pid])
+        PostgresLimiter(database, Pace(1000)).wait()
+        assert len(admin.execute(sessions).fetchall()) == 1
 
 
 def test_rate_is_kept_where_the_rows_were_removed(database: str) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from controlplane.hostwinds.servers import HostwindsServers
 from hostwinds.client import Client
 from hostwinds.faults import DATABASE_RESTORED
 from hostwinds.journal.fence import Fence
@@ -16,7 +17,7 @@ from hostwinds.purchase import Buyer, Deadlines, Order
 from hostwinds.recovery import adopt, compare
 from kit.database import Role, role_dsn
 from lab.hostwinds.account import HostwindsAccount
-from tests.integration.hostwinds.conftest import Clock
+from tests.integration.hostwinds.conftest import KEY, Clock
 from tests.support.backups import dump, restored
 from tests.support.faults import fault_shown
 from tests.support.installation import PASSWORDS, login
@@ -102,6 +103,60 @@ def test_server_that_was_bought_after_the_backup_is_adopted_and_not_bought_again
     assert bought(hostwinds_account) == [FIRST, SECOND]
     make(journal).end_instance(server.service_id, SECOND, lambda _: None)
     assert [one.name for one in client.instances()] == [FIRST]
+
+
+def test_journal_that_is_unbound_lets_nothing_be_bought_before_it_is_recovered(
+    database: str, make: Make, hostwinds_account: HostwindsAccount
+) -> None:
+    journal = PostgresJournal(database)
+    journal.agree(FIRST, 999)
+    journal.unbind("the account has server 1001 (acme-mx2-abc123)")
+    assert journal.bound_at() is None
+    with fault_shown(DATABASE_RESTORED):
+        make(journal).instance(order(FIRST), lambda _: None)
+    with fault_shown(DATABASE_RESTORED):
+        journal.raise_fence("k3f9a/acme", 7)
+    assert bought(hostwinds_account) == []
+    journal.bind()
+    assert journal.bound_at() is not None
+    make(journal).instance(order(FIRST), lambda _: None)
+
+
+def test_server_of_after_a_snapshot_that_is_restored_in_place_shows_that_it_was(
+    database: str,
+    make: Make,
+    client: Client,
+    hostwinds_account: HostwindsAccount,
+    url: str,
+) -> None:
+    """Server, timeline and number of the database are the same."""
+    journal = PostgresJournal(database)
+    for name in (FIRST, SECOND):
+        journal.agree(name, 999)
+    make(journal).instance(order(FIRST), lambda _: None)
+    environment = {"HOSTWINDS_API_URL": url, "HOSTWINDS_API_KEY": KEY, "HOSTWINDS_RATE": "1000"}
+    environment["HOSTWINDS_JOURNAL"] = database
+    servers = HostwindsServers(environment, is_ours=lambda name: name.startswith("acme-"))
+    with psycopg.connect(database) as admin:
+        admin.execute("create table snapshot as select * from purchase.intents")
+    make(journal).instance(order(SECOND), lambda _: None)
+    assert servers.listed() is not None
+    journal.require_bound()
+    with psycopg.connect(database) as admin:
+        admin.execute("truncate purchase.intents")
+        admin.execute("insert into purchase.intents select * from snapshot")
+    hostwinds_account.order("other-mx1", "52", 12)
+    assert servers.listed() is not None
+    with fault_shown(DATABASE_RESTORED):
+        journal.require_bound()
+    for wanted in ({FIRST}, {FIRST, SECOND}):  # the document that has it is applied afterwards
+        listed = [one for one in client.instances() if one.name.startswith("acme-")]
+        found = compare(listed, journal.ledger(), wanted=wanted, is_ours=lambda _: True)
+        adopt(journal, found)
+        journal.bind()
+        assert servers.listed() is not None
+        journal.require_bound()
+    assert len(bought(hostwinds_account)) == 3
 
 
 def test_journal_of_an_earlier_version_is_bound_where_it_is(database: str) -> None:

@@ -382,14 +382,34 @@ def test_killed_engine_leaves_no_lock(
         if "created Instance" in line:  # as when memory is exhausted
             kill_engine()
 
-    with pytest.raises(Fault) as caught:
+    with fault_shown(OPERATION_ENDED, reason="the engine was ended by SIGKILL"):
         cloud_engine.up(blueprint, kill_at_creation, deadline=DEADLINE)
-    assert caught.value.retryable
-    assert str(caught.value)
     cloud.sell_addresses(1)
     lines: list[str] = []
     assert cloud_engine.up(blueprint, lines.append, deadline=DEADLINE).pending == ()
     assert "removed the lock of our process" in lines[0]
+    assert cloud.bought() == ["server", "address"]
+
+
+def test_pending_operation_of_a_killed_engine_is_cleared_when_its_effect_was_observed(
+    cloud_engine: PulumiEngine, blueprint: Blueprint, cloud: Cloud, environment: dict[str, str]
+) -> None:
+    stacks = Stacks(environment["PULUMI_BACKEND_URL"])
+    cloud.hostwinds.faults.inject("never_boots", 1)
+
+    def kill_when_ordered(_: str) -> None:
+        if cloud.bought():
+            kill_engine()
+
+    with fault_shown(OPERATION_ENDED, reason="the engine was ended by SIGKILL"):
+        cloud_engine.up(blueprint, kill_when_ordered, deadline=DEADLINE)
+    assert stacks.checkpoint("acme").pending
+    [server] = cloud.hostwinds.all_servers()
+    cloud.hostwinds.begin(server)
+    cloud.sell_addresses(1)
+    assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
+    assert stacks.checkpoint("acme").pending == ()
+    assert cloud_engine.preview(blueprint, print).changes == ()
     assert cloud.bought() == ["server", "address"]
 
 

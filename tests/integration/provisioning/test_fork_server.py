@@ -20,7 +20,7 @@ from tests.support.processes import children, command
 from tests.support.waiting import wait_for
 from tools.pulumi.engine import GATEWAY
 
-JOB = Job((), "acme", None, "pulumi", Path("/"), {}, GATEWAY, "mark", "1:0")
+JOB = Job((), "acme", "k3f9a", None, "pulumi", Path("/"), {}, GATEWAY, "mark", "1:0")
 
 
 def fork_servers() -> set[int]:
@@ -80,7 +80,8 @@ from pathlib import Path
 from {forks.__name__} import ForkServer
 from {Job.__module__} import Job
 server = ForkServer()
-with server.worker(Job((), "acme", None, "pulumi", Path("/"), {{}}, "{GATEWAY}", "mark", "1:0")):
+job = Job((), "acme", "k3f9a", None, "pulumi", Path("/"), {{}}, "{GATEWAY}", "mark", "1:0")
+with server.worker(job):
     print(server._server.pid, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -212,6 +212,30 @@ def test_request_without_a_turn_is_repeated_later_and_sends_nothing(
     assert "x-should-retry" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "120"}, 120),
+        ({"retry-after": "120", "retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "soon"}, 300),
+        ({}, 300),
+    ],
+)
+def test_refusal_of_all_requests_is_passed_to_those_who_share_the_account(
+    behind: tuple[Emulator, Through], records: str, headers: dict[str, str], seconds: float
+) -> None:
+    emulator, _ = behind
+    held: list[float] = []
+    gateway = Gateway(emulator.url, TOKEN, refused=held.append)
+    through = Through(gateway, gateway.placeholder)
+    emulator.app = Response("later", 429, headers)
+    through("GET", records)
+    emulator.app = Response("{}", 503, headers)
+    through("GET", records)
+    through.close()
+    assert held == [seconds]
+
+
 def test_turn_that_cannot_be_had_is_a_fault(records: str) -> None:
     def fails(within: float) -> bool:
         raise ENGINE_MISSING(version=str(within))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
 from datetime import UTC, datetime
 
 import pytest
 
 from controlplane.pulumi import faults
 from controlplane.pulumi.errors import Diagnostic, explain
+from controlplane.reconciler.faults import OPERATION_ENDED
 from hostwinds import faults as provider
 from kit.faults import Code, line
 from stacks import faults as program
@@ -16,6 +18,8 @@ from tests.support.faults import assert_shows
 
 GO = 'POST "http://127.0.0.1:1/zones/z/dns_records": '
 """How Pulumi's own plugin begins an error; status and JSON follow."""
+STATE = program.STATE_UNREACHABLE
+STOPPING = "terminating connection due to administrator command"
 PENDING = Diagnostic("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2: no free address")
 
 
@@ -26,6 +30,7 @@ PENDING = Diagnostic("mx1-2", "1 error occurred:\n\t* [hostwinds.pending] mx1-2:
         ("cloudflare: create: 9109 Invalid token (HTTP 403)", program.CLOUDFLARE_UNAUTHORIZED),
         ("create: 81058 An identical record exists. (HTTP 400)", program.FOREIGN_RECORD),
         ("look up: cannot reach http://127.0.0.1:9", program.CLOUDFLARE_UNREACHABLE),
+        ("Get https://api: dial tcp: connection refused", program.CLOUDFLARE_UNREACHABLE),
         (
             "create TXT a: cannot reach https://x: timed out (HTTP 502)",
             program.CLOUDFLARE_UNREACHABLE,
@@ -82,6 +87,12 @@ def test_fault_that_the_gateway_reports_is_the_fault(form: str) -> None:
         ("create: 10100 More than 1200 (HTTP 429)", program.CLOUDFLARE_RATE_LIMITED),
         (f"{GO}400 Bad Request {{'errors': [{{'code': 9005}}]}}", program.RECORD_REFUSED),
         ("no resource plugin 'hostwinds' found", faults.ENGINE_INCOMPLETE),
+        (f"writing snapshot: read state: pq: {STOPPING}", STATE),
+        ("failed to load checkpoint: dial tcp 127.0.0.1:1: connect: connection refused", STATE),
+        ("saving update info: driver: bad connection", STATE),
+        ("failed to ping PostgreSQL: dial tcp: connect: connection refused", STATE),
+        ("error reading from server: EOF", faults.PLUGIN_ENDED),
+        ("code = Unavailable desc = dial tcp 127.0.0.1:1: connection refused", faults.PLUGIN_ENDED),
         ("incorrect passphrase", faults.PASSPHRASE),
         ("could not extend file: No space left on device", faults.DISK_FULL),
         ("fatal error: runtime: out of memory", faults.OUT_OF_MEMORY),
@@ -139,6 +150,20 @@ def test_fault_beside_a_pending_address_is_returned() -> None:
 
 
 def test_failure_without_a_diagnostic_is_a_fault() -> None:
-    fault = explain([], "acme")
+    fault = explain([Diagnostic(None, "")], "acme", 3)
     assert fault is not None
-    assert_shows(fault, faults.FAILED, reason="the engine gave no reason")
+    reason = "the engine ended with status 3, and gave no reason"
+    assert_shows(fault, faults.FAILED, reason=reason)
+
+
+@pytest.mark.parametrize("diagnostics", [[], [Diagnostic(None, "update failed")]])
+def test_killed_engine_is_said_to_be_killed(diagnostics: list[Diagnostic]) -> None:
+    fault = explain(diagnostics, "acme", -signal.SIGKILL)
+    assert fault is not None
+    assert_shows(fault, OPERATION_ENDED, reason="the engine was ended by SIGKILL")
+
+
+def test_reason_of_an_engine_that_was_killed_afterwards_is_kept() -> None:
+    fault = explain([Diagnostic("mx1", "[hostwinds.refused] no; do: ask")], "acme", -signal.SIGKILL)
+    assert fault is not None
+    assert fault.code is provider.REFUSED

@@ -6,7 +6,8 @@ from email import message_from_string
 
 import pytest
 
-from controlplane.reconciler.ports import Finding, OwnMailbox
+from controlplane.reconciler.mail_ports import OwnMailbox
+from controlplane.reconciler.ports import Finding
 from controlplane.verification.roundtrip import faults
 from controlplane.verification.roundtrip.judging import judged
 from controlplane.verification.roundtrip.returned import parsed, returned

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from blueprint.naming import SYSTEM_MAILBOX
-from controlplane.reconciler.ports import Finding, OwnMailbox
+from controlplane.reconciler.mail_ports import OwnMailbox
+from controlplane.reconciler.ports import Finding
 from controlplane.verification.roundtrip import MailRoundTrips, faults
 from kit.faults import Code
 from tests.contract.mailu.conftest import Names
