@@ -34,7 +34,7 @@ from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
 from hostwinds.presence import Presence
 from hostwinds.prices import Offer, read_prices
-from hostwinds.variables import SERVER_DEADLINE
+from hostwinds.variables import PORTAL_DEADLINE, SERVER_DEADLINE
 from kit.faults import Fault
 
 Progress = Callable[[str], None]
@@ -82,7 +82,7 @@ class Deadlines:
         return cls(
             poll=seconds("POLL", defaults.poll),
             provisioning=seconds("PROVISIONING_DEADLINE", defaults.provisioning),
-            portal=seconds("PORTAL_DEADLINE", defaults.portal),
+            portal=number(environment, PORTAL_DEADLINE, defaults.portal),
             server=number(environment, SERVER_DEADLINE, 0) if waits_less else None,
         )
 

@@ -44,7 +44,7 @@ from controlplane.verification.exposure import PortScan
 from controlplane.verification.links import PublicLinks
 from controlplane.verification.roundtrip import MailRoundTrips
 from hostwinds.purchase import Deadlines
-from hostwinds.variables import SERVER_DEADLINE
+from hostwinds.variables import PORTAL_DEADLINE, SERVER_DEADLINE
 from kit.paths import checkout, state_dir
 from tools.pulumi.engine import GATEWAY
 from vault import KeyRing, Vault
@@ -123,9 +123,10 @@ def engine(settings: ReconcilerPart) -> PulumiEngine:
 
 
 def environment(settings: ReconcilerPart) -> dict[str, str]:
-    """Return the variables of the engine's operations, which wait for no new server."""
+    """Return the variables of the engine's operations, which wait neither for new servers nor for
+    the provider's portal: they have slots."""
     given = {name: value.get_secret_value() for name, value in settings.engine.items()}
-    return {SERVER_DEADLINE: "0", **given}
+    return {SERVER_DEADLINE: "0", PORTAL_DEADLINE: "0", **given}
 
 
 def provisioning(settings: ReconcilerPart) -> timedelta:

@@ -136,4 +136,5 @@ class HostwindsServers:
         return Listing(
             {instance.service_id: instance.main_ip for instance in instances},
             frozenset(each.name for each in instances if each.is_active or each.has_failed),
+            {each.service_id: frozenset(each.addresses) for each in instances},
         )

@@ -1,7 +1,7 @@
 """New servers that the provider creates: each is waited for as a row, and no engine runs meanwhile.
 
 The engine ends as soon as an order is accepted. The sweep sees in its listing which servers are
-finished, and wakes their tenants.
+finished, or have a further address, and wakes their tenants.
 """
 
 from __future__ import annotations
@@ -13,13 +13,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.document import Blueprint, Host
 from controlplane.conditions.model import Verdict, bad
+from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.ports import CloudState, ObservedHost
+from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.sweeps import repository as rows
 from controlplane.sweeps.repository import AwaitedServer
 
 PROVISIONING = timedelta(minutes=30)
 """How long a server may take from its order until it is active."""
+PORTAL_INTERVAL = timedelta(minutes=30)
+"""How often the engine looks for an address that a person has to buy, if no listing shows one."""
 
 Awaited = Mapping[str, AwaitedServer]
 """By the name of the host."""
@@ -34,12 +38,10 @@ def being_created(blueprint: Blueprint, state: CloudState) -> dict[str, str]:
     }
 
 
-def awaited_until(
-    blueprint: Blueprint, state: CloudState, awaited: Awaited, now: datetime
-) -> datetime | None:
-    """Return until when to wait, where all that a state lacks comes with servers that are still
-    being created."""
-    waiting = {
+def servers_awaited(blueprint: Blueprint, awaited: Awaited, now: datetime) -> dict[str, datetime]:
+    """Return the addresses that come with servers which are still being created, and until when
+    they are waited for."""
+    return {
         address.name: row.until
         for host in blueprint.hosts
         if (row := awaited.get(host.name)) is not None
@@ -47,9 +49,26 @@ def awaited_until(
         and row.is_waited_for(now)
         for address in host.addresses
     }
-    if state.held or not state.pending or not waiting.keys() >= set(state.pending):
-        return None
-    return min(waiting[name] for name in state.pending)
+
+
+async def all_is_awaited(
+    until: Mapping[str, datetime], snapshot: Snapshot, session: Session, phase: str
+) -> bool:
+    """Return whether all that is missing is waited for: no engine could do anything.
+
+    `until` are the addresses of servers that are being created. Others are bought by a person: for
+    those the engine looks from time to time, and when it is asked for or a listing shows one.
+    """
+    state = snapshot.cloud
+    if state.held or not state.pending:
+        return False
+    others = set(state.pending) - until.keys()
+    if not others:
+        return True
+    if session.was_woken or others & {host.primary.name for host in snapshot.blueprint.hosts}:
+        return False
+    ended = await session.fetch(operation_rows.last_end(snapshot.tenant.id, phase))
+    return ended is not None and session.clock() - ended < PORTAL_INTERVAL
 
 
 def verdict_of(

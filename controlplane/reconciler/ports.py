@@ -182,6 +182,8 @@ class Listing:
     finished: frozenset[str] = frozenset()
     """Names of those that are active, or have failed: the provider does not create them any
     more."""
+    addresses: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    """All of each server, by its service id; none where the provider does not list them."""
 
 
 class Servers(Protocol):

@@ -119,6 +119,11 @@ class Session:
         """Return the lock of what two tasks of the pass must not do at the same time."""
         return self._locks.setdefault(name, asyncio.Lock())
 
+    @property
+    def was_woken(self) -> bool:
+        """Whether a person has asked for the pass, or what the tenant waits for has changed."""
+        return self._lease.priority in (Priority.USER, Priority.WAKE)
+
     def check(self) -> None:
         """Raise Stopping where nothing further may begin."""
         self._progressed()

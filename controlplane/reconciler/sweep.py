@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -62,6 +62,8 @@ class Sweep:
         self._spam_pause = spam_pause
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
         self._monotonic = monotonic
+        self._addresses: Mapping[int, frozenset[str]] | None = None
+        """Of each server, as this process has listed them last."""
         self._began = self._listed_at = monotonic()
         """By the clock of this process."""
 
@@ -122,9 +124,9 @@ class Sweep:
     async def _write(self, token: int, listed: Listing | None) -> None:
         """Write a listing, and request a pass of each tenant whose server is not as before.
 
-        It has gone, has another main address, or is finished and was waited for. Writes nothing
-        without the lease: what was listed is old. No answer changes nothing. The pass asks for a
-        missing server by itself.
+        It has gone, has another main or a further address, or is finished and was waited for.
+        Writes nothing without the lease: what was listed is old. No answer changes nothing. The
+        pass asks for a missing server by itself.
         """
         async with self._database.begin(CONTROLLER) as connection:
             if not await rows.renew(connection, token, lease=self._lease):
@@ -141,6 +143,7 @@ class Sweep:
                     for service_id, ip in now.items()
                     if ip != before.get(service_id, ip or "")
                 } | await rows.finish(connection, listed.finished)
+                changed |= {tenants[id_] for id_ in self._grown(listed) if id_ in tenants}
             for tenant_id in sorted(changed):
                 await request_pass(connection, tenant_id, Priority.WAKE, now=self._clock())
             # Without servers nothing can have ended, whether the provider answers or not.
@@ -148,6 +151,20 @@ class Sweep:
             await rows.release(connection, token, pause=self._pause, is_listed=is_listed)
         if changed:
             log.info("servers have changed", tenants=len(changed))
+
+    def _grown(self, listed: Listing) -> set[int]:
+        """Return the servers that have a further address since this process has listed them last.
+
+        Which they had before the first listing is not known: passes look for them by time.
+        """
+        before, self._addresses = self._addresses, listed.addresses
+        if before is None:
+            return set()
+        return {
+            id_
+            for id_, ips in listed.addresses.items()
+            if ips - before.get(id_, frozenset()) - {listed.main_ips.get(id_)}
+        }
 
     @asynccontextmanager
     async def _renewing(self, token: int) -> AsyncIterator[None]:

@@ -103,6 +103,10 @@ class Account:
         return Listing(
             {server.service_id: server.main_ip for server in self.servers.values()},
             frozenset(label for label, server in self.servers.items() if server.main_ip),
+            {
+                server.service_id: frozenset([*server.free, *server.adopted.values()])
+                for server in self.servers.values()
+            },
         )
 
     def spam(self, service_id: int) -> tuple[str, ...] | None:

@@ -25,7 +25,14 @@ from controlplane.conditions.model import (
 )
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
-from controlplane.reconciler.awaiting import PROVISIONING, Awaited, awaited_until, note, verdict_of
+from controlplane.reconciler.awaiting import (
+    PROVISIONING,
+    Awaited,
+    all_is_awaited,
+    note,
+    servers_awaited,
+    verdict_of,
+)
 from controlplane.reconciler.faults import (
     FOREIGN_UPDATE,
     MAIN_ADDRESS_MOVED,
@@ -77,7 +84,7 @@ class Observed:
     awaited: Awaited = field(default_factory=dict)
     """Servers that the provider creates, by the host's name."""
     waits: bool = False
-    """Whether all that is missing comes with them."""
+    """Whether all that is missing comes with them, or from the provider's portal."""
     rewrite: bool = False
     """Whether records and reverse names are to be written again: name servers show others."""
 
@@ -118,9 +125,10 @@ class Cloud(Phase[Observed]):
         self._deadline = deadline
 
     def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
-        """Return the reads of the last operation, and of servers that are waited for."""
+        """Return the reads of the last operations, and of servers that are waited for."""
         return [
             operation_rows.last_applied(tenant_id, self.row.name),
+            operation_rows.last_end(tenant_id, self.row.name),
             sweep_rows.awaited(tenant_id),
         ]
 
@@ -138,12 +146,13 @@ class Cloud(Phase[Observed]):
             return Observed(settled=False, moved=moved, gone=gone, awaited=awaited)
         state = snapshot.cloud
         settled = not state.pending and not state.held
-        until = awaited_until(snapshot.blueprint, state, awaited, session.clock())
-        has_none = not any(host.primary_ip for host in state.hosts)
-        snapshot.awaits_servers_until = until if has_none else None
+        until = servers_awaited(snapshot.blueprint, awaited, session.clock())
+        waits = await all_is_awaited(until, snapshot, session, self.row.name)
+        if waits and until and not any(host.primary_ip for host in state.hosts):
+            snapshot.awaits_servers_until = min(until.values())
         closed = await self._closed(gone, snapshot)
         rewrite = await self._rewriting.is_due(snapshot, session, self.row.name)
-        return Observed(settled, moved, closed, gone, awaited, until is not None, rewrite)
+        return Observed(settled, moved, closed, gone, awaited, waits, rewrite)
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
         """Return whether our last operation applied this blueprint, and none wrote the state since.

@@ -49,6 +49,7 @@ APPLIED = """
 select count(*) from oltp.conditions
 where subject = 'tenant' and type = 'InfrastructureReady' and status = 'True'
 """
+PEAK = "select max(peak_memory) from oltp.operations where phase = 'cloud'"
 
 
 @dataclass
@@ -200,6 +201,8 @@ def _figures(
     )
     provider = sum(active - ordered for ordered, active in creation.values())
     count = len(creation)
+    with psycopg.connect(scene.dsn) as connection:
+        [(peak,)] = connection.execute(PEAK).fetchall()
     lines = [
         ("tenants", count, ""),
         ("slots", arguments.slots, ""),
@@ -209,6 +212,7 @@ def _figures(
         ("servers paid for", len(bought) - len(scene.foreign["servers"]), ""),
         ("runs of the engine for each", len(runs) / count, ""),
         ("a run", held / len(runs), "s"),
+        ("largest process of a run", peak / 2**20, "MB"),
         ("slot time of each tenant", held / count, "s"),
         ("of that, after its order and before the server is active", meanwhile / count, "s"),
         ("share of the provider's time in which a slot is held", 100 * meanwhile / provider, "%"),

@@ -62,8 +62,11 @@ async def test_sweep_that_shows_the_server_active_wakes_its_tenant(
     await ordered.until_quiet()
     assert await ordered.condition("Ready") == ("True", "Ready")
     assert ordered.cloud.account.bought == [LABEL]
+    await sweep.look()  # shows the further address, too
+    await ordered.until_quiet()
     await sweep.look()
     assert not await ordered.step(), "nothing is waited for any more"
+    assert ordered.cloud.ups == 2
 
 
 async def test_engine_looks_itself_when_the_server_takes_too_long(
@@ -91,3 +94,39 @@ async def test_new_document_is_applied_while_a_server_is_created(
     assert await ordered.step()
     assert ordered.cloud.ups == 2
     assert await ordered.condition("InfrastructureReady", "host/mx1") == WAITING
+
+
+async def test_tenant_that_waits_for_the_portal_runs_no_engine_before_a_listing_shows_an_address(
+    stepped: SteppedReconciler, sweep: Sweep
+) -> None:
+    account = stepped.cloud.account
+    account.sells = False
+    await stepped.apply()
+    assert await stepped.step()
+    await sweep.look()
+    stepped.clock.advance(minutes=11)
+    assert await stepped.step(), "its regular look"
+    assert stepped.cloud.ups == 1
+    account.sell_address(LABEL)
+    await sweep.look()
+    assert await stepped.step()
+    assert stepped.cloud.ups == 2
+    assert await stepped.condition("Ready", "address/mx1-2") == ("True", "Ready")
+    await sweep.look()
+    assert not await stepped.step(), "adoption is no further address"
+
+
+async def test_engine_looks_for_an_address_from_time_to_time_without_a_listing(
+    stepped: SteppedReconciler,
+) -> None:
+    account = stepped.cloud.account
+    account.sells = False
+    await stepped.apply()
+    assert await stepped.step()
+    account.sell_address(LABEL)
+    stepped.clock.advance(minutes=11)
+    assert await stepped.step()
+    assert stepped.cloud.ups == 1
+    stepped.clock.advance(minutes=20)
+    assert await stepped.step()
+    assert stepped.cloud.ups == 2

@@ -171,7 +171,7 @@ async def test_pending_address_holds_back_only_itself(stepped: SteppedReconciler
     assert await stepped.condition("Ready", "address/mx1-2") == ("True", "Ready")
     assert await stepped.condition("Ready", "address/mx1-3") == ("False", "WaitingForProvider")
     stepped.cloud.account.withheld = set()
-    stepped.clock.advance(minutes=6)
+    stepped.clock.advance(minutes=31)
     await stepped.step()
     assert await stepped.condition("Ready", "address/mx1-3") == ("True", "Ready")
     assert len(stepped.cloud.account.bought) == 1
