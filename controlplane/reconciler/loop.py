@@ -30,6 +30,7 @@ from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
+from controlplane.reconciler.rest import Rests
 from controlplane.reconciler.session import LeaseLost, NoProgress, Session, Stopping
 from controlplane.reconciler.slots import AccountSlots, Slots, SlotsOfPass
 from controlplane.reconciler.snapshot import Snapshot
@@ -82,6 +83,7 @@ class Reconciler:
         self._metrics = metrics or Metrics()
         self._metrics.workers = settings.workers
         self._turns = Turns()
+        self._rests = Rests(settings.whole_pass, self._rng)
         limits = {Pool.ENGINE: settings.engine_slots, Pool.HOSTS: settings.host_slots}
         self._slots = self._metrics.slots = Slots(limits)
         self._account = AccountSlots(
@@ -201,6 +203,11 @@ class Reconciler:
         lease = taken.lease
         slots = slots or self._slots_of(lease, lambda: None)
         try:
+            if taken.rest is not None:
+                if await asyncio.to_thread(taken.rest.is_confirmed):
+                    return Outcome.AT_REST
+                taken = await self._read(lease)
+            self._rests.forget(lease.tenant_id)
             opened = await self._open(taken, stop, progressed, slots)
             if opened is None:
                 return Outcome.DELETED
@@ -210,10 +217,11 @@ class Reconciler:
                     whole = Pass(
                         self._phases, snapshot, session, stop_poll=self._settings.stop_poll
                     )
-                    return await whole.run()
+                    outcome = await whole.run()
                 except Stopping:
                     await session.save(snapshot.conditions)
                     return Outcome.RETRY
+            self._keep_rest(taken, session, outcome)
         except LeaseLost:
             log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
             return Outcome.LEASE_LOST
@@ -225,6 +233,7 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001 - logged
             _report(error, "pass failed", tenant_id=str(lease.tenant_id))
             return Outcome.RETRY
+        return outcome
 
     async def take(self, owner: str) -> Taken | None:
         """Lease a tenant, and read it in the same transaction.
@@ -250,8 +259,28 @@ class Reconciler:
             )
             if lease is None:
                 return None
+            rest = None
+            if lease.priority is Priority.RESYNC:
+                rest = self._rests.find(lease.tenant_id, now=self._clock())
             readings = self._readings(lease.tenant_id)
-            return Taken(lease, readings, await fetch_together(connection, readings.every))
+            found = await fetch_together(
+                connection, readings.every, known=None if rest is None else rest.rows
+            )
+            is_equal = rest is not None and rest.rows == found.digest
+            return Taken(lease, readings, found.rows, found.digest, rest if is_equal else None)
+
+    async def _read(self, lease: Lease) -> Taken:
+        """Read a tenant of which something else than its rows has changed."""
+        readings = self._readings(lease.tenant_id)
+        async with self._database.begin(CONTROLLER) as connection:
+            found = await fetch_together(connection, readings.every)
+        return Taken(lease, readings, found.rows, found.digest)
+
+    def _keep_rest(self, taken: Taken, session: Session, outcome: Outcome) -> None:
+        """Let the next regular pass compare only, where this one had nothing to do."""
+        if outcome in (Outcome.SETTLED, Outcome.STALLED):
+            id_, now = taken.lease.tenant_id, self._clock()
+            self._rests.keep(id_, session.dependencies, taken.digest, now=now)
 
     def _readings(self, tenant_id: UUID) -> Readings:
         of_phases = [reading for phase in self._phases for reading in phase.readings(tenant_id)]
@@ -301,6 +330,8 @@ class Reconciler:
             known=known,
             slots=slots,
         )
+        if not known:
+            session.dependencies.lose()
         render = partial(
             render_tenant,
             tenant,

@@ -1,6 +1,10 @@
 -- name: load_secrets
 select purpose, sealed, public from oltp.secrets where tenant_id = :tenant_id
 
+-- name: load_secret
+select purpose, sealed, public from oltp.secrets
+where tenant_id = :tenant_id and purpose = :purpose
+
 -- name: save_secrets
 insert into oltp.secrets (tenant_id, purpose, sealed, public, created_at)
 values (:tenant_id, :purpose, :sealed, cast(:public as jsonb), :now)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -43,6 +44,7 @@ from controlplane.reconciler.ports import (
     Server,
     Servers,
 )
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.rewriting import NOTHING, REFRESH, Rewriting
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
@@ -126,9 +128,11 @@ class Cloud(Phase[Observed]):
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read the stack's state; raises `cloud.foreign_update` for an unknown one."""
-        snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
+        name = snapshot.tenant.name
+        await session.ask(partial(self._engine.version, name))  # first: what follows is not older
+        snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         await self._refuse_foreign(snapshot, session)
-        servers = await self._look(snapshot)
+        servers = await self._look(snapshot, session)
         report_spam(servers, snapshot)
         moved = _moved(servers, snapshot)
         gone = {name: server for name, server in servers.items() if not server.exists}
@@ -141,7 +145,7 @@ class Cloud(Phase[Observed]):
         until = awaited_until(snapshot.blueprint, state, awaited, session.clock())
         has_none = not any(host.primary_ip for host in state.hosts)
         snapshot.awaits_servers_until = until if has_none else None
-        closed = await self._closed(gone, snapshot)
+        closed = await self._closed(gone, snapshot, session)
         rewrite = await self._rewriting.is_due(snapshot, session, self.row.name)
         return Observed(settled, moved, closed, gone, awaited, until is not None, rewrite)
 
@@ -162,10 +166,11 @@ class Cloud(Phase[Observed]):
     ) -> tuple[str, str | None] | None:
         return await session.fetch(operation_rows.last_applied(snapshot.tenant.id, self.row.name))
 
-    async def _look(self, snapshot: Snapshot) -> Mapping[str, Server]:
+    async def _look(self, snapshot: Snapshot, session: Session) -> Mapping[str, Server]:
         """Return the servers of hosts that the provider shows, by host."""
         ids = {host.name: host.service_id for host in snapshot.cloud.hosts if host.service_id}
-        shown = await asyncio.to_thread(self._servers.look, ids.values()) if ids else {}
+        known = tuple(ids.values())
+        shown = await session.ask(partial(self._servers.look, known)) if known else {}
         return {name: shown[id_] for name, id_ in ids.items() if id_ in shown}
 
     def _forget_former_addresses(
@@ -239,6 +244,13 @@ class Cloud(Phase[Observed]):
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else CREATE)]
 
+    def holds_until(self, observed: Observed, snapshot: Snapshot) -> datetime:
+        """Return until when a new server is waited for; when records were written is read each
+        time."""
+        del snapshot
+        times = (row.until for row in observed.awaited.values() if not row.is_finished)
+        return min(times, default=ALWAYS)
+
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
@@ -248,7 +260,7 @@ class Cloud(Phase[Observed]):
             ended = ended_by(blueprint, snapshot.cloud)
             await require_consent(ended, snapshot, session)
             awaited = await session.fetch(sweep_rows.awaited(tenant_id))
-            moved = _moved(await self._look(snapshot), snapshot)
+            moved = _moved(await self._look(snapshot, session), snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
             async with session.begin() as connection:
                 await repository.record_digest(connection, tenant_id, blueprint.digest)
@@ -304,14 +316,17 @@ class Cloud(Phase[Observed]):
         if _has_resources(snapshot.cloud):
             raise NOT_GONE(tenant=name)
 
-    async def _closed(self, gone: Collection[str], snapshot: Snapshot) -> dict[str, Fault]:
+    async def _closed(
+        self, gone: Collection[str], snapshot: Snapshot, session: Session
+    ) -> dict[str, Fault]:
         planned = {
             host.name: host.firewall for host in snapshot.blueprint.hosts if host.name not in gone
         }
         closed = {}
         for host in snapshot.cloud.hosts:
             if host.name in planned and host.service_id is not None and host.primary_ip:
-                fault = await asyncio.to_thread(self._firewall, host.service_id, planned[host.name])
+                asked = partial(self._firewall, host.service_id, planned[host.name])
+                fault = await session.ask(asked)
                 if fault is not None:
                     closed[host.name] = fault
         return closed
