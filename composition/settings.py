@@ -166,12 +166,12 @@ class VerificationSettings(BaseModel):
     of large receivers do."""
     source: str | None = None
     """Source address of connections to hosts; None: chosen by the system."""
-    dns_interval: Duration = timedelta(minutes=10)
+    dns_interval: Duration = timedelta(hours=1)
     """How often records and reverse names are checked that were right. A pass relies on such a
     check for three times as long, and checks itself what is wrong."""
     hosts_interval: Duration = timedelta(minutes=30)
     """The same for ports of hosts, certificates, relaying, and mail that leaves."""
-    links_interval: Duration = timedelta(minutes=30)
+    links_interval: Duration = timedelta(hours=1)
     """The same for names for links in mail."""
     at_once: Count = Field(default=64, ge=1)
     """Checks that the checker makes at the same time."""
