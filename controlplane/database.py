@@ -79,14 +79,11 @@ async def fetch_together(
         found[key] = await _rows(connection, different[key])
     digest = None
     if together:
-        values = {
-            f"{name}_{number}": value
-            for number, reading in enumerate(together)
-            for name, value in reading.values.items()
-        }
-        driver = await _open_driver(connection)
-        cursor = driver.cursor(binary=True)  # the values of a row have types in this format only
-        await cursor.execute(_together(tuple(one.query.text for one in together)), values)
+        query, names = _together(tuple(one.query.text for one in together))
+        values = [together[number].values[name] for number, name in names]
+        cursor = psycopg.AsyncRawCursor(await _open_driver(connection))
+        # The values of a row have types in the binary format only.
+        await cursor.execute(query, values, binary=True)
         digest = _digest(cursor, together) if not found else None
         if digest is not None and digest == known:
             return Together({}, digest)
@@ -98,7 +95,7 @@ async def fetch_together(
 
 
 def _digest(
-    cursor: psycopg.AsyncCursor[Any], readings: Sequence[Reading[TextClause, Any]]
+    cursor: psycopg.AsyncRawCursor[Any], readings: Sequence[Reading[TextClause, Any]]
 ) -> bytes | None:
     """Return the digest of what the database has sent for these reads."""
     if (result := cursor.pgresult) is None:
@@ -122,13 +119,18 @@ _columns: dict[str, tuple[str, ...]] = {}
 
 
 @cache
-def _together(queries: tuple[str, ...]) -> bytes:
-    """Return one statement for several queries; the values of each have its number."""
+def _together(queries: tuple[str, ...]) -> tuple[bytes, Sequence[tuple[int, str]]]:
+    """Return one statement for several queries, and its values: number of the query, and name."""
+    places: dict[tuple[int, str], str] = {}
     columns = []
     for number, query in enumerate(queries):
-        own = VALUE.sub(rf"%(\1_{number})s", query.replace("%", "%%"))
+
+        def place(found: re.Match[str], number: int = number) -> str:
+            return places.setdefault((number, found[1]), f"${len(places) + 1}")
+
+        own = VALUE.sub(place, query)
         columns.append(f"(select array_agg(one) from ({own}) as one)")  # noqa: S608 - our own queries
-    return f"select {', '.join(columns)}".encode()
+    return f"select {', '.join(columns)}".encode(), tuple(places)
 
 
 async def execute_each(

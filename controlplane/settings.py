@@ -45,7 +45,7 @@ class ReconcilerSettings(BaseModel):
     """Upper bound of every wait after a failure."""
     resync: Duration = timedelta(minutes=10)
     """How often a tenant that is Ready is observed."""
-    whole_pass: Duration = timedelta(hours=6)
+    whole_pass: Duration = timedelta(hours=12)
     """After which a tenant is observed as a whole, although nothing has changed of what its last
     pass has read and asked. Zero: at each resync."""
     drain: Duration = timedelta(hours=48)

@@ -6,6 +6,7 @@ select kind, digest, findings, is_right,
     fresh_until > clock_timestamp() as is_fresh
 from oltp.checks
 where tenant_id = :tenant_id
+order by kind
 
 -- name: save
 insert into oltp.checks

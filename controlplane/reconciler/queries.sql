@@ -1,5 +1,5 @@
 -- name: load_secrets
-select purpose, sealed, public from oltp.secrets where tenant_id = :tenant_id
+select purpose, sealed, public from oltp.secrets where tenant_id = :tenant_id order by purpose
 
 -- name: load_secret
 select purpose, sealed, public from oltp.secrets
