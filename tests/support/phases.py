@@ -15,7 +15,6 @@ from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
-from controlplane.mailu.stopping import Stops
 from controlplane.reconciler.awaiting import PROVISIONING
 from controlplane.reconciler.checks import Checks, Outside
 from controlplane.reconciler.issuance import Ports

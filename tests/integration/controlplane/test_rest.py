@@ -123,6 +123,9 @@ CHANGES = {
     "directory.stops": "insert into directory.stops "
     "(id, scope, name, reason, actor, by_operator, since) "
     "values (gen_random_uuid(), 'platform', '', 'x', 'x', true, now())",
+    "oltp.awaited_servers": "insert into oltp.awaited_servers "
+    "(tenant_id, host, server_name, since, until) "
+    "select id, 'mx1', 'x', now(), now() from oltp.tenants",
     "oltp.certificates": "insert into oltp.certificates (name, tenant_id, challenge) "
     "select 'x.example', id, 'dns-01' from oltp.tenants",
     "oltp.checks": "update oltp.checks set fresh_until = clock_timestamp()",
