@@ -97,8 +97,9 @@ class Reconciler:
         async with asyncio.TaskGroup() as passes:
             for number in range(self._settings.workers):
                 passes.create_task(self._work(stop, tick, number, passes))
-        async with self._database.begin(CONTROLLER) as connection:
-            await self._release_confirmed(connection)
+        with suppress(SQLAlchemyError, OSError):
+            async with self._database.begin(CONTROLLER) as connection:
+                await self._release_confirmed(connection)
 
     async def _work(
         self, stop: asyncio.Event, tick: Tick, number: int, passes: asyncio.TaskGroup
