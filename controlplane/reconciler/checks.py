@@ -111,7 +111,7 @@ class Checks:
             return await check()
         tenant_id = snapshot.tenant.id
         last = (await session.fetch(rows.reading(tenant_id))).get(kind)
-        content = given.model_dump_json()
+        content = given.model_dump_json(by_alias=True)
         digest = hashlib.sha256(content.encode()).hexdigest()
         is_same = last is not None and last.digest == digest
         is_relied_on = last is not None and is_same and last.is_right and last.is_fresh

@@ -137,9 +137,17 @@ async def test_pass_checks_by_itself_when_no_check_is_fresh(checked: Checked) ->
 async def test_pass_checks_by_itself_when_something_else_is_to_be_checked(
     checked: Checked,
 ) -> None:
-    await checked.stepped.apply(sending={"warmup": {"start": 7}})
+    await checked.run("update oltp.checks set digest = 'another'")
+    checked.stepped.clock.advance(minutes=11)
+    assert await checked.stepped.step()
+    assert checked.internet.asked == {"dns": 1, "hosts": 1}
+
+
+async def test_pass_that_a_person_asks_for_checks_by_itself(checked: Checked) -> None:
+    await checked.stepped.apply(mailboxes=[{"address": "info@acme.example"}])
     assert await checked.stepped.step()
     assert checked.internet.asked["dns"] > 0
+    assert checked.internet.asked["hosts"] > 0
 
 
 async def test_check_that_is_right_again_wakes_no_tenant_and_is_fresh(checked: Checked) -> None:
