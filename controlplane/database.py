@@ -79,8 +79,8 @@ async def fetch_together(
         found[key] = await _rows(connection, different[key])
     digest = None
     if together:
-        query, names = _together(tuple(one.query.text for one in together))
-        values = [together[number].values[name] for number, name in names]
+        query, places = _together(tuple(one.query.text for one in together))
+        values = [together[number].values[name] for number, name in places]
         cursor = psycopg.AsyncRawCursor(await _open_driver(connection))
         # The values of a row have types in the binary format only.
         await cursor.execute(query, values, binary=True)
