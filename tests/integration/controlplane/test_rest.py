@@ -30,7 +30,7 @@ from controlplane.reconciler.table import Row
 from controlplane.reconciler.taking import readings_of
 from hostwinds.faults import FIREWALL_PROFILE_LACKS
 from kit.faults import Fault
-from tests.bench.reconciler.counting import counted
+from tests.bench.reconciler.counting import Counted, counted
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.phases import standard
 
@@ -38,6 +38,7 @@ __all__ = ["stepped"]
 DAY = timedelta(days=1)
 INTERVALS = dict.fromkeys(CheckKind, timedelta(minutes=10))
 TABLE = re.compile(r"\b(?:from|join)\s+((?:oltp|directory|queue)\.\w+)")
+WRITES = re.compile(r"\b(?:insert into|update|delete from) (?:oltp|directory)\.(?!schedule\b)")
 WHOLE = [outcome for outcome in Outcome if outcome is not Outcome.AT_REST]
 
 
@@ -54,6 +55,8 @@ class Resting:
         before = self._count()
         self.stepped.clock.advance(**later)
         await self.reconciler.step("test", asyncio.Event())
+        async with self.stepped.database.begin(CONTROLLER) as connection:
+            await self.reconciler._release_confirmed(connection)  # as when the next one is taken
         after = self._count()
         return next((each for each in Outcome if after[each] != before[each]), None)
 
@@ -121,8 +124,8 @@ CHANGES = {
     "directory.entries": "update directory.entries set document = document || "
     "'{\"generation\": 9}'",
     "directory.stops": "insert into directory.stops "
-    "(id, scope, name, reason, actor, by_operator, since) "
-    "values (gen_random_uuid(), 'platform', '', 'x', 'x', true, now())",
+    "(id, scope, reason, actor, by_operator, since) "
+    "values (gen_random_uuid(), 'platform', 'x', 'x', true, now())",
     "oltp.awaited_servers": "insert into oltp.awaited_servers "
     "(tenant_id, host, server_name, since, until) "
     "select id, 'mx1', 'x', now(), now() from oltp.tenants",
@@ -258,6 +261,10 @@ async def test_without_time_for_whole_passes_each_one_is_whole(stepped: SteppedR
         await found.settle()
 
 
+def written(count: Counted) -> list[str]:
+    return [each for each in count.statements if WRITES.search(each)]
+
+
 async def test_time_changes_nothing_before_a_rest_ends(at_rest: Resting) -> None:
     """Beside each pass that ends at once, a whole one finds nothing to write."""
     found = resting(at_rest.stepped, whole_pass=timedelta(days=3000))
@@ -271,11 +278,11 @@ async def test_time_changes_nothing_before_a_rest_ends(at_rest: Resting) -> None
             ended += 1
             await found.settle()
             continue
-        assert count.commits == 2
+        assert written(count) == []
         at_rest.stepped.clock.advance(minutes=11)
         with counted() as count:
             assert await resting(at_rest.stepped).look() is Outcome.SETTLED
-        assert count.commits == 2, "a whole pass has written something"
+        assert written(count) == [], "a whole pass has written something"
     assert ended > 0, "certificates of addresses are renewed within a year"
 
 
