@@ -7,7 +7,7 @@ from alembic import context, op
 from kit.database import with_roles
 
 revision = "0028"
-down_revision = "0027"
+down_revision = "0030"
 
 TABLE = """
 create table oltp.checks (

@@ -207,7 +207,8 @@ def end(stepped: SteppedReconciler) -> None:
 
 
 def list_spam(stepped: SteppedReconciler) -> None:
-    stepped.cloud.account.spam.append("x")
+    account = stepped.cloud.account
+    account.known_spam = {server.service_id: ("x",) for server in account.servers.values()}
 
 
 @pytest.mark.parametrize("change", [write_by_hand, move, end, list_spam])
