@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from blueprint.document import Firewall
+from controlplane.checks.kinds import Intervals
 from controlplane.conditions.failures import FailureThreshold
+from controlplane.reconciler.checks import Checks, Outside
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.mail_ports import Mailboxes, RoundTrips, Spools
 from controlplane.reconciler.phase import AnyPhase
@@ -25,11 +27,10 @@ from controlplane.reconciler.phases.keys import Keys
 from controlplane.reconciler.phases.links import Links
 from controlplane.reconciler.phases.roundtrip import Roundtrip
 from controlplane.reconciler.phases.verification import Verification
-from controlplane.reconciler.ports import CloudEngine, Configurator, Servers, Verifier
-from controlplane.reconciler.ports import Links as LinkPort
+from controlplane.reconciler.ports import CloudEngine, Configurator, Servers
 from controlplane.reconciler.rewriting import Rewriting
 from controlplane.reconciler.table import Row
-from controlplane.verification.faults import PTR_DIFFERENT, REWRITTEN
+from controlplane.verification.faults import FAULTS, PTR_DIFFERENT, REWRITTEN
 from kit.faults import Fault
 
 
@@ -39,9 +40,8 @@ class Adapters:
 
     engine: CloudEngine
     servers: Servers
-    verifier: Verifier
+    outside: Outside
     configurator: Configurator
-    links: LinkPort
     root_password: Callable[[int], str | None]
     """Asks the provider for the first password of a service."""
     messages_a_day: int
@@ -61,6 +61,13 @@ class Adapters:
     """For how long addresses are kept for the mail that they have to send."""
     threshold: FailureThreshold
     """Before what was right is taken for wrong."""
+    check_intervals: Intervals
+    """After which the checker checks again what a pass relies on; none: each pass checks."""
+
+    @property
+    def checks(self) -> Checks:
+        """Checks from outside."""
+        return Checks(self.outside, self.check_intervals, FAULTS.get)
 
 
 REWRITING = Rewriting(
@@ -86,8 +93,8 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
         Draining.row,
         lambda adapters: Draining(adapters.engine, adapters.spools, limit=adapters.drain),
     ),
-    (Dns.row, lambda adapters: Dns(adapters.verifier, adapters.threshold)),
-    (Links.row, lambda adapters: Links(adapters.links, adapters.threshold)),
+    (Dns.row, lambda adapters: Dns(adapters.checks, adapters.threshold)),
+    (Links.row, lambda adapters: Links(adapters.checks, adapters.threshold)),
     (Certificates.row, lambda adapters: Certificates(adapters.certificates)),
     (
         Configuration.row,
@@ -98,7 +105,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
         ),
     ),
     (Identity.row, lambda adapters: Identity(adapters.mailboxes)),
-    (Verification.row, lambda adapters: Verification(adapters.verifier, adapters.threshold)),
+    (Verification.row, lambda adapters: Verification(adapters.checks, adapters.threshold)),
     (Activation.row, lambda _: Activation()),
     (Roundtrip.row, lambda adapters: Roundtrip(adapters.round_trips, adapters.threshold)),
 )

@@ -27,6 +27,7 @@ from composition.listening import listen
 from composition.parts.settings import (
     ROLES,
     ApiPart,
+    CheckerPart,
     HttpsPart,
     Part,
     PublicPart,
@@ -48,12 +49,18 @@ from kit.queries import Queries
 from tools.servers import Postgres, Valkey
 
 SQL = Queries(__file__, str)
-PORTS = {Part.API: 8400, Part.PUBLIC: 8401, Part.SENDER: 8402, Part.RECONCILER: 8403}
+PORTS = {
+    Part.API: 8400,
+    Part.PUBLIC: 8401,
+    Part.SENDER: 8402,
+    Part.RECONCILER: 8403,
+    Part.CHECKER: 8404,
+}
 REQUESTS_END_WITHIN = timedelta(seconds=15)
 """The HTTP server itself gives running requests ten seconds."""
 OUTCOMES_END_WITHIN = timedelta(seconds=10)
 """For the sender to record the outcomes, after it has waited for hosts."""
-STOP_ORDER = {Part.API: 0, Part.PUBLIC: 0, Part.RECONCILER: 1, Part.SENDER: 2}
+STOP_ORDER = {Part.API: 0, Part.PUBLIC: 0, Part.CHECKER: 1, Part.RECONCILER: 1, Part.SENDER: 2}
 """No request comes in while the others stop; open hand-overs are finished last."""
 ENGINE_PREFIXES = ("PULUMI_", "HOSTWINDS_", "CLOUDFLARE_")
 """Prefixes of the variables that an operation of the engine may see."""
@@ -134,7 +141,7 @@ def _settings_of(
     dsn: str,
     listener: socket.socket | None,
     https: socket.socket | None,
-) -> ApiPart | PublicPart | ReconcilerPart | SenderPart:
+) -> ApiPart | PublicPart | ReconcilerPart | SenderPart | CheckerPart:
     """Return what a part needs, and nothing else."""
     passwords = settings.database.passwords()
     login: dict[str, Any] = {
@@ -173,6 +180,15 @@ def _settings_of(
                 reconciler=settings.reconciler,
                 certificates=settings.certificates,
                 engine=engine_environment(settings),
+                socket=_descriptor(listener),
+            )
+        case Part.CHECKER:
+            return CheckerPart(
+                **login,
+                pool_size=settings.database.pool_size,
+                key_file=settings.vault.key_file,
+                verification=settings.verification,
+                roots=settings.certificates.roots,
                 socket=_descriptor(listener),
             )
         case Part.SENDER:
@@ -236,6 +252,7 @@ def _sockets(settings: Settings, parts: Iterable[Part]) -> Iterable[tuple[Part, 
         Part.PUBLIC: "public",
         Part.SENDER: "metrics",
         Part.RECONCILER: "reconciler_metrics",
+        Part.CHECKER: "checker_metrics",
     }
     for part, name in names.items():
         if part in parts:
@@ -264,6 +281,7 @@ def _announce(sockets: dict[Part, socket.socket], https: socket.socket | None) -
             "https": https and "{}:{}".format(*https.getsockname()),
             "metrics_url": urls.get(Part.SENDER),
             "reconciler_metrics_url": urls.get(Part.RECONCILER),
+            "checker_metrics_url": urls.get(Part.CHECKER),
         }
     )
     announcement = state_dir() / SERVE

@@ -19,6 +19,7 @@ from blueprint.tenant import DOMAIN_PATTERN, FullName
 from cli import settings
 from cli.settings import SETTINGS_FILE
 from composition.faults import SETTINGS_MISSING
+from controlplane.checks.kinds import CheckKind, Intervals
 from controlplane.images.settings import ImageSettings
 from controlplane.settings import CertificateSettings, ReconcilerSettings
 from kit.database import Role
@@ -120,6 +121,14 @@ class ReconcilerMetricsSettings(BaseModel):
     """None: 8403, or any free one where that is in use, as `serve.json` shows."""
 
 
+class CheckerMetricsSettings(BaseModel):
+    """`/metrics` of the checker, without a key: let only the monitoring system reach it."""
+
+    host: str = "127.0.0.1"
+    port: Count | None = Field(default=None, ge=0, le=65535)
+    """None: 8404, or any free one where that is in use, as `serve.json` shows."""
+
+
 class VaultSettings(BaseModel):
     """Sealing of secrets."""
 
@@ -157,6 +166,15 @@ class VerificationSettings(BaseModel):
     of large receivers do."""
     source: str | None = None
     """Source address of connections to hosts; None: chosen by the system."""
+    dns_interval: Duration = timedelta(hours=1)
+    """How often records and reverse names are checked that were right. A pass relies on such a
+    check for three times as long, and checks itself what is wrong."""
+    hosts_interval: Duration = timedelta(minutes=30)
+    """The same for ports of hosts, certificates, relaying, and mail that leaves."""
+    links_interval: Duration = timedelta(hours=1)
+    """The same for names for links in mail."""
+    at_once: Count = Field(default=64, ge=1)
+    """Checks that the checker makes at the same time."""
     looks: Count = Field(default=3, ge=1)
     """Wrong looks at records that were right, one in each pass, before they are taken for wrong."""
     period: Duration = timedelta(minutes=30)
@@ -164,6 +182,15 @@ class VerificationSettings(BaseModel):
     echo_mx: Annotated[str, Matching(f"^$|{DOMAIN_PATTERN}", FullName.remedy)] | None = None
     """Mail server that replies to RCPT with what it sees of a client: each host tries by it whether
     mail leaves its addresses. None: it is not tried."""
+
+    @property
+    def intervals(self) -> Intervals:
+        """How often the checker checks."""
+        return {
+            CheckKind.DNS: self.dns_interval,
+            CheckKind.HOSTS: self.hosts_interval,
+            CheckKind.LINKS: self.links_interval,
+        }
 
     @field_validator("resolver")
     @classmethod
@@ -236,6 +263,7 @@ class Settings(BaseSettings):
     https: HttpsSettings = HttpsSettings()
     metrics: MetricsSettings = MetricsSettings()
     reconciler_metrics: ReconcilerMetricsSettings = ReconcilerMetricsSettings()
+    checker_metrics: CheckerMetricsSettings = CheckerMetricsSettings()
     vault: VaultSettings
     mail: MailSettings
     hosts: HostSettings = HostSettings()

@@ -45,6 +45,9 @@ class ReconcilerSettings(BaseModel):
     """Upper bound of every wait after a failure."""
     resync: Duration = timedelta(minutes=10)
     """How often a tenant that is Ready is observed."""
+    whole_pass: Duration = timedelta(hours=12)
+    """After which a tenant is observed as a whole, although nothing has changed of what its last
+    pass has read and asked. Zero: at each resync."""
     drain: Duration = timedelta(hours=48)
     """How long an address, a host or a domain's key that is no longer wanted is kept for the mail
     that hosts have to send: as long as a host tries."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 
@@ -27,7 +28,7 @@ class Reading(Generic[Query, Result]):
     values: Mapping[str, Any]
     result: Callable[[Rows], Result]
 
-    @property
+    @cached_property
     def key(self) -> Key:
         """What is equal for equal reads."""
         return self.query.text, repr(sorted(self.values.items()))

@@ -17,6 +17,7 @@ from controlplane.ansible.spools import HostSpools
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import TENANT, unknown
 from controlplane.hostwinds.firewall_look import FirewallLook
+from controlplane.reconciler.checks import Checks, Outside
 from controlplane.reconciler.phase import AnyPhase, Phase, Verdicts
 from controlplane.reconciler.phases.cloud import Cloud
 from controlplane.reconciler.phases.dns import Dns
@@ -27,6 +28,8 @@ from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import kind_of
 from controlplane.reconciler.table import Row
+from controlplane.verification.faults import FAULTS
+from controlplane.verification.links import PublicLinks
 from kit.paths import state_dir
 from lab.running import running
 from sandbox.recorded_verifier import RecordedVerifier
@@ -53,7 +56,7 @@ class WithoutHosts(Phase[None]):
 
 def phases(settings: ReconcilerPart, servers: Servers, *, lacks: str) -> Sequence[AnyPhase]:
     """Return the phases up to `dns`, and a stand-in for each of the others."""
-    cloud_engine = engine(settings)
+    cloud_engine, outside = engine(settings), Outside(RecordedVerifier(), PublicLinks())
     real: list[AnyPhase] = [
         Keys(),
         Cloud(
@@ -65,7 +68,7 @@ def phases(settings: ReconcilerPart, servers: Servers, *, lacks: str) -> Sequenc
             rewriting=REWRITING,
         ),
         Draining(cloud_engine, HostSpools(), limit=settings.reconciler.drain),
-        Dns(RecordedVerifier(), FailureThreshold()),
+        Dns(Checks(outside, {}, FAULTS.get), FailureThreshold()),
     ]
     names = {phase.row.name for phase in real}
     message = f"real hosts cannot run on this machine: {lacks}"

@@ -48,6 +48,9 @@ class Files(Protocol):
     def keys(self, prefix: str) -> list[str]:
         """List the files below a directory, sorted."""
 
+    def times(self, prefix: str) -> dict[str, str]:
+        """Return when each file below a directory was written last, by its path."""
+
     def write(self, key: str, content: bytes) -> None:
         """Write a file."""
 
@@ -127,6 +130,16 @@ class Stacks:
             (latest.get("manifest") or {}).get("time"),
             tuple(str(operation["resource"]["urn"]) for operation in pending),
         )
+
+    def versions(self) -> dict[str, str]:
+        """Return when the checkpoint of each stack was written last, by the stack's name."""
+        directory = f".pulumi/stacks/{PROJECT}/"
+        return {
+            name.removesuffix(".gz").removesuffix(".json"): at
+            for key, at in self._files.times(directory).items()
+            for name in [key.removeprefix(directory)]
+            if name.endswith((".json", ".json.gz"))
+        }
 
     def resources(self, stack: str) -> list[dict[str, Any]]:
         """Return the resources of the last checkpoint."""
@@ -238,6 +251,15 @@ class _Directory:
         names = sorted(file.name for file in directory.iterdir()) if directory.is_dir() else []
         return [prefix + name for name in names if not name.endswith(".attrs")]
 
+    def times(self, prefix: str) -> dict[str, str]:
+        """Return the times of the files of a directory."""
+        return {
+            key: str(path.stat().st_mtime_ns)
+            for key in self.keys(prefix)
+            for path in [self._root / key]
+            if path.exists()
+        }
+
     def write(self, key: str, content: bytes) -> None:
         """Write a file, whole or not at all."""
         path = self._root / key
@@ -290,6 +312,11 @@ class _Rows:
         """List the rows below a prefix."""
         rows = self._run(SQL.keys, prefix=self._prefix + prefix)
         return [str(row[0]).removeprefix(self._prefix) for row in rows]
+
+    def times(self, prefix: str) -> dict[str, str]:
+        """Return when rows below a prefix were written."""
+        rows = self._run(SQL.times, prefix=self._prefix + prefix)
+        return {str(key).removeprefix(self._prefix): str(at) for key, at in rows}
 
     def write(self, key: str, content: bytes) -> None:
         """Write a row."""

@@ -6,6 +6,9 @@ select data ->> 'data' from {table} where key = %(key)s
 -- name: keys
 select key from {table} where starts_with(key, %(prefix)s) order by key
 
+-- name: times
+select key, updated_at::text from {table} where starts_with(key, %(prefix)s)
+
 -- name: write
 insert into {table} (key, data, updated_at)
 values (%(key)s, json_build_object('data', %(data)s::text), clock_timestamp())

@@ -20,7 +20,13 @@ from controlplane.schedule.repository import backlog
 RESTORED = "database restored: nothing is bought or ended before `penguin purchases recover`"
 SILENT_SECONDS = 10.0
 """A process that has written nothing for longer is stopped, hung or gone."""
-IDLE_SECONDS = {Part.API: 30.0, Part.PUBLIC: 30.0, Part.RECONCILER: 600.0, Part.SENDER: 60.0}
+IDLE_SECONDS = {
+    Part.API: 30.0,
+    Part.PUBLIC: 30.0,
+    Part.RECONCILER: 600.0,
+    Part.SENDER: 60.0,
+    Part.CHECKER: 600.0,
+}
 """How long a loop may go without progress. A pass reports each step and each line of an operation;
 its longest silence is a task that installs packages, or the wait for SSH of a new host."""
 

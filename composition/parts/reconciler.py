@@ -11,13 +11,13 @@ from functools import partial
 from blueprint.naming import tenant_of
 from composition.heartbeat import Progress
 from composition.metrics import served
+from composition.outside import outside
 from composition.parts.settings import Part, ReconcilerPart
 from composition.phases import Adapters, make_phases
 from composition.process import start
 from controlplane.acme.authority import AcmeAuthority
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.mailboxes import HostMailboxes
-from controlplane.ansible.shell import OpenSsh
 from controlplane.ansible.spools import HostSpools
 from controlplane.clock import now
 from controlplane.conditions.failures import FailureThreshold
@@ -38,10 +38,7 @@ from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phase_run import CONCURRENT_STEPS
 from controlplane.reconciler.ports import Servers
 from controlplane.reconciler.sweep import Sweep
-from controlplane.verification import InternetVerifier
 from controlplane.verification.challenges import ChallengeNames
-from controlplane.verification.exposure import PortScan
-from controlplane.verification.links import PublicLinks
 from controlplane.verification.roundtrip import MailRoundTrips
 from hostwinds.purchase import Deadlines
 from hostwinds.variables import PORTAL_DEADLINE, SERVER_DEADLINE
@@ -58,14 +55,7 @@ def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyP
         Adapters(
             engine=engine(settings),
             servers=servers,
-            verifier=InternetVerifier(
-                resolver=settings.verification.resolver or None,
-                source=settings.verification.source or None,
-                echo_mx=settings.verification.echo_mx or None,
-                shell=OpenSsh(),
-                roots=settings.certificates.roots,
-                scan=PortScan(settings.verification.source or None),
-            ),
+            outside=outside(settings.verification, settings.certificates.roots),
             configurator=AnsibleConfigurator(
                 ConfiguratorSettings(
                     playbooks=checkout() / "playbooks",
@@ -78,11 +68,6 @@ def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyP
                     echo_mx=settings.verification.echo_mx or None,
                     registry_authorities=settings.images.authorities(),
                 )
-            ),
-            links=PublicLinks(
-                resolver=settings.verification.resolver or None,
-                source=settings.verification.source or None,
-                roots=settings.certificates.roots,
             ),
             root_password=partial(root_password, environment=environment(settings)),
             messages_a_day=settings.hosts.messages_a_day,
@@ -99,6 +84,7 @@ def standard_phases(settings: ReconcilerPart, servers: Servers) -> Sequence[AnyP
             cloud_deadline=settings.reconciler.cloud_deadline,
             provisioning=provisioning(settings),
             threshold=FailureThreshold(settings.verification.looks, settings.verification.period),
+            check_intervals=settings.verification.intervals,
         )
     )
 

@@ -28,6 +28,7 @@ class Part(StrEnum):
     PUBLIC = "public"
     RECONCILER = "reconciler"
     SENDER = "sender"
+    CHECKER = "checker"
 
 
 ROLES = {
@@ -35,6 +36,7 @@ ROLES = {
     Part.PUBLIC: (Role.PUBLIC,),
     Part.RECONCILER: (Role.CONTROLLER,),
     Part.SENDER: (Role.SENDER,),
+    Part.CHECKER: (Role.CONTROLLER,),
 }
 """The roles that each part logs in as; the first one writes its heartbeat."""
 
@@ -102,6 +104,18 @@ class ReconcilerPart(PartSettings):
     certificates: CertificateSettings
     engine: dict[str, Secret]
     """All variables of an operation of the engine: provider, backend, plugins, PATH."""
+    socket: int
+    """Descriptor of the listening socket of `/metrics`."""
+
+
+class CheckerPart(PartSettings):
+    """The checks from outside: it logs in at hosts, and has no credentials of providers."""
+
+    pool_size: int
+    key_file: Path
+    verification: VerificationSettings
+    roots: Path | None
+    """Certificates (PEM) of public authorities that are trusted; None: those of the system."""
     socket: int
     """Descriptor of the listening socket of `/metrics`."""
 

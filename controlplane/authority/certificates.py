@@ -73,8 +73,13 @@ def issue(ca: Issued, helo: str, *, now: datetime) -> Issued:
 
 def needs_renewal(certificate: str, *, now: datetime) -> bool:
     """Return whether a PEM certificate expires within `RENEW_BEFORE`."""
+    return renewal_at(certificate) <= now
+
+
+def renewal_at(certificate: str) -> datetime:
+    """Return when a PEM certificate is to be renewed."""
     loaded = x509.load_pem_x509_certificate(certificate.encode())
-    return loaded.not_valid_after_utc - now.astimezone(UTC) <= RENEW_BEFORE
+    return loaded.not_valid_after_utc - RENEW_BEFORE
 
 
 def _builder(

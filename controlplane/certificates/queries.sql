@@ -13,7 +13,7 @@ where name = any(:names) and not_after > :now
 -- name: load
 select name, challenge, chain, sealed_key, not_before, not_after, renew_at, directory, order_url,
     order_key, answering, failures, limited, next_attempt_at, reason, trouble
-from oltp.certificates where tenant_id = :tenant_id
+from oltp.certificates where tenant_id = :tenant_id order by name
 
 -- name: save_order
 update oltp.certificates

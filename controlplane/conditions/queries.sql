@@ -28,7 +28,7 @@ on conflict (tenant_id, subject, type) do update set looks = oltp.consecutive_fa
 returning subject, looks, now() - since as age
 
 -- name: failing_types
-select distinct type from oltp.consecutive_failures where tenant_id = :tenant_id
+select distinct type from oltp.consecutive_failures where tenant_id = :tenant_id order by type
 
 -- name: end_failures
 delete from oltp.consecutive_failures

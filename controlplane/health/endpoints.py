@@ -14,7 +14,7 @@ from controlplane.database import Database
 
 router = APIRouter(tags=["health"])
 log = structlog.get_logger()
-Name = Literal["db", "queue", "email", "api", "public", "reconciler", "sender"]
+Name = Literal["db", "queue", "email", "api", "public", "reconciler", "sender", "checker"]
 Probe = Callable[[], Awaitable[str]]
 """Returns a detail; raises when the part fails."""
 

@@ -2,6 +2,7 @@
 select name, incarnation, service_id, host_key, applied_digest, mail, refused_digest, moves_mail
 from oltp.hosts
 where tenant_id = :tenant_id
+order by name
 
 -- name: servers
 select service_id, tenant_id from oltp.hosts where service_id is not null
@@ -22,6 +23,7 @@ set incarnation = excluded.incarnation, service_id = excluded.service_id,
 -- name: load_identities
 select host, digest, configured, at, findings, trouble, stopped from oltp.identities
 where tenant_id = :tenant_id
+order by host
 
 -- name: save_identity
 insert into oltp.identities
@@ -43,7 +45,7 @@ insert into oltp.purges (tenant_id, host, name) values (:tenant_id, :host, :name
 on conflict do nothing
 
 -- name: load_unpurged_hosts
-select distinct host from oltp.purges where tenant_id = :tenant_id
+select distinct host from oltp.purges where tenant_id = :tenant_id order by host
 
 -- name: remove_purges
 delete from oltp.purges
@@ -107,7 +109,7 @@ from oltp.round_trips
 where tenant_id = :tenant_id
 
 -- name: load_round_trips
-{round_trips}
+{round_trips} order by domain
 
 -- name: find_round_trip
 {round_trips} and domain = :domain

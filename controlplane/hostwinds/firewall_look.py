@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -16,6 +17,9 @@ from kit.faults import Fault
 log = structlog.get_logger()
 INTERVAL = 1800.0
 """Seconds between two looks at a firewall that was right: each costs one of the few requests."""
+PAUSE = 1.0
+"""Least time between two looks at firewalls that may be right: half of the account's rate, since
+orders come before them."""
 
 
 class FirewallLook:
@@ -28,12 +32,20 @@ class FirewallLook:
         self._clock = clock
         self._right: dict[tuple[int, Firewall], float] = {}
         """When a firewall was last seen to be right."""
+        self._wrong: set[tuple[int, Firewall]] = set()
+        self._next = -math.inf
+        """When the next one may be asked for that is not known to be wrong."""
 
     def __call__(self, service_id: int, firewall: Firewall) -> Fault | None:
-        """Return what does not pass and should; None also where the provider does not tell."""
-        key = service_id, firewall
-        if key in self._right and self._clock() - self._right[key] < INTERVAL:
-            return None
+        """Return what does not pass and should.
+
+        None also where the provider does not tell, or where it is not the turn of this server.
+        """
+        key, now = (service_id, firewall), self._clock()
+        if key not in self._wrong:
+            if now < max(self._next, self._right.get(key, -math.inf) + INTERVAL):
+                return None
+            self._next = now + PAUSE
         try:
             with Client.from_environment(self._environment) as client:
                 current = client.firewall(service_id)
@@ -43,8 +55,10 @@ class FirewallLook:
         lacks = current.lacks(Needs(firewall.inbound, firewall.outbound))
         if lacks:
             self._right.pop(key, None)
+            self._wrong.add(key)
             return FIREWALL_PROFILE_LACKS(
                 profile=current.name, service_id=service_id, lacks=", ".join(lacks)
             )
         self._right[key] = self._clock()
+        self._wrong.discard(key)
         return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -42,6 +44,8 @@ GRACE = timedelta(seconds=90)
 """How long an interrupted engine may take: a call under way has its answer, or breaks off."""
 POLL_SECONDS = 1.0
 """How often a running engine is looked at, whether it was cancelled."""
+VERSIONS_SECONDS = 60.0
+"""How long the versions of all stacks are used after they were read."""
 HISTORY = 10
 """Updates of a stack that are retained; each adds rows to the state's database."""
 
@@ -73,11 +77,23 @@ class PulumiEngine:
         self._memory = memory
         self._clock = clock
         self._forks = forks or ForkServer()
+        self._reading = threading.Lock()
+        self._versions: Mapping[str, str] = {}
+        self._versions_end = -math.inf
+        """Until when they are used."""
 
     def state(self, tenant: str) -> CloudState:
         """Read the last checkpoint without starting the engine, in a few milliseconds."""
         with self._located(tenant):
             return cloud_state(self._stacks().checkpoint(tenant))
+
+    def version(self, tenant: str) -> str | None:
+        """Return when the checkpoint was written last; those of all stacks are read together."""
+        with self._located(tenant), self._reading:
+            if self._clock() >= self._versions_end:
+                self._versions = self._stacks().versions()
+                self._versions_end = self._clock() + VERSIONS_SECONDS
+            return self._versions.get(tenant)
 
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Return what `up` would do."""

@@ -51,24 +51,27 @@ def servers_awaited(blueprint: Blueprint, awaited: Awaited, now: datetime) -> di
     }
 
 
-async def all_is_awaited(
-    until: Mapping[str, datetime], snapshot: Snapshot, session: Session, phase: str
-) -> bool:
-    """Return whether all that is missing is waited for: no engine could do anything.
+async def awaited_until(
+    servers: Mapping[str, datetime], snapshot: Snapshot, session: Session, phase: str
+) -> datetime | None:
+    """Return until when all that is missing is waited for; None where an engine has work.
 
-    `until` are the addresses of servers that are being created. Others are bought by a person: for
-    those the engine looks from time to time, and when it is asked for or a listing shows one.
+    `servers` are the addresses of servers that are being created. Others are bought by a person:
+    for those the engine looks from time to time, and when it is asked for or a listing shows one.
     """
     state = snapshot.cloud
     if state.held or not state.pending:
-        return False
-    others = set(state.pending) - until.keys()
-    if not others:
-        return True
-    if session.was_woken or others & {host.primary.name for host in snapshot.blueprint.hosts}:
-        return False
-    ended = await session.fetch(operation_rows.last_end(snapshot.tenant.id, phase))
-    return ended is not None and session.clock() - ended < PORTAL_INTERVAL
+        return None
+    others = set(state.pending) - servers.keys()
+    times = [servers[name] for name in state.pending if name in servers]
+    if others:
+        if session.was_woken or others & {host.primary.name for host in snapshot.blueprint.hosts}:
+            return None
+        ended = await session.fetch(operation_rows.last_end(snapshot.tenant.id, phase))
+        if ended is None or session.clock() - ended >= PORTAL_INTERVAL:
+            return None
+        times.append(ended + PORTAL_INTERVAL)
+    return min(times)
 
 
 def verdict_of(

@@ -30,6 +30,7 @@ from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.reconcile import Pass
+from controlplane.reconciler.rest import Rests
 from controlplane.reconciler.session import LeaseLost, NoProgress, Session, Stopping
 from controlplane.reconciler.slots import AccountSlots, Slots, SlotsOfPass
 from controlplane.reconciler.snapshot import Snapshot
@@ -82,6 +83,9 @@ class Reconciler:
         self._metrics = metrics or Metrics()
         self._metrics.workers = settings.workers
         self._turns = Turns()
+        self._rests = Rests(settings.whole_pass, self._rng)
+        self._confirmed: list[tuple[Lease, datetime]] = []
+        """Leases of tenants that are at rest, and when these are due again."""
         limits = {Pool.ENGINE: settings.engine_slots, Pool.HOSTS: settings.host_slots}
         self._slots = self._metrics.slots = Slots(limits)
         self._account = AccountSlots(
@@ -93,6 +97,9 @@ class Reconciler:
         async with asyncio.TaskGroup() as passes:
             for number in range(self._settings.workers):
                 passes.create_task(self._work(stop, tick, number, passes))
+        with suppress(SQLAlchemyError, OSError):
+            async with self._database.begin(CONTROLLER) as connection:
+                await self._release_confirmed(connection)
 
     async def _work(
         self, stop: asyncio.Event, tick: Tick, number: int, passes: asyncio.TaskGroup
@@ -170,6 +177,9 @@ class Reconciler:
             outcome = await self.reconcile(taken, stop, progressed, slots)
         end_turn()
         self._metrics.pass_ended(outcome)
+        if outcome is Outcome.AT_REST:
+            self._confirmed.append((lease, self._clock() + self._settings.resync))
+            return
         waits_for = slots.wait.pool if slots.wait and outcome is Outcome.WAITING else None
         await self._release(lease, outcome, waits_for, slots.look_at, stopping=stop.is_set())
         if waits_for is not None and await self._is_free(waits_for):
@@ -201,6 +211,11 @@ class Reconciler:
         lease = taken.lease
         slots = slots or self._slots_of(lease, lambda: None)
         try:
+            if taken.rest is not None:
+                if await asyncio.to_thread(taken.rest.is_confirmed):
+                    return Outcome.AT_REST
+                taken = await self._read(lease)
+            self._rests.forget(lease.tenant_id)
             opened = await self._open(taken, stop, progressed, slots)
             if opened is None:
                 return Outcome.DELETED
@@ -210,10 +225,11 @@ class Reconciler:
                     whole = Pass(
                         self._phases, snapshot, session, stop_poll=self._settings.stop_poll
                     )
-                    return await whole.run()
+                    outcome = await whole.run()
                 except Stopping:
                     await session.save(snapshot.conditions)
                     return Outcome.RETRY
+            self._keep_rest(taken, session, outcome)
         except LeaseLost:
             log.warning("lease lost", tenant_id=str(lease.tenant_id), token=lease.token)
             return Outcome.LEASE_LOST
@@ -225,9 +241,10 @@ class Reconciler:
         except Exception as error:  # noqa: BLE001 - logged
             _report(error, "pass failed", tenant_id=str(lease.tenant_id))
             return Outcome.RETRY
+        return outcome
 
     async def take(self, owner: str) -> Taken | None:
-        """Lease a tenant, and read it in the same transaction.
+        """Lease a tenant, and read it in the same transaction; release those that are at rest.
 
         The rows become objects later: what a tenant's rows are wrong in fails its own pass.
         """
@@ -241,6 +258,7 @@ class Reconciler:
 
     async def _take(self, owner: str) -> Taken | None:
         async with self._database.begin(CONTROLLER) as connection:
+            await self._release_confirmed(connection)
             lease = await claim(
                 connection,
                 owner=owner,
@@ -250,8 +268,28 @@ class Reconciler:
             )
             if lease is None:
                 return None
+            rest = None
+            if lease.priority is Priority.RESYNC:
+                rest = self._rests.find(lease.tenant_id, now=self._clock())
             readings = self._readings(lease.tenant_id)
-            return Taken(lease, readings, await fetch_together(connection, readings.every))
+            found = await fetch_together(
+                connection, readings.every, known=None if rest is None else rest.rows
+            )
+            is_equal = rest is not None and rest.rows == found.digest
+            return Taken(lease, readings, found.rows, found.digest, rest if is_equal else None)
+
+    async def _read(self, lease: Lease) -> Taken:
+        """Read a tenant of which something else than its rows has changed."""
+        readings = self._readings(lease.tenant_id)
+        async with self._database.begin(CONTROLLER) as connection:
+            found = await fetch_together(connection, readings.every)
+        return Taken(lease, readings, found.rows, found.digest)
+
+    def _keep_rest(self, taken: Taken, session: Session, outcome: Outcome) -> None:
+        """Let the next regular pass compare only, where this one had nothing to do."""
+        if outcome in (Outcome.SETTLED, Outcome.STALLED):
+            id_, now = taken.lease.tenant_id, self._clock()
+            self._rests.keep(id_, session.dependencies, taken.digest, now=now)
 
     def _readings(self, tenant_id: UUID) -> Readings:
         of_phases = [reading for phase in self._phases for reading in phase.readings(tenant_id)]
@@ -301,6 +339,8 @@ class Reconciler:
             known=known,
             slots=slots,
         )
+        if not known:
+            session.dependencies.lose()
         render = partial(
             render_tenant,
             tenant,
@@ -326,6 +366,22 @@ class Reconciler:
             draining_domains=domains,
         )
         return snapshot, session
+
+    async def _release_confirmed(self, connection: AsyncConnection) -> None:
+        """Release tenants at rest in the transaction that takes the next one: half the cost.
+
+        Where that fails, their leases end by themselves.
+        """
+        confirmed, self._confirmed = self._confirmed, []
+        for lease, due_at in sorted(confirmed, key=lambda one: one[0].tenant_id):
+            await release(
+                connection,
+                lease,
+                due_at=due_at,
+                priority=Priority.RESYNC,
+                attempts=0,
+                now=self._clock(),
+            )
 
     async def _release(
         self,

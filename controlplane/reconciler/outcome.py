@@ -10,6 +10,8 @@ class Outcome(Enum):
 
     SETTLED = "settled"
     """At the next resync."""
+    AT_REST = "at rest"
+    """At the next resync: all that the last pass depended on is as it was."""
     RETRY = "retry"
     """Soon."""
     STALLED = "stalled"

@@ -9,11 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from controlplane.conditions.model import TENANT, Verdict
 from controlplane.reconciler.ports import Progress
+from controlplane.reconciler.rest import NEVER
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.table import Row
@@ -75,6 +77,15 @@ class Phase(ABC, Generic[Observed]):
         """
         del snapshot, session
         return ()
+
+    def holds_until(self, observed: Observed, snapshot: Snapshot) -> datetime:
+        """Return from when on time may change verdicts and steps, if nothing else does.
+
+        Only a phase whose `observe` reads what `readings` returns, and asks by `session.ask`, may
+        return another time than `NEVER`.
+        """
+        del observed, snapshot
+        return NEVER
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

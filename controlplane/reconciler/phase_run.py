@@ -46,6 +46,7 @@ async def run(
         with as_fault(f"phase {phase.row.name}"):
             observed = await phase.observe(snapshot, session)
             result.verdicts = phase.verdicts(observed, snapshot)
+            session.dependencies.until(phase.holds_until(observed, snapshot))
             steps = phase.steps(observed, snapshot)
             result.skipped = {step.subject for step in steps if not allowed(step)}
             due = [
@@ -67,6 +68,7 @@ async def run(
                     observed = await phase.observe(snapshot, session)
                     result.verdicts = phase.verdicts(observed, snapshot)
     except Fault as fault:
+        session.dependencies.lose()
         result.failures.setdefault(TENANT, fault)
     for subject, failure in result.failures.items():
         log.warning(

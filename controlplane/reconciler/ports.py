@@ -115,6 +115,12 @@ class CloudEngine(Protocol):
     def state(self, tenant: str) -> CloudState:
         """Read the stack's outputs; a stack that does not exist is an empty state."""
 
+    def version(self, tenant: str) -> str | None:
+        """Return what differs after each write of the stack's state, by a run of ours or another.
+
+        It may be that of a minute ago. None: the stack does not exist.
+        """
+
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Return what `up` would do."""
 

@@ -1,5 +1,9 @@
 -- name: load_secrets
-select purpose, sealed, public from oltp.secrets where tenant_id = :tenant_id
+select purpose, sealed, public from oltp.secrets where tenant_id = :tenant_id order by purpose
+
+-- name: load_secret
+select purpose, sealed, public from oltp.secrets
+where tenant_id = :tenant_id and purpose = :purpose
 
 -- name: save_secrets
 insert into oltp.secrets (tenant_id, purpose, sealed, public, created_at)

@@ -48,6 +48,16 @@ class SecretStore:
 
         return Reading(SQL.load_secrets, {"tenant_id": tenant_id}, stored)
 
+    @classmethod
+    def one(cls, vault: Vault, tenant_id: UUID, purpose: str) -> Reading[TextClause, str | None]:
+        """Read one secret of a tenant in clear; None where it does not exist."""
+
+        def opened(rows: Rows) -> str | None:
+            secrets = {row["purpose"]: Secret(row["sealed"], row["public"]) for row in rows}
+            return cls(vault, tenant_id, secrets).open(purpose) if secrets else None
+
+        return Reading(SQL.load_secret, {"tenant_id": tenant_id, "purpose": purpose}, opened)
+
     def find(self, purpose: str) -> Secret | None:
         """Return a secret, sealed."""
         return self._secrets.get(purpose)

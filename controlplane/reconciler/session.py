@@ -29,6 +29,7 @@ from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.memory import measured
 from controlplane.reconciler.operation_log import operation_log
 from controlplane.reconciler.ports import Progress
+from controlplane.reconciler.rest import Dependencies
 from controlplane.reconciler.slots import SlotsOfPass
 from controlplane.schedule.repository import Lease, renew
 from controlplane.schedule.schemas import Priority
@@ -49,6 +50,7 @@ Ended = Callable[[str, str, timedelta, int | None], None]
 
 AnyReading = Reading[TextClause, Any]
 Read = TypeVar("Read")
+Answer = TypeVar("Answer")
 
 
 class NoProgress(Exception):
@@ -104,6 +106,7 @@ class Session:
         self._known = dict(known or {})
         self._locks: dict[str, asyncio.Lock] = {}
         self.slots = slots
+        self.dependencies = Dependencies()
 
     @property
     def fence(self) -> int:
@@ -132,6 +135,7 @@ class Session:
 
     async def guard(self) -> None:
         """Raise Stopping or LeaseLost where no further step may begin."""
+        self.dependencies.lose()
         self.check()
         if not await self._renew():
             raise LeaseLost
@@ -154,6 +158,7 @@ class Session:
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[AsyncConnection]:
         """Open such a transaction, which writes only what no phase reads."""
+        self.dependencies.lose()
         async with self._database.begin(CONTROLLER) as connection:
             # First the tenant, then its schedule, as the API does: no deadlock.
             await repository.lock(connection, self._tenant.id)
@@ -162,8 +167,18 @@ class Session:
             yield connection
 
     @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a transaction as `begin` does, which writes what only its phase reads.
+
+        What other phases have to read stays known; this one has what it writes.
+        """
+        async with self._begin() as connection:
+            yield connection
+
+    @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """Open a transaction that only reads."""
+        """Open a transaction that only reads what the next pass does not compare."""
+        self.dependencies.lose()
         async with self._database.begin(CONTROLLER) as connection:
             yield connection
 
@@ -174,6 +189,15 @@ class Session:
             return reading.result(rows)
         async with self.read() as connection:
             return await fetch(connection, reading)
+
+    async def ask(self, question: Callable[[], Answer]) -> Answer:
+        """Ask something outside of the database, in a thread; the answer is compared by `==`.
+
+        Kept with its answer while nothing changes: it should refer to nothing large.
+        """
+        answer = await asyncio.to_thread(question)
+        self.dependencies.answered(question, answer)
+        return answer
 
     async def save(self, conditions: Conditions) -> None:
         """Write changed conditions, and an event for each changed status."""

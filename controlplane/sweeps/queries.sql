@@ -39,6 +39,7 @@ delete from oltp.listed_servers where service_id = any(cast(:service_ids as bigi
 -- name: awaited
 select host, server_name, since, until, is_finished from oltp.awaited_servers
 where tenant_id = :tenant_id
+order by host
 
 -- name: all_awaited
 select distinct server_name from oltp.awaited_servers where not is_finished

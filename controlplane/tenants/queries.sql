@@ -114,7 +114,7 @@ select id, name from oltp.tenants where id = any(:ids)
 select tenant_id from oltp.domains where name = :domain
 
 -- name: domains_of
-select name, occupies from oltp.domains where tenant_id = :id
+select name, occupies from oltp.domains where tenant_id = :id order by name
 
 -- name: lock_domains
 -- In order, so that two writers never deadlock.

@@ -184,6 +184,11 @@ class InMemoryEngine:
         """Return the last checkpoint."""
         return self.stacks.get(tenant, CloudState(digest=None))
 
+    def version(self, tenant: str) -> str | None:
+        """Return when the last checkpoint was written."""
+        stack = self.stacks.get(tenant)
+        return stack.written if stack is not None else None
+
     def refresh_by_hand(self, tenant: str, *, gone: Collection[str] = ()) -> None:
         """Bring the state to what exists, as `pulumi refresh` does; `gone` are records that other
         people have deleted."""

@@ -9,12 +9,14 @@ from types import MappingProxyType
 from blueprint.document import Blueprint, Firewall
 from composition.phases import Adapters, make_phases
 from controlplane.ansible.faults import UNREACHABLE
+from controlplane.checks.kinds import Intervals
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.mailu.comparison import Plan
 from controlplane.mailu.declared import TenantMail
 from controlplane.mailu.own_tokens import OwnTokens
 from controlplane.mailu.reconciling import Removals
 from controlplane.reconciler.awaiting import PROVISIONING
+from controlplane.reconciler.checks import Checks, Outside
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.mail_ports import Mailboxes, OwnMailbox, RoundTrips, Spooled, Spools
 from controlplane.reconciler.phase import AnyPhase
@@ -191,6 +193,12 @@ class Unseen:
         return {}
 
 
+def checks_of(verifier: Verifier, links: Links | None = None) -> Checks:
+    """Return checks that each pass makes by itself."""
+    outside = Outside(verifier, links or MemoryLinks())
+    return Checks(outside, {}, lambda _: None)
+
+
 def standard(
     engine: CloudEngine,
     verifier: Verifier,
@@ -207,15 +215,15 @@ def standard(
     round_trips: RoundTrips | None = None,
     threshold: FailureThreshold | None = None,
     provisioning: timedelta = PROVISIONING,
+    check_intervals: Intervals = MappingProxyType({}),
 ) -> list[AnyPhase]:
     """Return all phases."""
     return make_phases(
         Adapters(
             engine=engine,
             servers=servers or Unseen(),
-            verifier=verifier,
+            outside=Outside(verifier, links or MemoryLinks()),
             configurator=configurator,
-            links=links or MemoryLinks(),
             root_password=root_password,
             messages_a_day=messages_a_day,
             firewall=firewall,
@@ -227,5 +235,6 @@ def standard(
             provisioning=provisioning,
             drain=LONGEST,
             threshold=threshold or FailureThreshold(),
+            check_intervals=check_intervals,
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from blueprint.document import Domain
@@ -13,6 +13,7 @@ from controlplane.conditions.model import TENANT, Status, Verdict, bad, ok
 from controlplane.reconciler import purposes
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Progress
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, kind_of, subject
@@ -81,6 +82,12 @@ class Activation(Phase[Published]):
         """Publish what is verified, and only that."""
         is_current = observed.entry == self._entry(observed, snapshot)
         return [] if is_current else [Step(maintenance=True)]
+
+    def holds_until(self, observed: Published, snapshot: Snapshot) -> datetime:
+        """Return the next day, until the warm-up has begun: it begins today."""
+        if snapshot.tenant.sending_since is not None:
+            return ALWAYS
+        return datetime.combine(observed.today + timedelta(days=1), time(), UTC)
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

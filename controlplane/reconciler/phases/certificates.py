@@ -14,6 +14,7 @@ from controlplane.conditions.model import Verdict, ask_of, bad, failed, ok, unkn
 from controlplane.reconciler.issuance import Issuance, Ports
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Progress
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -143,6 +144,17 @@ class Certificates(Phase[Observed]):
         if row.next_attempt_at is not None and row.next_attempt_at > now:
             return False
         return row.order_url is not None or row.renew_at is None or row.renew_at <= now
+
+    def holds_until(self, observed: Observed, snapshot: Snapshot) -> datetime:
+        """Return when the next order, renewal or end of a certificate is."""
+        del snapshot
+        times = (
+            at
+            for row in observed.rows.values()
+            for at in (row.next_attempt_at, row.renew_at, row.not_after)
+            if at is not None and at > observed.now
+        )
+        return min(times, default=ALWAYS)
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -28,7 +29,7 @@ from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.awaiting import (
     PROVISIONING,
     Awaited,
-    all_is_awaited,
+    awaited_until,
     note,
     servers_awaited,
     verdict_of,
@@ -50,6 +51,7 @@ from controlplane.reconciler.ports import (
     Server,
     Servers,
 )
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.rewriting import NOTHING, REFRESH, Rewriting
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
@@ -83,8 +85,8 @@ class Observed:
     """Servers that have ended outside of this control plane, by the host's name."""
     awaited: Awaited = field(default_factory=dict)
     """Servers that the provider creates, by the host's name."""
-    waits: bool = False
-    """Whether all that is missing comes with them, or from the provider's portal."""
+    waits_until: datetime | None = None
+    """Until when to wait where all that is missing comes with them, or from the provider's portal."""
     rewrite: bool = False
     """Whether records and reverse names are to be written again: name servers show others."""
 
@@ -134,9 +136,11 @@ class Cloud(Phase[Observed]):
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
         """Read the stack's state; raises `cloud.foreign_update` for an unknown one."""
-        snapshot.cloud = await asyncio.to_thread(self._engine.state, snapshot.tenant.name)
+        name = snapshot.tenant.name
+        await session.ask(partial(self._engine.version, name))  # first: what follows is not older
+        snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
         await self._refuse_foreign(snapshot, session)
-        servers = await self._look(snapshot)
+        servers = await self._look(snapshot, session)
         report_spam(servers, snapshot)
         moved = _moved(servers, snapshot)
         gone = {name: server for name, server in servers.items() if not server.exists}
@@ -147,12 +151,12 @@ class Cloud(Phase[Observed]):
         state = snapshot.cloud
         settled = not state.pending and not state.held
         until = servers_awaited(snapshot.blueprint, awaited, session.clock())
-        waits = await all_is_awaited(until, snapshot, session, self.row.name)
-        if waits and until and not any(host.primary_ip for host in state.hosts):
+        waits_until = await awaited_until(until, snapshot, session, self.row.name)
+        if waits_until and until and not any(host.primary_ip for host in state.hosts):
             snapshot.awaits_servers_until = min(until.values())
-        closed = await self._closed(gone, snapshot)
+        closed = await self._closed(gone, snapshot, session)
         rewrite = await self._rewriting.is_due(snapshot, session, self.row.name)
-        return Observed(settled, moved, closed, gone, awaited, waits, rewrite)
+        return Observed(settled, moved, closed, gone, awaited, waits_until, rewrite)
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
         """Return whether our last operation applied this blueprint, and none wrote the state since.
@@ -171,10 +175,11 @@ class Cloud(Phase[Observed]):
     ) -> tuple[str, str | None] | None:
         return await session.fetch(operation_rows.last_applied(snapshot.tenant.id, self.row.name))
 
-    async def _look(self, snapshot: Snapshot) -> Mapping[str, Server]:
+    async def _look(self, snapshot: Snapshot, session: Session) -> Mapping[str, Server]:
         """Return the servers of hosts that the provider shows, by host."""
         ids = {host.name: host.service_id for host in snapshot.cloud.hosts if host.service_id}
-        shown = await asyncio.to_thread(self._servers.look, ids.values()) if ids else {}
+        known = tuple(ids.values())
+        shown = await session.ask(partial(self._servers.look, known)) if known else {}
         return {name: shown[id_] for name, id_ in ids.items() if id_ in shown}
 
     def _forget_former_addresses(
@@ -244,9 +249,16 @@ class Cloud(Phase[Observed]):
         asked = snapshot.tenant.refresh_asked_at is not None and snapshot.cloud.digest is not None
         if observed.moved or observed.closed or observed.rewrite or again or asked:
             return [Step(operation=REFRESH)]
-        if observed.settled or observed.waits:
+        if observed.settled or observed.waits_until:
             return [Step()] if _new_hosts(snapshot) else []
         return [Step(operation="update" if snapshot.cloud.digest else CREATE)]
+
+    def holds_until(self, observed: Observed, snapshot: Snapshot) -> datetime:
+        """Return until when new servers and addresses are waited for; when records were written is
+        read each time."""
+        del snapshot
+        times = [row.until for row in observed.awaited.values() if not row.is_finished]
+        return min([*times, observed.waits_until or ALWAYS])
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
@@ -257,7 +269,7 @@ class Cloud(Phase[Observed]):
             ended = ended_by(blueprint, snapshot.cloud)
             await require_consent(ended, snapshot, session)
             awaited = await session.fetch(sweep_rows.awaited(tenant_id))
-            moved = _moved(await self._look(snapshot), snapshot)
+            moved = _moved(await self._look(snapshot, session), snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
             async with session.begin() as connection:
                 await repository.record_digest(connection, tenant_id, blueprint.digest)
@@ -313,14 +325,17 @@ class Cloud(Phase[Observed]):
         if _has_resources(snapshot.cloud):
             raise NOT_GONE(tenant=name)
 
-    async def _closed(self, gone: Collection[str], snapshot: Snapshot) -> dict[str, Fault]:
+    async def _closed(
+        self, gone: Collection[str], snapshot: Snapshot, session: Session
+    ) -> dict[str, Fault]:
         planned = {
             host.name: host.firewall for host in snapshot.blueprint.hosts if host.name not in gone
         }
         closed = {}
         for host in snapshot.cloud.hosts:
             if host.name in planned and host.service_id is not None and host.primary_ip:
-                fault = await asyncio.to_thread(self._firewall, host.service_id, planned[host.name])
+                asked = partial(self._firewall, host.service_id, planned[host.name])
+                fault = await session.ask(asked)
                 if fault is not None:
                     closed[host.name] = fault
         return closed

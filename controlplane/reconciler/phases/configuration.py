@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from blueprint.document import Host
 from blueprint.tenant import MailboxServer
@@ -31,6 +32,7 @@ from controlplane.reconciler.ports import (
     Progress,
     SubmissionUser,
 )
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -107,6 +109,11 @@ class Configuration(Phase[Digests]):
             for name, digest in observed.items()
             if name in rows and rows[name].applied_digest != digest
         ]
+
+    def holds_until(self, observed: Digests, snapshot: Snapshot) -> datetime:
+        """Return that time makes no difference: certificates end by an earlier phase."""
+        del observed, snapshot
+        return ALWAYS
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -17,6 +17,7 @@ from controlplane.reconciler.marking import say
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import CloudEngine, Login, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH
+from controlplane.reconciler.rest import ALWAYS, NEVER
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -95,6 +96,11 @@ class Draining(Phase[Observed]):
         """Release what has nothing to send, or was kept for long enough."""
         del snapshot
         return [Step()] if any(waiting.may_be_released for waiting in observed) else []
+
+    def holds_until(self, observed: Observed, snapshot: Snapshot) -> datetime:
+        """Return that nothing changes while nothing drains."""
+        del snapshot
+        return NEVER if observed else ALWAYS
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

@@ -36,6 +36,7 @@ from controlplane.reconciler.peoples_stops import stopped
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Login, ObservedHost, Progress
 from controlplane.reconciler.purposes import SSH, mailbox_token, mailu_token
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -156,6 +157,12 @@ class Identity(Phase[Observed]):
             for host in hosts
             if _stops_differ(host, mail_of(snapshot.blueprint, host), observed)
         ]
+
+    def holds_until(self, observed: Observed, snapshot: Snapshot) -> datetime:
+        """Return when the next operation on a host is due."""
+        del snapshot
+        times = (row.at + wait for row in observed.rows.values() for wait in (RETRIED, AGAIN))
+        return min((at for at in times if at > observed.now), default=ALWAYS)
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

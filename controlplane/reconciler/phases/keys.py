@@ -16,7 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from blueprint.document import Address, Dkim, Domain, Host, PublicKeys
 from blueprint.naming import MANUAL_SELECTORS, RESERVED_SELECTORS
 from blueprint.tenant import Dns, DomainSpec
-from controlplane.authority.certificates import Issued, create_ca, issue, needs_renewal
+from controlplane.authority.certificates import (
+    Issued,
+    create_ca,
+    issue,
+    needs_renewal,
+    renewal_at,
+)
 from controlplane.authority.credentials import create_credential
 from controlplane.conditions.model import TENANT, bad, ok
 from controlplane.reconciler.phase import Phase, Step, Verdicts
@@ -32,6 +38,7 @@ from controlplane.reconciler.purposes import (
     submission,
     submission_hash,
 )
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
@@ -127,6 +134,17 @@ class Keys(Phase[Sequence[Missing]]):
         if _public(snapshot) != snapshot.tenant.public_keys:
             return [Step()]
         return []
+
+    def holds_until(self, observed: Sequence[Missing], snapshot: Snapshot) -> datetime:
+        """Return when the first certificate of an address is to be renewed."""
+        del observed
+        leaves = (
+            snapshot.secrets.find(certificate(address.helo))
+            for host in snapshot.blueprint.hosts
+            for address in host.addresses
+        )
+        times = (renewal_at(leaf.public["certificate"]) for leaf in leaves if leaf is not None)
+        return min(times, default=ALWAYS)
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
 from blueprint.document import Domain
 from blueprint.tenant import Dns
+from controlplane.checks.kinds import CheckKind
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Status, Verdict, ok
+from controlplane.reconciler.checks import Checks, Given
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Verdicts
-from controlplane.reconciler.ports import Links as LinkPort
-from controlplane.reconciler.session import Session
+from controlplane.reconciler.rest import ALWAYS
+from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
@@ -34,13 +40,18 @@ class Links(Phase[Looked]):
         awaited=False,
     )
 
-    def __init__(self, links: LinkPort, threshold: FailureThreshold) -> None:
-        self._links = links
+    def __init__(self, checks: Checks, threshold: FailureThreshold) -> None:
+        self._checks = checks
         self._threshold = threshold
+
+    def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
+        """Return the read of the last check."""
+        return self._checks.readings(tenant_id)
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Looked:
         """Look at every name; later phases find in the snapshot what it is good for."""
-        findings = await self._links.look(snapshot.blueprint)
+        given = Given(blueprint=snapshot.blueprint, cloud=snapshot.cloud)
+        findings = await self._checks.findings(CheckKind.LINKS, given, snapshot, session)
         looked = await look(findings, self.row, snapshot, session)
         hosts = {
             domain.unsubscribe_host: domain
@@ -58,6 +69,11 @@ class Links(Phase[Looked]):
             if any(f.ok and f.check == "links.name" for f in looked.of(_subject(domain)))
         )
         return looked
+
+    def holds_until(self, observed: Looked, snapshot: Snapshot) -> datetime:
+        """Return that time makes no difference: the database says whether a check is fresh."""
+        del observed, snapshot
+        return ALWAYS
 
     def verdicts(self, observed: Looked, snapshot: Snapshot) -> Verdicts:
         """Return for each domain whether its name is proven, or none is wanted."""

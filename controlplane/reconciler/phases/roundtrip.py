@@ -27,6 +27,7 @@ from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import Finding, Progress
 from controlplane.reconciler.public_names import public_names
 from controlplane.reconciler.purposes import CA, mailbox_token, people_dkim
+from controlplane.reconciler.rest import ALWAYS, NEVER
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -113,6 +114,14 @@ class Roundtrip(Phase[Observed]):
         due = [name for name in hosts if _is_due(name, hosts[name], observed, snapshot)]
         steps = [Step(subject(Kind.DOMAIN, name), operation="try") for name in due[:AT_ONCE]]
         return [*steps, Step()] if observed.rows.keys() - hosts.keys() else steps
+
+    def holds_until(self, observed: Observed, snapshot: Snapshot) -> datetime:
+        """Return when the next try is due; a wrong one counts by its age."""
+        del snapshot
+        if any(row.wrong_since is not None for row in observed.rows.values()):
+            return NEVER
+        times = (row.at + _pause(row) for row in observed.rows.values())
+        return min((at for at in times if at > observed.now), default=ALWAYS)
 
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress

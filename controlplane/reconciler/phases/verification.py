@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from blueprint.document import Domain, Host
+from controlplane.checks.kinds import CheckKind
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Status, Verdict, aggregate, unknown
 from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.checks import Checks, Given
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import (
@@ -18,12 +20,11 @@ from controlplane.reconciler.ports import (
     CERTIFICATE,
     INBOUND,
     Finding,
-    Login,
     Progress,
-    Verifier,
 )
 from controlplane.reconciler.public_names import public_names
-from controlplane.reconciler.purposes import CA, SSH
+from controlplane.reconciler.purposes import CA
+from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -50,39 +51,43 @@ class Verification(Phase[Looked]):
         needs=("keys", "cloud", "configuration"),
     )
 
-    def __init__(self, verifier: Verifier, threshold: FailureThreshold) -> None:
+    def __init__(self, checks: Checks, threshold: FailureThreshold) -> None:
         """`threshold` is that of what keeps no mail from leaving, such as a certificate."""
-        self._verifier = verifier
+        self._checks = checks
         self._threshold = threshold
 
     def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
-        """Return the reads of when hosts were changed last."""
-        return [operation_rows.last_end(tenant_id, phase) for phase in CHANGING]
+        """Return the reads of the last check, and of when hosts were changed last."""
+        return [*self._checks.readings(tenant_id), *_changes(tenant_id)]
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Looked:
         """Connect to every address that has an IP."""
-        secrets = snapshot.secrets
         changed_at, run_at = [
-            await session.fetch(reading) for reading in self.readings(snapshot.tenant.id)
+            await session.fetch(reading) for reading in _changes(snapshot.tenant.id)
         ]
-        settled_at = max((at for at in (changed_at, run_at) if at is not None), default=None)
-        findings = await self._verifier.verify_hosts(
-            snapshot.blueprint,
-            snapshot.cloud,
-            authority=secrets.public(CA)["certificate"],
-            logins={
-                name: Login(host.host_key, secrets.open(SSH))
+        given = Given(
+            blueprint=snapshot.blueprint,
+            cloud=snapshot.cloud,
+            authority=snapshot.secrets.public(CA)["certificate"],
+            known_hosts={
+                name: host.host_key
                 for name, host in snapshot.hosts.items()
                 if host.host_key is not None
             },
-            unchanged_for=_since(changed_at, session),
-            public_names=public_names(snapshot),
-            settled_for=_since(settled_at, session),
+            public_names=tuple(public_names(snapshot)),
+            changed_at=changed_at,
+            settled_at=max((at for at in (changed_at, run_at) if at is not None), default=None),
         )
+        findings = await self._checks.findings(CheckKind.HOSTS, given, snapshot, session)
         people = {_primary(host) for host in snapshot.blueprint.hosts if host.has_mailu}
         passing = [each for each in findings if _may_pass(each, each.subject in people)]
         looked = await look(passing, self.row, snapshot, session)
         return replace(looked, findings=findings)
+
+    def holds_until(self, observed: Looked, snapshot: Snapshot) -> datetime:
+        """Return that time makes no difference: the database says whether a check is fresh."""
+        del observed, snapshot
+        return ALWAYS
 
     def verdicts(self, observed: Looked, snapshot: Snapshot) -> Verdicts:
         """Return a verdict for each address and domain; a host has the worst of its addresses."""
@@ -145,8 +150,8 @@ class Verification(Phase[Looked]):
             await session.save_host(replace(row, applied_digest=None), snapshot.hosts)
 
 
-def _since(at: datetime | None, session: Session) -> timedelta:
-    return session.clock() - at if at is not None else timedelta.max
+def _changes(tenant_id: UUID) -> list[AnyReading]:
+    return [operation_rows.last_end(tenant_id, phase) for phase in CHANGING]
 
 
 def _may_pass(finding: Finding, of_mailu: bool) -> bool:

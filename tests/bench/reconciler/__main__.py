@@ -53,6 +53,8 @@ async def _measure(dsn: str, root: Path, arguments: argparse.Namespace) -> list[
     figures = await measuring.unchanged(world)
     scanned = await _read_as_a_whole(world, dsn)
     figures += await measuring.sweep(world)
+    (root / "mail").mkdir()
+    figures += await measuring.checks(world, root / "mail")
     figures += await measuring.changes(world, arguments.seconds, arguments.burst)
     await world.database.close()
     print(f"tables read as a whole: {scanned or 'none'}")

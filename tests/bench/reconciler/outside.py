@@ -13,7 +13,8 @@ from controlplane.pulumi.faults import FAILED
 from controlplane.reconciler.ports import CloudState, Progress, Server
 from tests.support.cloud_engine import Account, InMemoryEngine
 
-FIRST = int(IPv4Address("20.0.0.1"))
+FIRST = int(IPv4Address("20.100.100.100"))
+"""Those of the first hundred addresses have the same length: none is the beginning of another."""
 
 
 class LargeAccount(Account):

@@ -71,6 +71,11 @@ class SteppingEngine:
         stack = self.stacks.get(tenant, Stack())
         return cloud_state(Checkpoint(resources(stack), stack.written))
 
+    def version(self, tenant: str) -> str | None:
+        """Return when the last checkpoint was written."""
+        stack = self.stacks.get(tenant)
+        return stack.written if stack is not None else None
+
     def preview(self, blueprint: Blueprint, progress: Progress) -> CloudPlan:
         """Return nothing: passes do not ask."""
         raise NotImplementedError

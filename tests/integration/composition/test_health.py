@@ -45,7 +45,13 @@ def write_heartbeat(
 
 @pytest.mark.parametrize(
     ("part", "limit"),
-    [(Part.API, 30), (Part.PUBLIC, 30), (Part.RECONCILER, 600), (Part.SENDER, 60)],
+    [
+        (Part.API, 30),
+        (Part.PUBLIC, 30),
+        (Part.RECONCILER, 600),
+        (Part.SENDER, 60),
+        (Part.CHECKER, 600),
+    ],
 )
 async def test_loop_without_progress_is_reported_after_the_limit_of_its_part(
     upgraded: str, database: Database, part: Part, limit: int

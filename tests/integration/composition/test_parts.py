@@ -46,7 +46,7 @@ from tools.servers import Postgres, Valkey
 from .conftest import Installation
 
 __all__ = ["entry", "sink", "tenant_id"]
-PARTS = ("api", "public", "reconciler", "sender")
+PARTS = ("api", "public", "reconciler", "sender", "checker")
 PROVIDER = {"HOSTWINDS_API_KEY": "hostwinds-credential", "CLOUDFLARE_API_TOKEN": "cf-credential"}
 
 
@@ -180,13 +180,13 @@ def test_part_that_runs_holds_no_secret_of_another(
         passwords[Role.API].get_secret_value(): {"api"},
         passwords[Role.OPERATOR].get_secret_value(): {"api"},
         passwords[Role.PUBLIC].get_secret_value(): {"public"},
-        passwords[Role.CONTROLLER].get_secret_value(): {"reconciler"},
+        passwords[Role.CONTROLLER].get_secret_value(): {"reconciler", "checker"},
         passwords[Role.SENDER].get_secret_value(): {"sender"},
         passwords[Role.ENGINE].get_secret_value(): set(),
         passwords[Role.JOURNAL].get_secret_value(): {"reconciler"},
         settings.api.pepper.get_secret_value(): {"api"},
         settings.mail.token_key.get_secret_value(): {"public", "sender"},
-        str(control_plane.directory / "master.keys"): {"reconciler", "sender"},
+        str(control_plane.directory / "master.keys"): {"reconciler", "sender", "checker"},
         redis_password: {"api", "sender"},
         superuser: set(),
         "backend-credential": {"reconciler"},
@@ -240,6 +240,12 @@ def test_reconciler_answers_with_its_metrics(control_plane: Installation) -> Non
     url = f"{control_plane.announced['reconciler_metrics_url']}/metrics"
     wait_for(lambda: plain_http.get(url).status_code == 200)
     assert 'penguin_reconciler_workers{state="idle"}' in plain_http.get(url).text
+
+
+def test_checker_answers_with_its_metrics(control_plane: Installation) -> None:
+    url = f"{control_plane.announced['checker_metrics_url']}/metrics"
+    wait_for(lambda: plain_http.get(url).status_code == 200)
+    assert "penguin_checker_overdue_seconds 0" in plain_http.get(url).text
 
 
 def test_part_that_hangs_is_reported_by_health_until_it_goes_on(

@@ -34,6 +34,8 @@ from tests.integration.controlplane.test_public_authority import (
 from tests.integration.sender.conftest import engine_as
 from tests.integration.verification.name_server import IP, NameServer
 from tests.support.installation import INSTALLATION, PLATFORM, login
+from tests.support.memory_internet import MemoryInternet
+from tests.support.phases import checks_of
 from tests.support.waiting import SECONDS
 
 __all__ = [
@@ -68,9 +70,10 @@ async def test_name_gets_a_certificate_by_http_and_is_published_when_it_is_seen_
     links = PublicLinks(
         resolver=f"{IP}:{names.port}", roots=authority.pebble.root, port=port, query_timeout=2
     )
+    checks = checks_of(MemoryInternet(), links)
     passes.platform = PLATFORM.model_copy(update={"public_address": IP})
     passes.phases = [
-        Links(links, FailureThreshold()) if phase.row is Links.row else phase
+        Links(checks, FailureThreshold()) if phase.row is Links.row else phase
         for phase in passes.phases
     ]
     passes.clock.time = datetime.now(UTC)  # the database says how long an answer is public

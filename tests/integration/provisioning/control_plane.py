@@ -35,7 +35,7 @@ from controlplane.settings import ReconcilerSettings
 from tests.support.command_line import run
 from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
 from tests.support.memory_internet import MemoryInternet
-from tests.support.phases import standard
+from tests.support.phases import checks_of, standard
 from tests.support.pulumi_engine import pulumi_engine
 from tests.support.waiting import SECONDS
 from vault import KeyRing, Vault
@@ -120,7 +120,7 @@ class ControlPlane:
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, servers, firewall=self.firewall, deadline=timedelta(minutes=5)),
-            Dns(self.verifier, self.threshold),
+            Dns(checks_of(self.verifier), self.threshold),
         ]
         if self.configurator is not None:
             phases = standard(

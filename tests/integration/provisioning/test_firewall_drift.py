@@ -8,7 +8,7 @@ import pytest
 
 from blueprint.document import Firewall
 from blueprint.render import INBOUND, OUTBOUND
-from controlplane.hostwinds.firewall_look import INTERVAL, FirewallLook
+from controlplane.hostwinds.firewall_look import INTERVAL, PAUSE, FirewallLook
 from hostwinds import faults as provider
 from lab.hostwinds.profiles import rule
 from tests.support.faults import assert_shows
@@ -92,6 +92,20 @@ def test_provider_that_does_not_answer_leaves_a_settled_tenant_as_it_is(
     control_plane.reconcile()
     assert_ready(penguin)
     assert provider.UNAUTHORIZED.name in {entry.get("code") for entry in control_plane.log}
+
+
+def test_firewalls_take_turns_at_half_the_rate_of_the_account(
+    control_plane: ControlPlane, cloud: Cloud, server: int
+) -> None:
+    now = [0.0]
+    look = FirewallLook(control_plane.environment, clock=lambda: now[0])
+    first = Firewall(profile=MAIL, inbound=INBOUND, outbound=OUTBOUND)
+    second = Firewall(profile="other", inbound=INBOUND, outbound=OUTBOUND)
+    assert look(server, first) is None
+    cloud.hostwinds.set_profile(cloud.hostwinds.owned(server), "web")
+    assert look(server, second) is None
+    now[0] = PAUSE
+    assert look(server, second) is not None
 
 
 def test_firewall_that_was_right_is_asked_for_twice_an_hour_and_a_wrong_one_each_time(
