@@ -86,7 +86,7 @@ class Observed:
     awaited: Awaited = field(default_factory=dict)
     """Servers that the provider creates, by the host's name."""
     waits_until: datetime | None = None
-    """Until when to wait where all that is missing comes with them, or from the provider's portal."""
+    """Until when to wait, where all that is missing comes with them or from the portal."""
     rewrite: bool = False
     """Whether records and reverse names are to be written again: name servers show others."""
 
