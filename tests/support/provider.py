@@ -79,6 +79,11 @@ class Customer:
         finally:
             self._http.delete("/_lab/settings").raise_for_status()
 
+    def terminate(self, server: Server) -> None:
+        """End a server at once: what runs on it takes processor time from other tests."""
+        self.call("terminate", serviceid=server.service_id)
+        self._ordered.remove(server.service_id)
+
     def close(self) -> None:
         """Terminate the ordered servers."""
         for service_id in self._ordered:

@@ -165,6 +165,7 @@ def without(lab: RunningLab, lab_directory: Path, customer: Customer) -> Iterato
         converted = Converted(host, zone, elsewhere, MailServer(zone.name, images, held=True))
         converted.configure(None)
         yield converted
+        customer.terminate(server)
 
 
 def test_a_host_gets_mailu_and_no_mail_is_lost(without: Converted, customer: Customer) -> None:

@@ -195,6 +195,7 @@ def docker(
     yield docker
     for target in routes:
         _ip("route", "del", target)
+    customer.terminate(server)
 
 
 def _ip(*command: str) -> None:

@@ -187,6 +187,7 @@ def complete(lab: RunningLab, lab_directory: Path, customer: Customer) -> Iterat
         assert shown.split() == ["masked", "masked"]
         mailu.configure()
         yield mailu
+        customer.terminate(server)
 
 
 @pytest.fixture(scope="module")
