@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from hostwinds.client import Client
@@ -97,16 +97,20 @@ class Buyer:
         deadlines: Deadlines,
         *,
         tolerance: float = 0,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`tolerance` is how far a price may exceed the one that was agreed to; per cent."""
+        """`tolerance` is how far a price may exceed the one that was agreed to; per cent.
+
+        Time is the journal's, whose rows say when something was ordered: a wrong clock of this
+        machine must not make an order unclear that is a minute old. `clock` replaces it.
+        """
         self.presence = Presence(client, journal)
         self._tolerance = tolerance
         self._client = client
         self._journal = journal
         self._deadlines = deadlines
-        self._clock = clock
+        self._clock = clock or journal.now
         self._pause = pause
 
     def instance(self, order: Order, progress: Progress) -> Instance:

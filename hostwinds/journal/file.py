@@ -32,6 +32,10 @@ class FileJournal:
         with self._transaction() as content:
             return str(content.setdefault("id", str(uuid.uuid4())))
 
+    def now(self) -> datetime:
+        """Return the time of this machine, which is the only one."""
+        return self._clock()
+
     def replace(self, identity: str) -> None:
         """Take the id of a journal that is lost."""
         with self._transaction() as content:

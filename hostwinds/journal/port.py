@@ -83,6 +83,9 @@ class Journal(Protocol):
     def identity(self) -> str:
         """Return the id of this journal, the same for all that share it."""
 
+    def now(self) -> datetime:
+        """Return the time by the clock that dates its rows."""
+
     def replace(self, identity: str) -> None:
         """Take the id of a journal that is lost."""
 

@@ -66,6 +66,12 @@ class PostgresJournal:
         with self._transaction() as connection:
             return str(_value(connection.execute(SQL.identity)))
 
+    def now(self) -> datetime:
+        """Return the time of the database."""
+        with self._transaction() as connection:
+            now: datetime = _value(connection.execute(SQL.now))
+            return now
+
     def replace(self, identity: str) -> None:
         """Take the id of a journal that is lost."""
         with self._transaction() as connection:

@@ -10,8 +10,8 @@ import sys
 import time
 
 from kit.paths import checkout
+from tests.chaos.clocks import WRONG
 from tests.chaos.queue import measures
-from tests.chaos.queue.clocks import WRONG
 from tests.chaos.queue.disturbances import DISTURBANCES, OF_REDIS, darken_hosts, end_sessions
 from tests.chaos.queue.harness import Plan, play
 from tests.chaos.queue.measures import Measures

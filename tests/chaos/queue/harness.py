@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from tests.chaos.queue import clocks, verdict
+from tests.chaos import clocks
+from tests.chaos.queue import verdict
 from tests.chaos.queue.calm import emptied
 from tests.chaos.queue.disturbances import DISTURBANCES, Play
 from tests.chaos.queue.measures import Measure, Measures

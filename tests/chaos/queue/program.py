@@ -28,7 +28,7 @@ from sender.queue import (
 from sender.queue.retries import delay
 from sender.settings import SenderSettings
 from sender.smtp import Egress, Envelope, Limits, Result
-from tests.chaos.queue import clocks
+from tests.chaos import clocks
 from tests.chaos.queue.journal import Journal
 from tests.chaos.queue.points import Point, Watch
 from tests.chaos.starter import forked, serve

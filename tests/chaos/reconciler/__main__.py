@@ -10,6 +10,7 @@ import sys
 import time
 
 from kit.paths import checkout
+from tests.chaos.clocks import AN_HOUR
 from tests.chaos.reconciler.disturbances import DISTURBANCES, every_kill
 from tests.chaos.reconciler.harness import Plan, play
 from tests.chaos.reconciler.trials import compare
@@ -31,6 +32,9 @@ def main() -> None:
     parser.add_argument("--edits", type=int, default=60, help="of tenants, at least")
     parser.add_argument("--seconds", type=float, default=1800, help="of disturbances, at most")
     parser.add_argument(
+        "--right-clocks", action="store_true", help="otherwise one reconciler's is an hour off"
+    )
+    parser.add_argument(
         "--teeth", action="store_true", help="switch off what protects, one at a time, instead"
     )
     arguments = parser.parse_args()
@@ -51,6 +55,7 @@ def main() -> None:
         disturbances=[NAMED[name] for name in arguments.only or NAMED],
         rounds=arguments.rounds,
         seconds=arguments.seconds,
+        clock="" if arguments.right_clocks else AN_HOUR[arguments.seed % 2],
     )
     run = compare(arguments.seed, say) if arguments.teeth else play(plan, say)
     figures = asyncio.run(run)

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from tests.chaos.reconciler.points import OF_RECONCILER, Point, Target, engines
 from tests.chaos.reconciler.scene import Scene
 from tests.chaos.reconciler.seats import Seat
+from tests.chaos.reconciler.wires import Wire
 from tests.support.processes import children
+from tests.support.small_disk import CAN_MOUNT, SmallDisk
 
 PATIENCE = 15.0
 """Seconds for which a point stays armed; then another one's turn comes."""
@@ -23,6 +25,12 @@ OUTAGE = 2.0
 """Seconds."""
 BETWEEN = (0.5, 3.0)
 """Seconds between two ends at random moments."""
+FULL = 6.0
+"""Seconds for which a disk is full."""
+LEASES = (1.5, 3.0)
+"""For how many leases a partition lasts."""
+RESET = 0.5
+"""How likely connections break at its end."""
 END_SESSIONS = (
     "select pg_terminate_backend(pid) from pg_stat_activity"
     " where backend_type = 'client backend' and pid <> pg_backend_pid()"
@@ -43,15 +51,16 @@ class Play:
 
     scene: Scene
     seats: list[Seat]
-    starter: int
-    """PID of the program that starts reconcilers, and the servers of their operations."""
+    starters: list[int]
+    """PIDs of the programs that start reconcilers, and the servers of their operations."""
     kills: list[Kill] = field(default_factory=list)
     """Those that have not happened yet."""
 
     def operations(self) -> list[int]:
         """Return the processes of operations."""
         reconcilers = {seat.pid for seat in self.seats}
-        servers = [pid for pid in children(self.starter) if pid not in reconcilers]
+        started = [pid for starter in self.starters for pid in children(starter)]
+        servers = [pid for pid in started if pid not in reconcilers]
         return [pid for server in servers for pid in children(server)]
 
 
@@ -144,6 +153,28 @@ async def kill_postgres(play: Play) -> None:
     await asyncio.to_thread(play.scene.postgres.start)
 
 
+async def fill_database_disk(play: Play) -> None:
+    """Leave no space to the database, which may end by that, and start it again."""
+    disk = play.scene.database_disk
+    assert disk is not None
+    await _fill(disk)
+    await asyncio.to_thread(play.scene.postgres.stop)
+    await asyncio.to_thread(play.scene.postgres.start)
+
+
+async def fill_work_disk(play: Play) -> None:
+    """Leave no space to operations."""
+    disk = play.scene.work_disk
+    assert disk is not None
+    await _fill(disk)
+
+
+async def _fill(disk: SmallDisk) -> None:
+    await asyncio.to_thread(disk.fill)
+    await asyncio.sleep(FULL)
+    await asyncio.to_thread(disk.empty)
+
+
 async def end_sessions(play: Play) -> None:
     """End all sessions of the database, also those that hold a fence."""
     async with play.scene.admin() as connection:
@@ -160,6 +191,24 @@ async def end_server(play: Play) -> None:
         await asyncio.to_thread(account.end, number, event="ended in the portal")
 
 
+async def part_from_database(play: Play) -> None:
+    """Let nothing pass between a reconciler, with its operations, and PostgreSQL."""
+    await _cut(play, play.scene.chance.choice(play.seats).wires.database)
+
+
+async def part_from_provider(play: Play) -> None:
+    """Let nothing pass between a reconciler, with its operations, and one of the providers."""
+    wires = play.scene.chance.choice(play.seats).wires
+    await _cut(play, play.scene.chance.choice(wires.providers))
+
+
+async def _cut(play: Play, wire: Wire) -> None:
+    """Cut a wire for longer than a lease; what was under way comes late, or breaks."""
+    chance = play.scene.chance
+    leases = chance.uniform(*LEASES)
+    await wire.cut(leases * play.scene.lease, resets=chance.random() < RESET)
+
+
 async def terminate_reconciler(play: Play) -> None:
     """Stop a reconciler as a service manager does."""
     pids = [seat.pid for seat in play.seats if seat.pid is not None]
@@ -173,4 +222,7 @@ DISTURBANCES: tuple[Callable[[Play], Awaitable[None]], ...] = (
     end_sessions,
     end_server,
     terminate_reconciler,
+    part_from_database,
+    part_from_provider,
+    *((fill_database_disk, fill_work_disk) if CAN_MOUNT else ()),
 )

@@ -7,7 +7,7 @@ import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ import psycopg
 
 from kit.paths import checkout
 from kit.plugins import SERVED
+from tests.chaos import clocks
 from tests.chaos.reconciler import auditor
 from tests.chaos.reconciler.disturbances import (
     DISTURBANCES,
@@ -79,6 +80,8 @@ class Plan:
     listed_after: float = 0.5
     """Seconds from an order until the server is listed."""
     without: Without = Without.NOTHING
+    clock: str = ""
+    """What is added to the clock of the last seat's reconcilers; empty: it is right."""
 
 
 @asynccontextmanager
@@ -87,6 +90,7 @@ async def running(plan: Plan, *, continues: bool = True) -> AsyncIterator[Play]:
 
     Processes that were stopped at a point go on after their lease, unless `continues` is False.
     """
+    wrong = await asyncio.to_thread(clocks.wrong, plan.clock) if plan.clock else None
     async with (
         staged(
             seed=plan.seed,
@@ -95,12 +99,20 @@ async def running(plan: Plan, *, continues: bool = True) -> AsyncIterator[Play]:
             listed_after=plan.listed_after,
             without=plan.without,
         ) as scene,
-        starter(PROGRAM, {SERVED: scene.environment[SERVED]}) as started,
+        AsyncExitStack() as stack,
     ):
-        seats = [Seat(scene, started, number) for number in range(1, plan.reconcilers + 1)]
+        modules = {SERVED: scene.environment[SERVED]}
+        starters = [await stack.enter_async_context(starter(PROGRAM, modules))]
+        if wrong is not None:
+            starters.append(await stack.enter_async_context(starter(PROGRAM, modules | wrong)))
+        seats = []
+        for number in range(1, plan.reconcilers + 1):
+            wires = await stack.enter_async_context(scene.wired(number))
+            started = starters[0 if number < plan.reconcilers else -1]
+            seats.append(Seat(scene, started, number, wires))
         kills = list(plan.kills)
         scene.chance.shuffle(kills)
-        played, stop = Play(scene, seats, started.pid, kills), asyncio.Event()
+        played, stop = Play(scene, seats, [each.pid for each in starters], kills), asyncio.Event()
         async with asyncio.TaskGroup() as group:
             for seat in seats:
                 group.create_task(seat.keep(stop))

@@ -9,11 +9,17 @@ import random
 import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import psycopg
 
@@ -35,8 +41,10 @@ from tests.chaos.reconciler.documents import PLATFORM_ZONE, Tenant
 from tests.chaos.reconciler.points import Arms
 from tests.chaos.reconciler.providers import Account, Chance, ChanceFaults
 from tests.chaos.reconciler.switches import Without
+from tests.chaos.reconciler.wires import Wires, wired
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM, login
 from tests.support.running_api import running_api
+from tests.support.small_disk import CAN_MOUNT, SmallDisk, unmount
 from tools.pulumi.engine import find
 from tools.servers import Postgres
 from vault import KeyRing
@@ -46,6 +54,8 @@ KEY = "key"
 REQUESTS = 1_000_000
 """Of Cloudflare's API in five minutes: retries of killed processes are not what is tried here."""
 PORTS = [22, 25, 80, 443, 465, 587, 993]
+DISKS, DISK = ("postgres", "work"), "1500m"
+"""Directories that have a disk of their own, and its size."""
 FOREIGN_SERVERS = ("shop-db", "k3f9b-t1-mx1-3f9a2c71be")
 FOREIGN_MARK = "pm:k3f9b:t1:mx1-1/A"
 """That of another installation in the same account."""
@@ -67,6 +77,10 @@ class Scene:
     lease: float
     """Seconds."""
     without: Without
+    database_disk: SmallDisk | None
+    """None: this user cannot mount one."""
+    work_disk: SmallDisk | None
+    """Has the working directories of operations."""
     api: Api | None = None
     environment: dict[str, str] = field(default_factory=dict)
     """Of operations."""
@@ -103,6 +117,15 @@ class Scene:
         """Connect for one statement after another."""
         async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
             yield connection
+
+    def wired(self, number: int) -> AbstractAsyncContextManager[Wires]:
+        """Serve the wires of a seat."""
+        names = ("HOSTWINDS_API_URL", "CLOUDFLARE_BASE_URL")
+        hostwinds, cloudflare = (self.environment[name] for name in names)
+        [socket] = parse_qs(urlsplit(self.dsn).query)["host"]
+        directory = self.directory / f"wires-{number}"
+        directory.mkdir()
+        return wired(directory, Path(socket), (hostwinds, cloudflare))
 
     def audit_input(self) -> Path:
         """Write what the auditor gets to know: where to look, and what is not ours."""
@@ -145,6 +168,9 @@ async def staged(
     cloudflare = CloudflareAccount(nameserver, TOKEN, requests=REQUESTS)
     cloudflare.burst = RateLimit(lambda: datetime.now(UTC), REQUESTS, timedelta(seconds=1))
     cloudflare.faults = ChanceFaults(faults)
+    database_disk, work_disk = (
+        SmallDisk(directory / name, DISK) if CAN_MOUNT else None for name in DISKS
+    )
     scene = Scene(
         directory,
         Postgres(directory / "postgres"),
@@ -157,6 +183,8 @@ async def staged(
         Arms(directory / "arms"),
         lease,
         without,
+        database_disk,
+        work_disk,
     )
     scene.arms.prepare()
     KeyRing.create(scene.key_ring)
@@ -171,7 +199,7 @@ async def staged(
             await scene.api.close()
     finally:
         await asyncio.to_thread(scene.postgres.stop)
-        shutil.rmtree(directory, ignore_errors=True)
+        _remove(directory)
 
 
 @contextmanager
@@ -250,4 +278,10 @@ def _clear_killed_runs(root: Path) -> None:
     for abandoned in root.iterdir() if root.exists() else ():
         if not Path(f"/proc/{abandoned.name}").exists():
             Postgres(abandoned / "postgres").stop()
-            shutil.rmtree(abandoned, ignore_errors=True)
+            _remove(abandoned)
+
+
+def _remove(directory: Path) -> None:
+    for name in DISKS:
+        unmount(directory / name)
+    shutil.rmtree(directory, ignore_errors=True)

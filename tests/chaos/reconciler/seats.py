@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.chaos.reconciler.program import Task
 from tests.chaos.reconciler.scene import Scene
+from tests.chaos.reconciler.wires import Wires
 from tests.chaos.starter import Process, Starter
 
 SHOWN = 1500
@@ -21,7 +22,8 @@ WORKERS = 2
 class Seat:
     """One reconciler after the other."""
 
-    def __init__(self, scene: Scene, starter: Starter, number: int) -> None:
+    def __init__(self, scene: Scene, starter: Starter, number: int, wires: Wires) -> None:
+        self.wires = wires
         self._scene = scene
         self._starter = starter
         self._number = number
@@ -55,12 +57,14 @@ class Seat:
 
     def _task(self) -> Task:
         scene = self._scene
-        operations = scene.directory / f"operations-{self._number}"
-        operations.mkdir(exist_ok=True)
+        operations = scene.directory / "work" / f"operations-{self._number}"
+        operations.mkdir(parents=True, exist_ok=True)
         return Task(
             name=f"{self._number}-{next(self._incarnations)}",
-            dsn=scene.dsn,
-            environment=scene.environment,
+            dsn=self.wires.through(scene.dsn),
+            environment={
+                name: self.wires.through(value) for name, value in scene.environment.items()
+            },
             operations=str(operations),
             key_ring=str(scene.key_ring),
             output=str(scene.directory / f"output-{self._number}"),

@@ -225,6 +225,20 @@ def test_run_that_does_not_wait_names_an_order_that_is_never_delivered(
     assert bought(hostwinds_account) == ["server"]
 
 
+def test_an_order_is_looked_for_by_the_clock_of_the_journal(
+    client: Client, journal: Journal, hostwinds_account: HostwindsAccount, lines: list[str]
+) -> None:
+    journal.agree(ORDER.name, 999)
+    hostwinds_account.faults.inject("not_delivered")
+    deadlines = replace(DEADLINES, server=0)
+    with fault_shown(PROVISIONING, name=ORDER.name, status=..., until=...):
+        Buyer(client, journal, deadlines).instance(ORDER, lines.append)
+    later = journal.now() + timedelta(seconds=DEADLINES.provisioning + 60)
+    vars(journal)["now"] = lambda: later
+    with fault_shown(PURCHASE_AMBIGUOUS, name=ORDER.name, opened=...):
+        Buyer(client, journal, deadlines).instance(ORDER, lines.append)
+
+
 def test_error_after_the_invoice_was_paid_is_no_refusal(
     buyer: Buyer, hostwinds_account: HostwindsAccount, clock: Clock, lines: list[str]
 ) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -17,6 +16,7 @@ from controlplane.faults import DATABASE_UNAVAILABLE
 from kit.paths import checkout
 from tests.support.command_line import environment_of, run, run_process
 from tests.support.faults import assert_shows
+from tests.support.small_disk import CAN_MOUNT, SmallDisk
 from tests.support.waiting import SECONDS, wait_for
 from tools.servers import Postgres, Valkey
 
@@ -25,35 +25,11 @@ from .control_plane import FILE, CommandOutput
 
 pytestmark = [
     pytest.mark.engine,
-    pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount a small disk"),
+    pytest.mark.skipif(not CAN_MOUNT, reason="needs root to mount a small disk"),
 ]
 
 LONG_ENTRY = "select pg_logical_emit_message(false, 'x', repeat('x', 1 << 20))"
 """Adds a megabyte to PostgreSQL's write-ahead log."""
-
-
-class Disk:
-    """A small disk that can be filled to the last byte."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        directory.mkdir(parents=True)
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=160m", "tmpfs", str(directory)], check=True
-        )
-
-    def fill(self) -> None:
-        with (self._directory / "fill").open("wb", buffering=0) as file:
-            for size in (1 << 20, 1 << 9):
-                with suppress(OSError):
-                    while file.write(b"x" * size):
-                        pass
-
-    def empty(self) -> None:
-        (self._directory / "fill").unlink()
-
-    def remove(self) -> None:
-        subprocess.run(["umount", str(self._directory)], check=True)
 
 
 class Installation:
@@ -129,15 +105,15 @@ def directory(servers_dir: Path) -> Path:
 
 
 @pytest.fixture
-def disk(directory: Path) -> Iterator[Disk]:
-    disk = Disk(directory / "postgres")
+def disk(directory: Path) -> Iterator[SmallDisk]:
+    disk = SmallDisk(directory / "postgres")
     yield disk
     disk.remove()
 
 
 @pytest.fixture
 def installation(
-    directory: Path, disk: Disk, environment: dict[str, str]
+    directory: Path, disk: SmallDisk, environment: dict[str, str]
 ) -> Iterator[Installation]:
     installation = Installation(directory)
     try:
@@ -151,7 +127,7 @@ def installation(
 
 
 def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
-    installation: Installation, disk: Disk, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, disk: SmallDisk, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     penguin = installation.penguin
     file = installation.directory / "acme.yaml"
@@ -190,7 +166,7 @@ def test_full_disk_is_shown_and_its_repair_needs_no_second_purchase(
 
 
 def test_database_ended_by_a_full_disk_starts_again_with_space(
-    installation: Installation, disk: Disk
+    installation: Installation, disk: SmallDisk
 ) -> None:
     penguin, postgres = installation.penguin, installation.postgres
     file = installation.directory / "acme.yaml"
