@@ -96,7 +96,7 @@ class Checker:
         await asyncio.gather(*working, return_exceptions=True)
 
     async def _work(self, stop: asyncio.Event, tick: Tick, number: int) -> None:
-        while True:
+        while not stop.is_set():
             tick(f"worker {number}")
             pause = IDLE_SECONDS
             try:

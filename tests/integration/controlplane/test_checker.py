@@ -268,6 +268,31 @@ async def test_checks_of_a_tenant_hold_no_secret(checked: Checked) -> None:
         Given.model_validate_json(given)
 
 
+class Idle(Checker):
+    """Has nothing to check."""
+
+    async def step(self) -> int:
+        """Find nothing due."""
+        return 0
+
+
+async def test_checker_that_is_idle_ends_when_it_is_stopped(stepped: SteppedReconciler) -> None:
+    stop, idle = asyncio.Event(), asyncio.Event()
+    outside = Outside(MemoryInternet(Points()), MemoryLinks())
+    checker = Idle(
+        stepped.database,
+        stepped.vault,
+        outside,
+        intervals=INTERVALS,
+        at_once=8,
+        clock=stepped.clock,
+    )
+    running = asyncio.create_task(checker.run(stop, lambda _: idle.set()))
+    await idle.wait()
+    stop.set()
+    await asyncio.wait_for(running, 10)
+
+
 def test_findings_are_restored_as_they_were() -> None:
     findings = [
         Finding("domain/acme.example", "dns.recursive", True, "right"),

@@ -142,7 +142,7 @@ def test_number_in_the_environment_is_what_json_calls_one(
     for written in (*PYTHONIC, "00:30:00", "-PT5S", "P", "PT"):
         monkeypatch.setenv(variable, written)
         assert reason_of(state).startswith(f"{variable}: write ")
-    monkeypatch.setenv(variable, {int: "8e0", float: "0.5", timedelta: "PT0.5S"}[kind])
+    monkeypatch.setenv(variable, {int: "8e2", float: "0.5", timedelta: "PT0.5S"}[kind])
     Settings.read(state)
 
 
