@@ -265,4 +265,4 @@ def _ignore(_: list[Reply]) -> None:
 
 
 def _nothing() -> None:
-    """It was told."""
+    """Its end has been reported."""
