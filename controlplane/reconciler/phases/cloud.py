@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 import structlog
 
-from blueprint.document import Blueprint, Firewall, Record
-from blueprint.tenant import Dns
+from blueprint.document import Firewall
 from controlplane.conditions.model import (
     DRIFTED,
     PROVISIONED,
     TENANT,
-    Ask,
     Verdict,
-    ask_of,
     bad,
     failed,
     ok,
 )
 from controlplane.hosts.repository import HostRow
 from controlplane.operations import repository as operation_rows
+from controlplane.reconciler import existence
 from controlplane.reconciler.awaiting import (
     PROVISIONING,
     Awaited,
@@ -45,7 +43,6 @@ from controlplane.reconciler.phase import Phase, Step, Verdicts
 from controlplane.reconciler.ports import (
     CloudEngine,
     CloudState,
-    Held,
     ObservedHost,
     Progress,
     Server,
@@ -61,7 +58,7 @@ from controlplane.reconciler.table import Row
 from controlplane.schedule.schemas import Pool
 from controlplane.sweeps import repository as sweep_rows
 from controlplane.tenants import repository
-from kit.faults import Actor, Fault
+from kit.faults import Fault
 from sender.directory import hold_back
 
 log = structlog.get_logger()
@@ -193,9 +190,9 @@ class Cloud(Phase[Observed]):
                 was_lost = seen is not None and seen.reason in LOST
                 lost = None
                 if host.name in gone:
-                    lost = _gone(host)
+                    lost = existence.of_gone(host)
                 elif host.name in moved and address == host.addresses[0]:
-                    lost = _moved_address(host, moved[host.name])
+                    lost = existence.of_moved_address(host, moved[host.name])
                 if lost is not None:
                     if not was_lost:
                         snapshot.begin_again(name)
@@ -215,31 +212,31 @@ class Cloud(Phase[Observed]):
         verdicts: dict[str, Verdict] = {}
         for host in blueprint.hosts:
             own = hosts.get(host.name)
-            cause = held.get(host.zone) or _every_domain(blueprint, held)
+            cause = held.get(host.zone) or existence.held_everywhere(blueprint, held)
             closed = observed.closed.get(host.name)
             created = verdict_of(observed.awaited.get(host.name), host, own)
-            verdicts[subject(Kind.HOST, host.name)] = _host(own, cause, closed, created)
+            verdicts[subject(Kind.HOST, host.name)] = existence.of_host(own, cause, closed, created)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
-                ask = None if address.draining else _purchase(own)
-                verdicts[subject(Kind.ADDRESS, address.name)] = _address(
+                ask = None if address.draining else existence.purchase_of(own)
+                verdicts[subject(Kind.ADDRESS, address.name)] = existence.of_address(
                     ips.get(address.name), primary=address.index == 1, ask=ask, created=created
                 )
             if own is not None and host.name in observed.moved:
-                verdict = _moved_address(own, observed.moved[host.name])
+                verdict = existence.of_moved_address(own, observed.moved[host.name])
                 verdicts[subject(Kind.ADDRESS, host.primary.name)] = verdict
             if own is not None and host.name in observed.gone:
                 parts = [subject(Kind.ADDRESS, address.name) for address in host.addresses]
                 parts.append(subject(Kind.HOST, host.name))
-                verdicts |= dict.fromkeys(parts, _gone(own))
+                verdicts |= dict.fromkeys(parts, existence.of_gone(own))
                 if not host.is_retired:
-                    verdicts[subject(Kind.HOST, host.name)] = failed(_fault_of_gone(own))
+                    verdicts[subject(Kind.HOST, host.name)] = failed(existence.fault_of_gone(own))
         for domain in blueprint.domains:
             records = [record for record in blueprint.records if record.domain == domain.name]
-            verdicts[subject(Kind.DOMAIN, domain.name)] = _records(records, state, held)
+            verdicts[subject(Kind.DOMAIN, domain.name)] = existence.of_records(records, state, held)
         for name in held.keys() - {record.zone for record in blueprint.records}:
             # Of records that are to be deleted: no domain of the document shows it.
-            verdicts[TENANT] = _held(held[name])
+            verdicts[TENANT] = existence.of_held(held[name])
         return verdicts
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:
@@ -406,81 +403,6 @@ def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
 def _is_stored(host: ObservedHost, snapshot: Snapshot) -> bool:
     row = snapshot.hosts.get(host.name)
     return row is not None and row.service_id == host.service_id
-
-
-def _every_domain(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
-    """Return a cause where every domain is held: then no host is bought, whatever its zone is."""
-    ours = [domain.name for domain in blueprint.domains if domain.dns is Dns.CLOUDFLARE]
-    return held[ours[0]] if ours and all(name in held for name in ours) else None
-
-
-def _host(
-    observed: ObservedHost | None, held: Held | None, closed: Fault | None, created: Verdict | None
-) -> Verdict:
-    if closed is not None:
-        return failed(closed)
-    if created is not None:
-        return created
-    if observed is not None and observed.primary_ip:
-        return ok(PROVISIONED, observed.primary_ip)
-    if held is not None:
-        return _held(held)
-    return bad("NotProvisioned", "the provider has not finished it")
-
-
-def _purchase(host: ObservedHost | None) -> Ask | None:
-    """Return what is asked for an address of a host that has none; None before the host exists."""
-    if host is None or not host.primary_ip:
-        return None
-    server = f"server {host.service_id} ({host.server_name})"
-    remedy = f"buy an address for {server} in the provider's portal; it is adopted automatically"
-    return ask_of(Actor.OPERATOR, remedy)
-
-
-def _address(ip: str | None, *, primary: bool, ask: Ask | None, created: Verdict | None) -> Verdict:
-    """Return whether an address has an IP; only the primary one comes with its server."""
-    if ip:
-        return ok(PROVISIONED, ip)
-    if primary and created is not None:
-        return created
-    message = "not bought in the provider's portal yet"
-    return bad("WaitingForProvider", message, waits=not primary, ask=None if primary else ask)
-
-
-def _moved_address(host: ObservedHost, new: str) -> Verdict:
-    fault = MAIN_ADDRESS_MOVED(host=host.name, old=host.primary_ip, new=new)
-    return bad(fault.code.reason, fault.sentence)
-
-
-def _fault_of_gone(host: ObservedHost) -> Fault:
-    return SERVER_GONE(service_id=host.service_id, host=host.name, name=host.server_name)
-
-
-def _gone(host: ObservedHost) -> Verdict:
-    fault = _fault_of_gone(host)
-    return bad(fault.code.reason, fault.sentence)
-
-
-def _held(zone: Held) -> Verdict:
-    return bad(zone.reason, zone.sentence, ask=ask_of(zone.acts, zone.remedy))
-
-
-def _records(records: Sequence[Record], state: CloudState, held: dict[str, Held]) -> Verdict:
-    """Return whether a domain's records were written, except for those that are set by hand."""
-    ours = [record for record in records if record.provider is Dns.CLOUDFLARE]
-    for record in ours:
-        if (zone := held.get(record.zone)) is not None:
-            return replace(_held(zone), waits=True)
-    assigned = {a.name for host in state.hosts for a in host.addresses if a.ip}
-    missing = [
-        record.key
-        for record in ours
-        if record.key not in state.records
-        and (record.address is None or record.address in assigned)
-    ]
-    if missing:
-        return bad("NotRecorded", f"not written yet: {', '.join(sorted(missing))}")
-    return ok(PROVISIONED) if ours else ok("SetByHand")
 
 
 def _has_resources(state: CloudState) -> bool:
