@@ -22,15 +22,16 @@ set input = excluded.input, digest = excluded.digest, findings = excluded.findin
 
 -- name: claim
 -- Due again after the interval, whatever becomes of this one: a process that dies keeps nothing.
+with due as materialized (
+    select tenant_id, kind from oltp.checks
+    where due_at <= clock_timestamp()
+    order by due_at
+    limit :count
+    for update skip locked
+)
 update oltp.checks
 set due_at = clock_timestamp() + every.interval
-from (
-        select tenant_id, kind from oltp.checks
-        where due_at <= clock_timestamp()
-        order by due_at
-        limit :count
-        for update skip locked
-    ) as due
+from due
     join unnest(cast(:kinds as text[]), cast(:intervals as interval[])) as every (kind, interval)
         using (kind)
 where checks.tenant_id = due.tenant_id and checks.kind = due.kind

@@ -63,13 +63,13 @@ where tenant_id = :tenant_id and token = :token
 -- worker has is looked at again.
 update oltp.schedule
 set due_at = least(due_at, :now), requests = requests + 1, waits_for = null
-where tenant_id in (
+where tenant_id = any(array(
     select tenant_id from oltp.schedule
     where waits_for = :pool
     order by waits_since
     limit :count
     for update skip locked
-)
+))
 
 -- name: count_waiting
 select waits_for, count(*) from oltp.schedule where waits_for is not null group by waits_for
@@ -107,16 +107,17 @@ select :pool, number from generate_series(1, cast(:limit as int)) as number
 on conflict do nothing
 
 -- name: take_account_slot
--- Those that another process takes at this moment are passed over: nobody waits.
+-- Those that another process takes at this moment are passed over: no process waits. The array is
+-- made once; a subquery of `in` may be run again for each row, and lock another one each time.
 update oltp.account_slots
 set token = :token, until = clock_timestamp() + cast(:lease as interval)
-where (pool, number) in (
-    select pool, number from oltp.account_slots
+where pool = :pool and number = any(array(
+    select number from oltp.account_slots
     where pool = :pool and number <= :limit and until < clock_timestamp()
     order by number
     limit 1
     for update skip locked
-)
+))
 returning number
 
 -- name: renew_account_slot

@@ -123,10 +123,10 @@ set day = excluded.day, counted_to = excluded.counted_to, last_used = excluded.l
 -- name: take_domains
 -- New ones first. Who takes a domain and dies leaves it to be taken again after five minutes.
 update policy.recipient_domains set look_at = now() + interval '5 minutes'
-where domain in (
+where domain = any(array(
     select domain from policy.recipient_domains where look_at <= now()
     order by looked_at is not null, look_at limit %(most)s
-    for update skip locked)
+    for update skip locked))
 returning domain
 
 -- name: write_domains

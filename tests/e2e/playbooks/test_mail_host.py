@@ -371,6 +371,7 @@ class TestTrouble:
             return Spooled(
                 {"mx1-2": set(), "mx1-3": mails, "mx1-4": set()},
                 {"b.play.example": mails, "b.play.exam": set(), "b.other.example": set()},
+                of_people=set(),
             )
 
         with mail_host.login("mx1-3") as client:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 import pytest
 
 from composition.listening import listen
@@ -95,6 +96,8 @@ class ControlPlane:
     def reconcile(self) -> None:
         """Advance the clock by an hour and run what is due then."""
         self._offset += timedelta(hours=1)
+        with psycopg.connect(self.dsn) as admin:  # the pause of a refused account is over, too
+            admin.execute("update oltp.account_troubles set until = until - interval '1 hour'")
         self.run(self.reconciler().step("test", asyncio.Event()))
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:

@@ -75,6 +75,8 @@ def test_certificate_that_comes_late_opens_the_ports_of_nginx(another: Mailu, fr
 
 def test_renewed_certificate_is_served_at_every_port(mailu: Mailu, front: Front) -> None:
     before = _serial(front, 443)
+    for port in (465, 993):  # all servers have started
+        wait_for(partial(_serves, front, port, before))
     mailu.lay_certificate()
     wait_for(lambda: _serial(front, 443) != before)
     after = _serial(front, 443)
