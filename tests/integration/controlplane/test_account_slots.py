@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from controlplane.database import CONTROLLER, Database
 from controlplane.reconciler.slots import PAUSE, AccountSlots, Slots, SlotsOfPass
+from controlplane.schedule import account_slots as rows
 from controlplane.schedule.schemas import Pool
 from hostwinds.faults import HALF_DONE, UNAUTHORIZED
 from kit.faults import Fault
@@ -82,6 +83,17 @@ async def test_processes_together_have_as_many_slots_as_the_account(
             assert failures == [], "what is done on hosts is no matter of the account"
     assert await one.run() == ""
     assert await other.is_free()
+
+
+async def test_pass_takes_one_slot_whatever_plan_the_server_makes(pools: Database) -> None:
+    async with pools.begin(CONTROLLER) as connection:
+        for way in ("hashagg", "hashjoin", "mergejoin", "material", "sort"):
+            await connection.execute(text(f"set local enable_{way} = off"))
+        assert await rows.take(connection, Pool.ENGINE, 1, limit=LIMIT, lease=LEASE)
+        taken = await connection.execute(
+            text("select count(*) from oltp.account_slots where token = 1")
+        )
+        assert taken.scalar_one() == 1
 
 
 async def test_slot_of_a_dead_process_is_free_after_its_lease(
