@@ -35,7 +35,7 @@ from tests.chaos.starter import starter
 
 PROGRAM = "tests.chaos.reconciler.program"
 LOOK = 0.5
-CALM = 240.0
+CALM = 480.0
 """Seconds within which all has converged once nothing is disturbed."""
 QUIET = 2
 """How often in a row nothing is wrong before a run ends."""
