@@ -252,7 +252,8 @@ def down_leaves_nothing() -> None:
     segment = shared_memory.segment_of(pid_file.read_text())
     assert segment is not None
     down.stop()
-    excluded = (APART, "chaos-queue", "engine", "test-servers")  # used by other tests meanwhile
+    chaos = ("chaos-queue", "chaos-reconciler")
+    excluded = (APART, *chaos, "engine", "test-servers")  # used by other tests meanwhile
     assert mentioning(state_dir(), excluded=excluded) == {}
     assert clear_abandoned(default_root()) == 0
     assert leftovers.of(local.lab_dir()) == {}
