@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from composition.parts.settings import Part
 from controlplane.health import heartbeats
 from kit.paths import state_dir
+from kit.pausing import pause
 
 INTERVAL_SECONDS = 1.0
 log = structlog.get_logger()
@@ -96,8 +97,7 @@ async def beat(
             if not progress.unwritten:
                 log.warning("heartbeat not written", error=type(error).__name__)
             progress.unwritten = _unwritten(error)
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), INTERVAL_SECONDS)
+        await pause(stop, INTERVAL_SECONDS)
     with suppress(SQLAlchemyError, OSError):
         async with engine.begin() as connection:
             await heartbeats.delete(connection, part, instance)

@@ -18,6 +18,7 @@ from composition.faults import PARTS_DOWN
 from kit.inherited import CONTROL_PLANE, PART, inherited
 from kit.leftovers import end_leftovers
 from kit.paths import state_dir
+from kit.pausing import pause
 
 MAX_DEATHS, WINDOW_SECONDS = 5, 60.0
 """A part that dies this often within this time is left down."""
@@ -108,9 +109,7 @@ class _Running:
                     f"it ended {MAX_DEATHS} times within a minute, {_exit_text(status)}"
                 )
                 return
-            with suppress(TimeoutError):
-                backoff = FIRST_BACKOFF_SECONDS * 2 ** (len(deaths) - 1)
-                await asyncio.wait_for(self._stopping.wait(), backoff)
+            await pause(self._stopping, FIRST_BACKOFF_SECONDS * 2 ** (len(deaths) - 1))
 
     async def _run(self) -> int:
         """Run the child's process to its end, then kill the processes that it has left running."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from psycopg import errors
 from sqlalchemy import exc
 
@@ -13,6 +14,7 @@ from controlplane.faults import (
 )
 from kit.faults import Fault
 
+log = structlog.get_logger()
 ERRORS = (
     exc.OperationalError,
     exc.InterfaceError,
@@ -41,6 +43,14 @@ def database_fault(error: BaseException) -> Fault | None:
     if isinstance(cause, errors.DiskFull):
         return DATABASE_FULL()
     return DATABASE_UNAVAILABLE(reason=NO_ANSWER)
+
+
+def log_failure(error: Exception, what: str, **where: object) -> None:
+    """Log an error: in one line where the database failed, else with its traceback."""
+    if (fault := database_fault(error)) is not None:
+        log.warning(what, code=fault.code.name, error=fault.message, **where)
+    else:
+        log.error(what, exc_info=error, **where)
 
 
 def shown(error: Exception) -> str:

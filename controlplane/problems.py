@@ -19,10 +19,11 @@ from starlette.routing import compile_path
 
 from blueprint import shape
 from blueprint.faults import MOST_SHOWN, invalid
-from controlplane.database_faults import ERRORS, database_fault
+from controlplane.database_faults import ERRORS, NO_ANSWER, database_fault
 from controlplane.faults import (
     DATABASE_BUSY,
     DATABASE_SLOW,
+    DATABASE_UNAVAILABLE,
     INTERNAL,
     INVALID_REQUEST,
     MALFORMED_JSON,
@@ -173,8 +174,7 @@ def _methods(request: Request) -> str:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    fault = database_fault(error)
-    assert fault is not None  # noqa: S101 - registered for these types
+    fault = database_fault(error) or DATABASE_UNAVAILABLE(reason=NO_ANSWER)
     if fault.code in OF_LOAD:
         log.warning("request not done", path=request.url.path, code=fault.code.name)
     else:

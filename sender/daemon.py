@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from redis.asyncio import Redis
 
 from kit.database import connection_options
+from kit.pausing import pause
 from sender import live
 from sender.compose import is_link
 from sender.composer import Composer
@@ -222,19 +223,19 @@ async def _resolve(
         except Exception:
             log.exception("sender.failed", loop="resolver")
         if not found:
-            await _pause(ended, RESOLVE)
+            await pause(ended, RESOLVE)
 
 
 async def _tidy(egress: Egress, ended: asyncio.Event) -> None:
     while not ended.is_set():
         egress.tidy()
-        await _pause(ended, TIDY)
+        await pause(ended, TIDY)
 
 
 async def _cancel(pool: AsyncConnectionPool[Any], worker: Worker, ended: asyncio.Event) -> None:
     while not ended.is_set():
         await cancel_mail_of_deleted(pool, worker.slots)
-        await _pause(ended, TIDY)
+        await pause(ended, TIDY)
 
 
 async def _maintain(
@@ -246,11 +247,4 @@ async def _maintain(
             records=settings.keep_records,
             events=settings.keep_events,
         )
-        await _pause(ended, settings.maintenance)
-
-
-async def _pause(ended: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(ended.wait(), seconds)
-    except TimeoutError:
-        return
+        await pause(ended, settings.maintenance)

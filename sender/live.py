@@ -18,6 +18,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from kit.pausing import pause
+
 PREFIX = "penguin:sender:"
 EVERY = 1.0
 """Seconds between two looks."""
@@ -91,7 +93,7 @@ async def show(url: str, sender: str, look: Callable[[], Live], ended: asyncio.E
                 while not ended.is_set():
                     await redis.set(key, look().model_dump_json(), ex=KEPT)
                     is_shown = True
-                    await _pause(ended)
+                    await pause(ended, EVERY)
                 await redis.delete(key)
         except Exception as error:  # whatever it is, mail goes on
             if not isinstance(error, AWAY):
@@ -100,12 +102,7 @@ async def show(url: str, sender: str, look: Callable[[], Live], ended: asyncio.E
                 reason = str(error) or type(error).__name__
                 log.warning("sender.not_shown", error=reason, effect="`penguin top` shows less")
             is_shown = False
-            await _pause(ended)
-
-
-async def _pause(ended: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(ended.wait(), EVERY)
+            await pause(ended, EVERY)
 
 
 async def shown(url: str | None, senders: Sequence[str]) -> list[Live]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from controlplane.reconciler.ports import LaterToken
 from kit.faults import Actor, Table
 
 FAULTS = Table("ansible", "Configuring hosts by SSH and Ansible")
@@ -203,6 +204,7 @@ SUPERSEDED = FAULTS.code(
     "backup that has a lower token than the host: see docs/operations.md.",
     retryable=True,
     acts=Actor.NOBODY,
+    raises=LaterToken,
 )
 RUN_UNDER_WAY = FAULTS.code(
     "hosts.run_under_way",

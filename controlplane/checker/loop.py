@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -21,12 +20,14 @@ from controlplane.checks import repository as rows
 from controlplane.checks.kinds import CheckKind, Intervals
 from controlplane.checks.repository import Due
 from controlplane.database import CONTROLLER, Database, fetch
+from controlplane.database_faults import log_failure
 from controlplane.reconciler.checks import Given, Outside, are_right, stored
 from controlplane.reconciler.ports import Finding
 from controlplane.reconciler.purposes import SSH
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.schedule.repository import request_pass
 from controlplane.schedule.schemas import Priority
+from kit.pausing import pause
 from vault import Vault
 
 log = structlog.get_logger()
@@ -98,15 +99,14 @@ class Checker:
     async def _work(self, stop: asyncio.Event, tick: Tick, number: int) -> None:
         while not stop.is_set():
             tick(f"worker {number}")
-            pause = IDLE_SECONDS
+            seconds = IDLE_SECONDS
             try:
                 if await self.step():
                     continue
-            except Exception:
-                log.exception("worker failed")
-                pause = ERROR_SECONDS
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause)
+            except Exception as error:  # noqa: BLE001 - the worker goes on
+                log_failure(error, "worker failed")
+                seconds = ERROR_SECONDS
+            await pause(stop, seconds)
 
     async def step(self) -> int:
         """Make checks that are due; return how many."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from controlplane.database import CONTROLLER, Database, driver_of
 from controlplane.database_faults import shown
 from controlplane.events.repository import emit
 from controlplane.tenants import repository as tenant_rows
+from kit.pausing import pause
 from sender.queue import operations
 
 LOOK = 60.0
@@ -33,8 +33,7 @@ async def watch(database: Database, clock: Callable[[], datetime], stop: asyncio
             await report(database, now=clock())
         except (SQLAlchemyError, OSError) as error:
             log.warning("unknown outcomes not reported", error=shown(error))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK)
+        await pause(stop, LOOK)
 
 
 async def report(database: Database, *, now: datetime) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from controlplane.database import CONTROLLER, Database
 from controlplane.database_faults import shown
 from controlplane.settings import ReconcilerSettings
+from kit.pausing import pause
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -36,8 +36,7 @@ async def watch(
             await drop(database, settings, now=clock())
         except (SQLAlchemyError, OSError) as error:
             log.warning("history not dropped", error=shown(error))
-        with suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), PAUSE_SECONDS)
+        await pause(stop, PAUSE_SECONDS)
 
 
 async def drop(

@@ -20,7 +20,7 @@ from blueprint.platform import Platform
 from controlplane.certificates.repository import valid
 from controlplane.conditions.model import TENANT, Conditions
 from controlplane.database import CONTROLLER, Database, fetch_together
-from controlplane.database_faults import database_fault, shown
+from controlplane.database_faults import log_failure, shown
 from controlplane.events.repository import emit
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.faults import OPERATION_ENDED
@@ -44,6 +44,7 @@ from controlplane.tenants.draining import Draining, kept
 from controlplane.tenants.draining_domains import DrainingDomain
 from controlplane.tenants.rendering import render_tenant
 from controlplane.tenants.repository import TenantRow
+from kit.pausing import pause
 from vault import Vault
 
 log = structlog.get_logger()
@@ -109,22 +110,21 @@ class Reconciler:
         while not stop.is_set():
             progressed = partial(tick, f"worker {number}")
             progressed()
-            pause = self._settings.poll
+            wait = self._settings.poll
             try:
                 taken = await self.take(owner)
-            except Exception as error:  # noqa: BLE001 - logged
+            except Exception as error:  # noqa: BLE001 - the worker goes on
                 # Most likely the database failed: the worker continues when it is back. The
                 # pause limits the log, which may be on the same full disk.
-                _report(error, "worker failed")
-                taken, pause = None, ERROR_PAUSE
+                log_failure(error, "worker failed")
+                taken, wait = None, ERROR_PAUSE
             if taken is not None:
                 aside = asyncio.get_running_loop().create_future()
                 passes.create_task(self._pass_beside(taken, stop, progressed, aside))
                 if await aside:
                     continue
-                pause = ERROR_PAUSE
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), pause.total_seconds())
+                wait = ERROR_PAUSE
+            await pause(stop, wait.total_seconds())
 
     async def step(
         self, owner: str, stop: asyncio.Event, progressed: Callable[[], None] = lambda: None
@@ -152,8 +152,8 @@ class Reconciler:
         try:
             await self._pass(taken, stop, progressed, partial(leave, True))
             leave(True)
-        except Exception as error:  # noqa: BLE001 - logged
-            _report(error, "worker failed")
+        except Exception as error:  # noqa: BLE001 - no task of a group may fail: all would end
+            log_failure(error, "worker failed")
             leave(False)
 
     async def _pass(
@@ -238,8 +238,8 @@ class Reconciler:
             return Outcome.RETRY
         except OperationalError:
             raise
-        except Exception as error:  # noqa: BLE001 - logged
-            _report(error, "pass failed", tenant_id=str(lease.tenant_id))
+        except Exception as error:  # noqa: BLE001 - one tenant's pass is tried again
+            log_failure(error, "pass failed", tenant_id=str(lease.tenant_id))
             return Outcome.RETRY
         return outcome
 
@@ -417,14 +417,6 @@ class Reconciler:
                 now=now,
                 waits_for=waits_for,
             )
-
-
-def _report(error: Exception, what: str, **where: str) -> None:
-    """Log an error: in one line where the database failed, else with its traceback."""
-    if (fault := database_fault(error)) is not None:
-        log.warning(what, code=fault.code.name, error=fault.message, **where)
-    else:
-        log.error(what, exc_info=error, **where)
 
 
 async def _abort(connection: AsyncConnection, tenant: TenantRow, *, now: datetime) -> None:

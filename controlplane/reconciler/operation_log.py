@@ -7,12 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 
-import structlog
-
-from controlplane.database_faults import database_fault
+from controlplane.database_faults import log_failure
 from controlplane.reconciler.ports import Progress
 
-log = structlog.get_logger()
 LINE_LENGTH = 2000
 
 
@@ -38,14 +35,8 @@ async def operation_log(
             ended = None in batch
             try:
                 await write([line for line in batch if line is not None])
-            except Exception as error:
-                # The operation continues, and so does its log when the database is back.
-                if (fault := database_fault(error)) is None:
-                    log.exception("lines of an operation not written", lines=len(batch))
-                else:
-                    log.warning(
-                        "lines of an operation not written", lines=len(batch), error=fault.message
-                    )
+            except Exception as error:  # noqa: BLE001 - the operation goes on without these lines
+                log_failure(error, "lines of an operation not written", lines=len(batch))
 
     writer = asyncio.create_task(drain())
     try:

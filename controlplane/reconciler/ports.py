@@ -21,6 +21,10 @@ Progress = Callable[[str], None]
 """Takes one line for the operation's log; must be cheap and must not raise."""
 
 
+class LaterToken(Fault):
+    """A host has begun a run under a later fencing token."""
+
+
 @dataclass(frozen=True)
 class ObservedAddress:
     """An observed address; `ip` is None until the provider's portal has assigned one."""

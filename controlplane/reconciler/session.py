@@ -28,7 +28,7 @@ from controlplane.reconciler.faults import FAILED, OPERATION_CANCELLED, OPERATIO
 from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.memory import measured
 from controlplane.reconciler.operation_log import operation_log
-from controlplane.reconciler.ports import Progress
+from controlplane.reconciler.ports import LaterToken, Progress
 from controlplane.reconciler.rest import Dependencies
 from controlplane.reconciler.slots import SlotsOfPass
 from controlplane.schedule.repository import Lease, renew
@@ -42,8 +42,6 @@ from kit.readings import Key, Reading, Rows
 log = structlog.get_logger()
 CANCEL_SECONDS = 2.0
 """How often a running operation asks whether it was cancelled."""
-LATER_TOKEN = "hosts.superseded"  # noqa: S105 - the name of a code
-"""The code of a host that knows a later fencing token: it has no faults of adapters here."""
 Ended = Callable[[str, str, timedelta, int | None], None]
 """Called with the phase and outcome of an operation, how long it took, and its peak of memory."""
 
@@ -324,7 +322,7 @@ class Session:
 
     async def _report_a_later_token(self, fault: Fault) -> None:
         """Report that a host knows a later token than ours, although our lease is the last one."""
-        if fault.code.name != LATER_TOKEN or self._high_water_mark is None:
+        if not isinstance(fault, LaterToken) or self._high_water_mark is None:
             return
         if await self._renew():
             why = f"{fault.where} has begun a run under a later token than {self.fence}"

@@ -24,6 +24,7 @@ from controlplane.reconciler.ports import Listing, Servers
 from controlplane.schedule.repository import request_pass
 from controlplane.schedule.schemas import Priority
 from controlplane.sweeps import repository as rows
+from kit.pausing import pause
 
 PAUSE = timedelta(seconds=60)
 """Between two listings."""
@@ -84,8 +85,7 @@ class Sweep:
                 await self.look()
             except (SQLAlchemyError, OSError) as error:
                 log.warning("account not swept", error=shown(error))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), poll)
+            await pause(stop, poll)
 
     async def look(self) -> None:
         """List the account if that is due and no other process does; use the last listing."""

@@ -10,14 +10,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-import structlog
-
+from controlplane.database_faults import log_failure
 from controlplane.reconciler.phase import AnyPhase
 from controlplane.reconciler.phase_run import converge
 from controlplane.reconciler.session import LeaseLost, Session
 from controlplane.reconciler.snapshot import Snapshot
+from kit.pausing import pause
 
-log = structlog.get_logger()
 AFTER_FAILURE = 3
 """How many times as long is waited after a failure: each try is an operation in the list."""
 
@@ -44,7 +43,7 @@ async def _look(
     ended: asyncio.Event,
 ) -> None:
     wait = every
-    while not await _ends_within(ended, wait):
+    while not await pause(ended, wait.total_seconds()):
         wait = every
         try:
             for phase in phases:
@@ -53,14 +52,6 @@ async def _look(
                     wait = AFTER_FAILURE * every
         except LeaseLost:
             return  # the pass finds it as well, and ends
-        except Exception:
-            log.exception("urgent steps failed", tenant=snapshot.tenant.name)
+        except Exception as error:  # noqa: BLE001 - the pass goes on, and they are tried again
+            log_failure(error, "urgent steps failed", tenant=snapshot.tenant.name)
             wait = AFTER_FAILURE * every
-
-
-async def _ends_within(ended: asyncio.Event, wait: timedelta) -> bool:
-    try:
-        await asyncio.wait_for(ended.wait(), wait.total_seconds())
-    except TimeoutError:
-        return False
-    return True

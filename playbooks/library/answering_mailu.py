@@ -124,7 +124,7 @@ def wait_until(asked: Callable[[], None], seconds: float, pause: float = PAUSE) 
         except NotYet:
             if time.monotonic() + pause > deadline:
                 raise
-        time.sleep(pause)
+        time.sleep(pause)  # containers give no sign of when a part works
 
 
 def main() -> None:

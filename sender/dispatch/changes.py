@@ -18,6 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import ValidationError
 
 from blueprint.mail_address import folded
+from kit.pausing import pause
 from sender.directory import DirectoryEntry
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Key, Tenant, Tenants
@@ -107,10 +108,7 @@ class Changes:
             except Exception:
                 log.exception("sender.failed", loop="tenants")
             await asyncio.sleep(PAUSE)
-            try:
-                await asyncio.wait_for(self._look.wait(), max(0, next_whole - time.monotonic()))
-            except TimeoutError:
-                continue
+            await pause(self._look, max(0, next_whole - time.monotonic()))
 
     async def _look_for_changes(
         self, connection: AsyncConnection[Any], slots: frozenset[int], *, is_whole: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 from struct import Struct
-from typing import Any
+from typing import Any, cast
 
 from psycopg.abc import Buffer
 from psycopg.adapt import AdaptersMap
@@ -21,13 +21,13 @@ class Arrays(ListBinaryDumper):
         kinds = set(map(type, obj))
         if self.sub_dumper is None or len(kinds) != 1 or kinds & {list, type(None)}:
             return super().dump(obj)
-        items = list(map(self.sub_dumper.dump, obj))
+        items = cast("list[bytes]", list(map(self.sub_dumper.dump, obj)))  # only None becomes null
         head = HEAD(1, 0, self.sub_dumper.oid, len(items), 1)
-        lengths = list(map(len, items))  # type: ignore[arg-type] # none of them is null
+        lengths = list(map(len, items))
         if len(set(lengths)) == 1:
             size = SIZE(lengths[0])
-            return head + size + size.join(items)  # type: ignore[arg-type]
-        return head + b"".join(chain.from_iterable(zip(map(SIZE, lengths), items, strict=True)))  # type: ignore[arg-type]
+            return head + size + size.join(items)
+        return head + b"".join(chain.from_iterable(zip(map(SIZE, lengths), items, strict=True)))
 
 
 def register_in(adapters: AdaptersMap) -> None:

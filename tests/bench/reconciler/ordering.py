@@ -7,37 +7,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import psycopg
-from pydantic import SecretStr
 
 from blueprint.document import Blueprint
 from composition.heartbeat import Progress as Heartbeat
-from composition.listening import listen
 from composition.parts.reconciler import provisioning, reconcile
-from composition.parts.settings import ReconcilerPart
-from composition.settings import HostSettings, VerificationSettings
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.ports import CloudState, Progress
-from controlplane.settings import AuthoritySettings, CertificateSettings, ReconcilerSettings
-from kit.database import Role, without_login
+from controlplane.settings import ReconcilerSettings
 from kit.waiting import wait_until
 from lab.hostwinds.server import Server
 from tests.bench.figures import Figure, store
 from tests.chaos.reconciler.scene import Scene, staged
 from tests.chaos.reconciler.switches import Without
-from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
+from tests.support.installation import INSTALLATION
 from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from tests.support.plain_log import log_plainly
+from tests.support.reconciler_part import reconciler_part
 from tools.pulumi.engine import GATEWAY
 
 TENANTS, PROVISIONING, LISTED, SLOTS = 40, 300.0, 20.0, 2
@@ -145,22 +139,8 @@ def _until_all_are_applied(scene: Scene, reconciling: asyncio.Task[None], began:
 
 async def _reconcile(scene: Scene, engine: TimedEngine, slots: int, stop: asyncio.Event) -> None:
     """Run the product's reconciler on the real engine, with hosts and name servers in memory."""
-    listener = listen("127.0.0.1", 0)
-    settings = ReconcilerPart(
-        dsn=without_login(scene.dsn),
-        installation=INSTALLATION,
-        passwords={Role.CONTROLLER: PASSWORDS[Role.CONTROLLER]},
-        pool_size=4,
-        platform=PLATFORM,
-        key_file=Path(scene.key_ring),
-        hosts=HostSettings(),
-        images=NO_REGISTRY,
-        verification=VerificationSettings(),
-        reconciler=ReconcilerSettings(engine_slots=slots),
-        certificates=CertificateSettings(first=AuthoritySettings(directory="")),
-        engine={name: SecretStr(value) for name, value in scene.environment.items()},
-        socket=os.dup(listener.fileno()),
-    )
+    own = ReconcilerSettings(engine_slots=slots)
+    settings = reconciler_part(scene.dsn, scene.key_ring, scene.environment, own)
     servers = HostwindsServers(scene.environment)
     phases = standard(
         engine,

@@ -76,7 +76,7 @@ def _purchases(world: World) -> Iterator[str]:
             if name in alive:
                 yield f"{name} was bought as {number} beside {alive[name]}"
             if bought[name] > allowed[name]:
-                yield f"{name} was bought as {number} again, and nobody has allowed it"
+                yield f"{name} was bought as {number} again without permission"
             alive[name] = number
             bought[name] += 1
         else:

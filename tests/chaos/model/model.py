@@ -133,7 +133,7 @@ class Model(RuleBasedStateMachine):
     @precondition(_is_something)
     @rule(name=st.sampled_from(TENANTS), what=st.sampled_from(("refresh", "update")))
     def by_hand(self, name: str, what: str) -> None:
-        """Refresh a stack by hand, or bring it to a blueprint that nobody knows."""
+        """Refresh a stack by hand, or bring it to an unknown blueprint."""
         if name not in self.world.engine.stacks:
             return
         if what == "refresh":

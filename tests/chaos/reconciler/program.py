@@ -18,13 +18,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, cast
 
-from pydantic import SecretStr
-
 from composition.heartbeat import Progress
-from composition.listening import listen
 from composition.parts.reconciler import MEGABYTE, reconcile
-from composition.parts.settings import ReconcilerPart
-from composition.settings import HostSettings, VerificationSettings
 from controlplane.hostwinds.firewall_look import FirewallLook
 from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi import forks, worker
@@ -32,18 +27,18 @@ from controlplane.pulumi.engine import PulumiEngine
 from controlplane.pulumi.job import Job
 from controlplane.reconciler.ports import HostSecrets, ObservedHost
 from controlplane.reconciler.sweep import Sweep
-from controlplane.settings import AuthoritySettings, CertificateSettings, ReconcilerSettings
+from controlplane.settings import ReconcilerSettings
 from hostwinds.purchase import Deadlines
-from kit.database import Role, without_login
 from kit.plugins import served
 from tests.chaos.reconciler.points import Arms, Watch
 from tests.chaos.reconciler.switches import Without, switch_off
 from tests.chaos.starter import forked, serve
-from tests.support.installation import INSTALLATION, NO_REGISTRY, PASSWORDS, PLATFORM
+from tests.support.installation import INSTALLATION
 from tests.support.memory_configurator import PASSWORD, MemoryConfigurator
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import standard
 from tests.support.plain_log import log_plainly
+from tests.support.reconciler_part import reconciler_part
 from tools.pulumi.engine import GATEWAY
 
 LISTING, LISTING_LEASE = timedelta(seconds=1), timedelta(seconds=5)
@@ -124,18 +119,11 @@ async def work(task: Task, operations: forks.ForkServer) -> None:
         firewall=FirewallLook(task.environment),
         provisioning=timedelta(seconds=Deadlines.from_environment(task.environment).provisioning),
     )
-    listener = listen("127.0.0.1", 0)
-    settings = ReconcilerPart(
-        dsn=without_login(task.dsn),
-        installation=INSTALLATION,
-        passwords={Role.CONTROLLER: PASSWORDS[Role.CONTROLLER]},
-        pool_size=4,
-        platform=PLATFORM,
-        key_file=Path(task.key_ring),
-        hosts=HostSettings(),
-        images=NO_REGISTRY,
-        verification=VerificationSettings(),
-        reconciler=ReconcilerSettings(
+    settings = reconciler_part(
+        task.dsn,
+        task.key_ring,
+        task.environment,
+        ReconcilerSettings(
             workers=task.workers,
             poll=POLL,
             lease=timedelta(seconds=task.lease),
@@ -143,9 +131,6 @@ async def work(task: Task, operations: forks.ForkServer) -> None:
             retry_cap=RETRY_CAP,
             stop_within=STOP_WITHIN,
         ),
-        certificates=CertificateSettings(first=AuthoritySettings(directory="")),
-        engine={name: SecretStr(value) for name, value in task.environment.items()},
-        socket=os.dup(listener.fileno()),
     )
     await reconcile(settings, phases, servers, Progress(), stop)
 

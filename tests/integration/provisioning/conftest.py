@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from blueprint.document import Blueprint
+from controlplane.pulumi.engine import PulumiEngine
 from hostwinds import VERSION
 from hostwinds.plugin import write_launcher
 from lab.cloudflare.account import CloudflareAccount
@@ -21,6 +22,7 @@ from lab.hostwinds.account import POOL, HostwindsAccount
 from lab.hostwinds.app import create_app as hostwinds_app
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.support.installation import PLATFORM
+from tests.support.pulumi_engine import pulumi_engine
 from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine, find
 
@@ -135,3 +137,14 @@ def control_plane(
 @pytest.fixture
 def penguin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> CommandLine:
     return CommandLine(tmp_path / "acme.yaml", capsys)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """The directory of the engine's operations."""
+    return tmp_path / "operations"
+
+
+@pytest.fixture
+def cloud_engine(environment: dict[str, str], root: Path) -> PulumiEngine:
+    return pulumi_engine(environment, root)

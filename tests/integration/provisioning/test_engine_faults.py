@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
 from blueprint.document import Blueprint
 from controlplane.pulumi import faults
 from controlplane.pulumi.engine import PulumiEngine
-from controlplane.pulumi.owner import clear_stale_locks, recorded, started
 from controlplane.reconciler.cancellation import cancellable
 from controlplane.reconciler.faults import OPERATION_ENDED
-from kit import processes
 from kit.faults import Fault
 from kit.paths import checkout
-from kit.processes import own_identity
-from stacks.backend import Engine, Stacks
+from stacks.backend import Stacks
 from stacks.faults import ADOPTED, STATE_UNREACHABLE
 from tests.support.faults import assert_shows, fault_shown
 from tests.support.processes import command, tree
@@ -38,16 +29,6 @@ from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=10)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "operations"
-
-
-@pytest.fixture
-def cloud_engine(environment: dict[str, str], root: Path) -> PulumiEngine:
-    return pulumi_engine(environment, root)
 
 
 def fails(engine: PulumiEngine, blueprint: Blueprint) -> Fault:
@@ -204,99 +185,6 @@ def test_destroyed_stack_leaves_no_directory_of_the_tenant(
     assert not (root / "acme").exists()
 
 
-def test_lock_of_another_run_is_reported_and_kept(
-    cloud_engine: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
-) -> None:
-    cloud_engine.up(blueprint, print, deadline=DEADLINE)
-    lock = write_lock(environment, pid=dead_process(), host=socket.gethostname())
-    error = fails(cloud_engine, blueprint)
-    assert_shows(error, faults.LOCKED, holder=...)
-    assert "carla@" in str(error)
-    assert lock.exists()
-
-
-def test_lock_of_a_dead_engine_of_ours_is_removed(
-    cloud_engine: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
-) -> None:
-    cloud_engine.up(blueprint, print, deadline=DEADLINE)
-    pid = dead_process()
-    lock = write_lock(environment, pid=pid, host=socket.gethostname())
-    record(environment, dead_engine(pid))  # and then it was killed
-    assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
-    assert not lock.exists()
-
-
-def test_lock_of_an_engine_of_another_machine_is_removed_when_that_is_silent(
-    cloud_engine: PulumiEngine, blueprint: Blueprint, environment: dict[str, str]
-) -> None:
-    cloud_engine.up(blueprint, print, deadline=DEADLINE)
-    lock = write_lock(environment, pid=7, host="elsewhere")
-    file = record(environment, dead_engine(7, host="elsewhere", machine="another"))
-    assert_shows(fails(cloud_engine, blueprint), faults.LOCKED, holder=..., stack="acme")
-    assert lock.exists()
-    an_hour_ago = time.time() - 3600
-    os.utime(file, (an_hour_ago, an_hour_ago))
-    assert cloud_engine.up(blueprint, print, deadline=DEADLINE).digest == blueprint.digest
-    assert not lock.exists()
-    assert not file.exists()
-
-
-def test_engine_under_an_earlier_fence_is_ended(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    stacks, mark = Stacks(environment["PULUMI_BACKEND_URL"]), f"PENGUIN_OPERATION={tmp_path}"
-    with sleeping(mark) as process, sleeping("ANOTHER=controller") as controller:
-        own = started(process.pid, str(processes.identity(controller.pid)), mark, 3)
-        stacks.record("acme", own)
-        lock = write_lock(environment, pid=process.pid, host=own.host)
-        with fault_shown(faults.LOCKED, holder=..., stack="acme"):
-            clear_stale_locks(stacks, "acme", 3)
-        assert process.poll() is None
-        assert [one.pid for one in clear_stale_locks(stacks, "acme", 4)] == [process.pid]
-        assert process.wait() == -signal.SIGKILL
-    assert not lock.exists()
-
-
-@pytest.mark.parametrize("fence", [None, 3])
-def test_engine_of_an_earlier_operation_of_this_process_is_ended(
-    environment: dict[str, str], tmp_path: Path, fence: int | None
-) -> None:
-    """That operation has ended; its engine was killed, and took long to exit."""
-    stacks, mark = Stacks(environment["PULUMI_BACKEND_URL"]), f"PENGUIN_OPERATION={tmp_path}"
-    with sleeping(mark) as process:
-        own = started(process.pid, own_identity(), mark, 3)
-        stacks.record("acme", own)
-        lock = write_lock(environment, pid=process.pid, host=own.host)
-        assert [one.pid for one in clear_stale_locks(stacks, "acme", fence)] == [process.pid]
-        assert not processes.is_running(own.identity), "it was waited for"
-    assert (lock.exists(), stacks.engines("acme")) == (False, [])
-
-
-def test_lock_of_an_engine_that_does_not_exit_is_kept(environment: dict[str, str]) -> None:
-    stacks = Stacks(environment["PULUMI_BACKEND_URL"])
-    with sleeping("ANOTHER=mark") as process:  # so that it is not hit
-        own = started(process.pid, own_identity(), "PENGUIN_OPERATION=unused", 3)
-        stacks.record("acme", own)
-        lock = write_lock(environment, pid=process.pid, host=own.host)
-        with fault_shown(faults.LOCKED, holder=..., stack="acme"):
-            clear_stale_locks(stacks, "acme", 4, within=0)
-        assert [one for one, _ in stacks.engines("acme")] == [own]
-    assert lock.exists()
-
-
-def test_engine_whose_record_was_removed_is_ended(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
-    """Another machine has taken it for dead: it was suspended, and continues."""
-    stacks, mark = Stacks(environment["PULUMI_BACKEND_URL"]), f"PENGUIN_OPERATION={tmp_path}"
-    with sleeping(mark) as process:
-        own = started(process.pid, own_identity(), mark, 3)
-        with recorded(stacks, "acme", own, pause=0.01):
-            assert [one for one, _ in stacks.engines("acme")] == [own]
-            stacks.forget("acme", own)
-            assert process.wait() == -signal.SIGKILL
-
-
 def test_operation_past_its_deadline_is_ended_and_the_next_continues(
     cloud_engine: PulumiEngine,
     blueprint: Blueprint,
@@ -424,47 +312,3 @@ engine = pulumi_engine(os.environ, Path(sys.argv[2]))
 if __name__ == "__main__":
     engine.up(blueprint, lambda line: print(line, flush=True), deadline=timedelta(minutes=2))
 """
-
-
-def dead_process() -> int:
-    """Return the number of a process that has just ended."""
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    return ended.pid
-
-
-@contextmanager
-def sleeping(mark: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process with an operation's mark that waits for input."""
-    name, _, value = mark.partition("=")
-    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
-    with subprocess.Popen(command, env={name: value}, stdin=subprocess.PIPE) as process:
-        yield process
-
-
-def dead_engine(
-    pid: int, *, host: str = socket.gethostname(), machine: str = processes.machine()
-) -> Engine:
-    """Return the record of an engine that has ended, whose controller has ended, too."""
-    return Engine(host, machine, pid, f"{pid}.1", "1.1", "an-unused-mark", 0)
-
-
-def record(environment: dict[str, str], engine: Engine) -> Path:
-    """Record an engine; return the file."""
-    Stacks(environment["PULUMI_BACKEND_URL"]).record("acme", engine)
-    state = Path(urlsplit(environment["PULUMI_BACKEND_URL"]).path)
-    return state / f".pulumi/engines/penguin/acme/{engine.host}-{engine.pid}.json"
-
-
-def write_lock(environment: dict[str, str], *, pid: int, host: str) -> Path:
-    state = Path(urlsplit(environment["PULUMI_BACKEND_URL"]).path)
-    lock = state / ".pulumi/locks/organization/penguin/acme/0b1c.json"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "pid": pid,
-        "username": "carla",
-        "hostname": host,
-        "timestamp": "2026-11-24T10:00:00Z",
-    }
-    lock.write_text(json.dumps(content))
-    return lock

@@ -14,7 +14,7 @@ from stacks.backend import Engine, Lock, Stacks
 from stacks.faults import STATE_UNREACHABLE
 from tests.support.waiting import wait_for
 
-from .test_engine_faults import dead_engine, dead_process, record, sleeping, write_lock
+from .engine_records import dead_engine, dead_process, record, sleeping, write_lock
 
 pytestmark = pytest.mark.engine
 

@@ -9,7 +9,6 @@ import pytest
 
 from controlplane.pulumi.engine import PulumiEngine
 from controlplane.reconciler.ports import CloudState
-from tests.support.pulumi_engine import pulumi_engine
 from tests.support.tenants import rendered, tenant
 from tools.pulumi.engine import Engine
 
@@ -18,11 +17,6 @@ from .conftest import Cloud
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=10)
-
-
-@pytest.fixture
-def cloud_engine(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return pulumi_engine(environment, tmp_path / "operations")
 
 
 @pytest.fixture

@@ -53,11 +53,6 @@ def account(cloud: Cloud) -> Account:
     return Account(cloud)
 
 
-@pytest.fixture
-def cloud_engine(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return pulumi_engine(environment, tmp_path / "operations")
-
-
 def mark(key: str, tenant: str = "acme") -> str:
     return ownership_comment(INSTALLATION, tenant, key)
 

@@ -19,14 +19,13 @@ from kit.locks import locked
 from stacks.faults import OLDER_GENERATION
 from tests.support.faults import assert_shows, fault_shown
 from tests.support.installation import INSTALLATION
-from tests.support.pulumi_engine import pulumi_engine
 from tests.support.tenants import rendered, tenant
 from tests.support.waiting import wait_for
 from tools.pulumi.engine import Engine
 
 from .by_hand import ByHand
 from .conftest import Cloud
-from .test_engine_faults import write_lock
+from .engine_records import write_lock
 
 pytestmark = pytest.mark.engine
 DEADLINE = timedelta(minutes=10)
@@ -42,11 +41,6 @@ def two_hosts() -> Blueprint:
 @pytest.fixture
 def one_host() -> Blueprint:
     return rendered(tenant("mx1@acme.example", domains="acme.example"), generation=2)
-
-
-@pytest.fixture
-def cloud_engine(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return pulumi_engine(environment, tmp_path / "operations")
 
 
 @pytest.fixture

@@ -27,11 +27,6 @@ DEADLINE = timedelta(minutes=10)
 
 
 @pytest.fixture
-def cloud_engine(environment: dict[str, str], tmp_path: Path) -> PulumiEngine:
-    return pulumi_engine(environment, tmp_path / "operations")
-
-
-@pytest.fixture
 def journal(cloud: Cloud) -> FileJournal:
     return FileJournal(Path(cloud.environment["HOSTWINDS_JOURNAL"]))
 
