@@ -22,13 +22,13 @@ exec unshare -m -n -C -p -f --kill-child --propagation private --mount-proc bash
 """Whatever the script has started ends with it."""
 PREPARE = r"""
 groups=$0; state=$PENGUIN_STATE_DIR; python=$1; shift
+# Namespaces and disks of a lab outside, which it could not remove else, or which would vanish from
+# here while the script runs.
+cut -d' ' -f2 /proc/self/mounts | grep -E '^/run/netns|/lab/hosts/' | sort -r |
+  while read -r mounted; do umount -l "$(printf %b "$mounted")"; done || true
 mount -t tmpfs tmpfs /run; mkdir /run/lock /run/systemd; ip link set lo up
 mount -t tmpfs tmpfs /dev/shm  # processes of others could not be seen in what they left there
 umount "$groups"; mount -t cgroup2 cgroup2 "$groups"
-# Disks of a lab outside, which it could not remove else, or which would vanish from here.
-grep -o '/[^ ]*/lab/hosts/[^ ]*' /proc/self/mounts | sort -r | while read -r disk; do
-  umount -l "$(printf %b "$disk")"
-done || true
 """
 
 

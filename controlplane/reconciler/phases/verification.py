@@ -74,7 +74,7 @@ class Verification(Phase[Looked]):
                 for name, host in snapshot.hosts.items()
                 if host.host_key is not None
             },
-            public_names=tuple(public_names(snapshot)),
+            public_names=tuple(sorted(public_names(snapshot))),
             changed_at=changed_at,
             settled_at=max((at for at in (changed_at, run_at) if at is not None), default=None),
         )
