@@ -36,8 +36,16 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True)
-class _Seen:
+class Floor:
+    """A token that a database has given out: each later one of it is larger."""
+
+    database: str
     token: int
+
+
+@dataclass(frozen=True)
+class _Recent:
+    floor: Floor
     at: float
 
 
@@ -56,27 +64,29 @@ class HighWaterMark:
         self._path = path
         self._clock = clock
         self._lock = threading.Lock()
-        self._identity, self._settled = _read(path)
+        self._settled = _read(path)
         self._is_verified = False
-        self._recent: _Seen | None = None
-        self._newest = 0
+        self._recent: _Recent | None = None
+        self._newest = self._settled.token
         self._unbound = False
 
     @property
-    def floor(self) -> int:
-        """A token that was given out: each later one is larger."""
-        if self._recent is not None and self._clock() - self._recent.at >= SETTLED_SECONDS:
-            return max(self._settled, self._recent.token)
+    def floor(self) -> Floor:
+        """What was given out some seconds ago, maybe by a database before this one."""
+        recent = self._recent
+        if recent is not None and self._clock() - recent.at >= SETTLED_SECONDS:
+            return recent.floor
         return self._settled
 
-    def note(self, token: int, floor: int) -> None:
+    def note(self, token: int, floor: Floor) -> None:
         """Remember a token that was asked for when `floor` had been given out; blocks."""
         with self._lock, suppress(Fault):  # without the journal nothing is bought either
-            if (not self._is_verified or token <= floor) and not self._belongs():
-                floor = 0
-            if token <= floor and not self._unbound:
-                self.unbind(f"it gave out token {token}, and has given out {floor} before")
-            self._unbound = token <= floor
+            if not self._is_verified or token <= floor.token:
+                self._verify()
+            is_smaller = token <= floor.token and floor.database == self._settled.database
+            if is_smaller and not self._unbound:
+                self.unbind(f"it gave out token {token}, and has given out {floor.token} before")
+            self._unbound = is_smaller
             self._remember(token)
 
     def unbind(self, why: str) -> None:
@@ -84,33 +94,36 @@ class HighWaterMark:
         log.error("the database was set back", reason=why, run="penguin purchases recover")
         self._ledger.unbind(why)
 
-    def _belongs(self) -> bool:
-        """Return whether what is remembered is of this database; else forget it."""
+    def _verify(self) -> None:
+        """Forget what is remembered of another database."""
         here = self._ledger.identity()
-        belongs = self._identity == here
-        if not belongs:
-            self._identity, self._settled, self._newest, self._recent = here, 0, 0, None
+        if self._settled.database != here:
+            self._settled, self._newest, self._recent = Floor(here, 0), 0, None
         self._is_verified = True
-        return belongs
 
     def _remember(self, token: int) -> None:
         now, self._newest = self._clock(), max(self._newest, token)
-        if self._recent is not None and now - self._recent.at < SETTLED_SECONDS:
+        if self._recent is not None:
+            if now - self._recent.at < SETTLED_SECONDS:
+                return
+            self._settle(self._recent.floor)
+        self._recent = _Recent(Floor(self._settled.database, self._newest), now)
+
+    def _settle(self, floor: Floor) -> None:
+        if floor.token <= self._settled.token:
             return
-        if self._recent is not None and self._recent.token > self._settled:
-            self._settled = self._recent.token
-            if self._path is not None:
-                with suppress(OSError):  # as on a full disk: memory still has it
-                    files.write(self._path, f"{self._identity} {self._settled}\n")
-        self._recent = _Seen(self._newest, now)
+        self._settled = floor
+        if self._path is not None:
+            with suppress(OSError):  # as on a full disk: memory still has it
+                files.write(self._path, f"{floor.database} {floor.token}\n")
 
 
-def _read(path: Path | None) -> tuple[str, int]:
-    """Return identity and token of a file."""
+def _read(path: Path | None) -> Floor:
+    """Return what a file says."""
     if path is None:
-        return "", 0
+        return Floor("", 0)
     try:
-        identity, token = path.read_text().split()
-        return identity, int(token)
+        database, token = path.read_text().split()
+        return Floor(database, int(token))
     except (OSError, ValueError):
-        return "", 0
+        return Floor("", 0)

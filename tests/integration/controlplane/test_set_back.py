@@ -98,6 +98,19 @@ async def test_tokens_of_a_database_that_was_made_since_prove_nothing(
     assert ledger.unbound == []
 
 
+def test_tokens_that_were_asked_for_before_the_database_was_known_prove_nothing(
+    tmp_path: Path,
+) -> None:
+    """Several workers begin at once."""
+    file, ledger = tmp_path / "k3f9a.token", MemoryLedger()
+    file.write_text("77aa 1000000\n")
+    mark = HighWaterMark(ledger, file)
+    asked = [(token, mark.floor) for token in (1, 2, 3)]
+    for token, floor in asked:
+        mark.note(token, floor)
+    assert ledger.unbound == []
+
+
 async def test_host_with_a_later_token_than_the_last_lease_shows_it(
     stepped: SteppedReconciler,
 ) -> None:
