@@ -37,10 +37,12 @@ def start(
     progress: Callable[[str], None],
     *,
     missing: str | None,
+    golden: bool = False,
     deadline: float = START_SECONDS,
 ) -> RunningLab:
     """Start the lab, unless it runs; `progress` gets a line for each part.
 
+    Hosts begin with the packages that the playbooks install if `golden`.
     A lab that does not start in time, or whose start is interrupted (Ctrl-C), is ended.
     Raises TAKEN or FAILED.
     """
@@ -51,7 +53,7 @@ def start(
         if lab is not None:
             progress("the lab was running already")
             return lab
-        process = _launch(directory, environment, missing)
+        process = _launch(directory, environment, missing, golden=golden)
         try:
             return _wait(process, directory, progress, deadline)
         except BaseException:
@@ -60,12 +62,13 @@ def start(
 
 
 def _launch(
-    directory: Path, environment: Mapping[str, str], missing: str | None
+    directory: Path, environment: Mapping[str, str], missing: str | None, *, golden: bool
 ) -> subprocess.Popen[bytes]:
     (directory / FILE).unlink(missing_ok=True)
     command = [sys.executable, "-m", "lab.daemon", "--directory", str(directory)]
     command += ["--cache", str(cache_dir())]
     command += ["--missing", missing] if missing else []
+    command += ["--golden"] if golden else []
     with (directory / LOG).open("w") as output:
         return subprocess.Popen(
             command,

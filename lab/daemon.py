@@ -53,12 +53,13 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, required=True)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--missing", help="what this machine lacks for real hosts")
+    parser.add_argument("--golden", action="store_true", help="hosts begin with all packages")
     arguments = parser.parse_args()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     try:
         with ExitStack() as stack:
-            run(stack, arguments.directory, arguments.cache, arguments.missing)
+            run(stack, arguments)
     except Fault as fault:
         traceback.print_exc()
         code, message, remedy = fault.code.name, fault.message, fault.remedy
@@ -66,15 +67,16 @@ def main() -> None:
         sys.exit(1)
 
 
-def run(stack: ExitStack, directory: Path, cache: Path, missing: str | None) -> NoReturn:
+def run(stack: ExitStack, arguments: argparse.Namespace) -> NoReturn:
     """Start everything, then wait for the end."""
+    directory, missing = arguments.directory, arguments.missing
     stack.enter_context(alone(directory, directory / OWN_LOCK))
     internet = None
     if missing is None:
         killed = stack.enter_context(alone(directory, MACHINE_LOCK))
         leftovers.clear(*{killed or directory, directory})
-        leftovers.clear_builds(cache)
-        internet = Internet(directory, cache, report)
+        leftovers.clear_builds(arguments.cache)
+        internet = Internet(directory, arguments.cache, report, golden=arguments.golden)
         stack.callback(internet.stop)
         internet.start()
     lab = build(stack, directory, internet, missing)
@@ -132,6 +134,7 @@ def build(
         process=own_identity(),
         level="api" if internet is None else "hosts",
         missing=missing,
+        golden=internet is not None and internet.golden,
         hostwinds_url=hostwinds_server.url,
         hostwinds_key=key,
         cloudflare_url=cloudflare_server.url,

@@ -14,17 +14,17 @@ from lab.ports import Rule
 
 
 class Hosts:
-    """Implements `lab.ports.Machines` with guests on the layer of hosts."""
+    """Implements `lab.ports.Machines` with guests on the layers of hosts, topmost first."""
 
-    def __init__(self, directory: Path, layer: Path) -> None:
+    def __init__(self, directory: Path, layers: Sequence[Path]) -> None:
         self._directory = directory
-        self._layer = layer
+        self._layers = layers
         self._guests: dict[int, Guest] = {}
         self._rules: dict[int, Sequence[Rule]] = {}
 
     def order(self, server_id: int, name: str, address: str, root_password: str) -> None:
         """Boot a new host with its primary address; root may log in with this password."""
-        guest = Guest(self._directory, str(server_id), name, [address], [self._layer])
+        guest = Guest(self._directory, str(server_id), name, [address], self._layers)
         self._guests[server_id] = guest
         try:
             guest.make()

@@ -39,13 +39,13 @@ class Parts:
 
     guest: tuple[Path, Path]
     """Layers of the lab's own guests, topmost first."""
-    host: Path
-    """Layer of the servers that the provider sells."""
+    host: tuple[Path, ...]
+    """Layers of the servers that the provider sells, topmost first."""
     packages: Path
     """Package repository of these servers."""
 
 
-def build(cache: Path, report: Report) -> Parts:
+def build(cache: Path, report: Report, *, golden: bool = False) -> Parts:
     """Build what is missing, for guests and for hosts at the same time.
 
     Only for the holder of the machine's lab lock: when one build fails, all are ended.
@@ -56,7 +56,8 @@ def build(cache: Path, report: Report) -> Parts:
         try:
             host = layers.host()
             packages = repository.provide(cache, host, lambda line: report("packages", line))
-            return Parts(guest.result(), host, packages)
+            above = (layers.golden(),) if golden else ()
+            return Parts(guest.result(), (*above, host), packages)
         except BaseException:
             cgroups.kill(cgroups.root() / cgroups.BUILD)  # the other build is not needed
             raise
@@ -78,12 +79,16 @@ class Internet:
         cache: Path,
         report: Report,
         clear: Callable[[Path], None] = leftovers.clear,
+        *,
+        golden: bool = False,
     ) -> None:
+        """Servers that are ordered have the playbooks' packages already if `golden`."""
         self._directory = directory
         self._hosts = directory / leftovers.HOSTS
         self._cache = cache
         self._report = report
         self._clear = clear
+        self.golden = golden
         self._repository: RunningServer | None = None
         self._receiver: Receiver | None = None
         self._receiving: threading.Thread | None = None
@@ -92,7 +97,7 @@ class Internet:
     def start(self) -> None:
         """Build what is missing; start network, time, name server and repository."""
         started = time.monotonic()
-        parts = build(self._cache, self._report)
+        parts = build(self._cache, self._report, golden=self.golden)
         self._layers = parts.guest
         started = self._done("layers and packages", started)
         network.up()

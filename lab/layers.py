@@ -44,6 +44,21 @@ MAIL = (
     "isync",
 )
 """The packages that the lab's own guests (DNS, receiver, and a mail client) need in addition."""
+GOLDEN = (
+    "chrony",
+    "dns-root-data",
+    "docker-cli",
+    "docker-compose",
+    "docker.io",
+    "dovecot-core",
+    "iptables",
+    "nftables",
+    "postfix",
+    "unbound",
+)
+"""The packages that the playbooks install, for hosts that begin with them."""
+GOLDEN_DISABLED, GOLDEN_MASKED = ("chrony", "unbound"), ("docker", "dovecot", "postfix")
+"""Their services that do not start before a role has configured, and enables or unmasks, them."""
 CONTAINERS = (
     "bind9-dnsutils",
     "curl",
@@ -148,6 +163,20 @@ class Layers:
 
         return self._layer("host", made_of, build, "about 20 s")
 
+    def golden(self) -> Path:
+        """Return the layer above `host` with the packages that the playbooks install."""
+        host = self.host()
+
+        def build(directory: Path) -> None:
+            sources = host_sources(directory, self._sources)
+            self._extend([host], directory, GOLDEN, GOLDEN_DISABLED, sources)
+            for service in GOLDEN_MASKED:
+                unit = directory / "root/etc/systemd/system" / f"{service}.service"
+                unit.symlink_to("/dev/null")
+
+        made_of = (*GOLDEN, *GOLDEN_DISABLED, *GOLDEN_MASKED, host.parent.name, EXTEND)
+        return self._layer("golden", made_of, build, "about 40 s")
+
     def mail(self) -> Path:
         """Return the upper layer with mail and DNS servers; its lower layer is `base`."""
         return self._above([self.base()], "mail", MAIL, SERVICES)
@@ -162,15 +191,24 @@ class Layers:
         """Return a layer with further packages, whose services do not start by themselves."""
 
         def build(directory: Path) -> None:
-            roots = ":".join(map(str, lower))
-            arguments = (roots, str(directory), " ".join(packages), " ".join(services))
-            extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
-            group = str(cgroups.root() / cgroups.BUILD)
-            sources = str(sources_file(self._sources))
-            run(*extend, EXTEND, group, *arguments, sources, str(_fetching(directory)))
+            self._extend(lower, directory, packages, services, sources_file(self._sources))
 
         made_of = (*packages, *services, lower[0].parent.name, EXTEND)
         return self._layer(name, made_of, build, "about 20 s")
+
+    def _extend(
+        self,
+        lower: Sequence[Path],
+        directory: Path,
+        packages: Sequence[str],
+        services: Sequence[str],
+        sources: Path,
+    ) -> None:
+        roots = ":".join(map(str, lower))
+        arguments = (roots, str(directory), " ".join(packages), " ".join(services), str(sources))
+        extend = ("unshare", "-m", "-p", "-f", "--propagation", "private", "bash", "-ec")
+        group = str(cgroups.root() / cgroups.BUILD)
+        run(*extend, EXTEND, group, *arguments, str(_fetching(directory)))
 
     def _layer(
         self, name: str, made_of: tuple[str, ...], build: Callable[[Path], None], duration: str

@@ -24,6 +24,8 @@ class RunningLab(BaseModel):
     """`api`: no real hosts; a tenant reaches `DnsReady` at most."""
     missing: str | None = None
     """What this machine lacks for real hosts."""
+    golden: bool = False
+    """Hosts begin with the packages that the playbooks install."""
     hostwinds_url: str
     hostwinds_key: str
     cloudflare_url: str

@@ -37,9 +37,14 @@ ARRIVAL = 60
 @app.command()
 def up(
     api_only: Annotated[bool, typer.Option("--api-only", help="No real hosts")] = False,
+    golden: Annotated[
+        bool, typer.Option("--golden", help="Hosts begin with all packages installed")
+    ] = False,
     output: OutputOption = Format.TABLE,
 ) -> None:
     """Start the lab, unless it runs."""
+    if api_only and golden:
+        raise USAGE(mistake="--golden is about real hosts", remedy="leave out one of the options")
     stream = progress_stream(output)
     missing = "--api-only was given" if api_only else check.missing(local.lab_dir())
     if missing is not None:
@@ -49,7 +54,11 @@ def up(
         local.journal_environment(),
         lambda line: print(f"  ✓ {line}", file=stream, flush=True),
         missing=missing,
+        golden=golden,
     )
+    if golden and not lab.golden:
+        remedy = "run `penguin lab down` first"
+        raise USAGE(mistake="the lab runs, and its hosts begin without packages", remedy=remedy)
     result = {"kind": "lab", "outcome": "running", "pid": lab.pid, "level": lab.level}
     print_result(f"the lab runs (process {lab.pid}, level {lab.level})", result, output)
 

@@ -90,13 +90,15 @@ def remove_data() -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-def start_lab(progress: Progress, api_only: str | None = None) -> RunningLab:
+def start_lab(
+    progress: Progress, api_only: str | None = None, *, golden: bool = False
+) -> RunningLab:
     """Start the lab, unless it runs; it shares the purchase journal with the reconciler.
 
     `api_only` is the reason for no real hosts; else this machine is checked for what it lacks.
     """
     lacks = api_only or missing_for_hosts(lab_dir())
-    return control.start(lab_dir(), journal_environment(), progress, missing=lacks)
+    return control.start(lab_dir(), journal_environment(), progress, missing=lacks, golden=golden)
 
 
 def stop_lab() -> None:

@@ -37,7 +37,7 @@ def up(api_only: ApiOnlyOption = False) -> None:
     say("`make down` ends it.")
 
 
-def start(*, api_only: bool = False) -> None:
+def start(*, api_only: bool = False, golden: bool = False) -> None:
     """Start every part in order; parts that run already are left running."""
     if not local.is_up():
         local.remove_ended()
@@ -46,7 +46,7 @@ def start(*, api_only: bool = False) -> None:
     with step("settings and database"):
         local.prepare_control_plane()
     reason = "--api-only was given" if api_only else None
-    local.start_lab(lambda line: say(f"  ✓ lab {line}"), reason)
+    local.start_lab(lambda line: say(f"  ✓ lab {line}"), reason, golden=golden)
     with step("provider portals: zones, firewall profile"):
         local.prepare_providers()
     with step("control plane"):
