@@ -126,12 +126,13 @@ async def test_port_that_is_closed_is_a_question_without_an_answer() -> None:
 
 
 async def test_no_socket_stays_open_after_the_last_question(server) -> None:
-    datagrams = Datagrams()
-    server.reply = lambda *_: None
+    datagrams, asked = Datagrams(), asyncio.Event()
+    server.reply = lambda *_: asked.set()
     with pytest.raises(TimeoutError):
         await ask(datagrams, server.place, "a.example", seconds=0.1)
+    asked.clear()
     asking = asyncio.create_task(ask(datagrams, server.place, "b.example"))
-    await asyncio.sleep(0)  # lets it ask
+    await asked.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
