@@ -56,23 +56,19 @@ class Together:
     """What several reads have returned."""
 
     rows: Mapping[Key, Rows]
-    """By key; nothing where the digest is the one that was known."""
+    """By key."""
     digest: bytes | None
     """Equal for equal reads with equal rows; None where a read ran by itself."""
 
 
 async def fetch_together(
-    connection: AsyncConnection,
-    readings: Sequence[Reading[TextClause, Any]],
-    *,
-    known: bytes | None = None,
+    connection: AsyncConnection, readings: Sequence[Reading[TextClause, Any]]
 ) -> Together:
     """Run several reads in one statement.
 
     The database sends their rows without names: a query that is new to this process runs by itself.
-    Where the digest is `known`, rows do not become objects of Python, which takes most of the time.
     """
-    different = {reading.key: reading for reading in readings}
+    different = _different(readings)
     found: dict[Key, Rows] = {}
     together = [reading for reading in different.values() if reading.query.text in _columns]
     for key in different.keys() - {reading.key for reading in together}:
@@ -84,9 +80,7 @@ async def fetch_together(
         cursor = psycopg.AsyncRawCursor(await _open_driver(connection))
         # The values of a row have types in the binary format only.
         await cursor.execute(query, values, binary=True)
-        digest = _digest(cursor, together) if not found else None
-        if digest is not None and digest == known:
-            return Together({}, digest)
+        digest = _digest(cursor, 0, len(together)) if not found else None
         [every] = await cursor.fetchall()
         for reading, rows in zip(together, every, strict=True):
             names = _columns[reading.query.text]
@@ -94,16 +88,45 @@ async def fetch_together(
     return Together(found, digest)
 
 
-def _digest(
-    cursor: psycopg.AsyncRawCursor[Any], readings: Sequence[Reading[TextClause, Any]]
-) -> bytes | None:
-    """Return the digest of what the database has sent for these reads."""
+async def fetch_digests(
+    connection: AsyncConnection,
+    readings: Sequence[Reading[TextClause, Any]],
+    of: UUID,
+    tenants: Sequence[UUID],
+) -> list[bytes | None]:
+    """Return the digest of `fetch_together` for each tenant; these reads are those `of` one.
+
+    Rows become no objects of Python, which takes most of the time of reading them.
+    """
+    every = list(_different(readings).values())
+    own = {
+        (number, name): expression
+        for number, reading in enumerate(every)
+        for name, value in reading.values.items()
+        for same, expression in ((of, "resting.id"), ([of], "array[resting.id]"))
+        if value == same
+    }
+    query, places = _together(tuple(one.query.text for one in every), frozenset(own.items()))
+    values = [every[number].values[name] for number, name in places]
+    cursor = psycopg.AsyncRawCursor(await _open_driver(connection))
+    await cursor.execute(query, [*values, list(tenants)], binary=True)
+    return [_digest(cursor, row, len(every)) for row in range(len(tenants))]
+
+
+def _different(
+    readings: Sequence[Reading[TextClause, Any]],
+) -> Mapping[Key, Reading[TextClause, Any]]:
+    return {reading.key: reading for reading in readings}
+
+
+def _digest(cursor: psycopg.AsyncRawCursor[Any], row: int, columns: int) -> bytes | None:
+    """Return the digest of what the database has sent in a row."""
     if (result := cursor.pgresult) is None:
         return None
     digest = hashlib.blake2b(digest_size=16)
-    for number, reading in enumerate(readings):
-        content = result.get_value(0, number) or b""
-        digest.update(f"{hash(reading.key)} {len(content)} ".encode())
+    for column in range(columns):
+        content = result.get_value(row, column) or b""
+        digest.update(len(content).to_bytes(8))
         digest.update(content)
     return digest.digest()
 
@@ -118,19 +141,35 @@ _columns: dict[str, tuple[str, ...]] = {}
 """The names of the columns of queries that have run."""
 
 
+Place = tuple[int, str]
+"""A value of one of several queries: number of the query, and name."""
+
+
 @cache
-def _together(queries: tuple[str, ...]) -> tuple[bytes, Sequence[tuple[int, str]]]:
-    """Return one statement for several queries, and its values: number of the query, and name."""
-    places: dict[tuple[int, str], str] = {}
+def _together(
+    queries: tuple[str, ...], own: frozenset[tuple[Place, str]] = frozenset()
+) -> tuple[bytes, Sequence[Place]]:
+    """Return one statement for several queries, and the places of its values.
+
+    With `own`, what is in place of values that tenants have of their own, its last value is a list
+    of tenants: each has a row.
+    """
+    places: dict[Place, str] = {}
+    expressions = dict(own)
     columns = []
     for number, query in enumerate(queries):
 
         def place(found: re.Match[str], number: int = number) -> str:
-            return places.setdefault((number, found[1]), f"${len(places) + 1}")
+            of = number, found[1]
+            return expressions.get(of) or places.setdefault(of, f"${len(places) + 1}")
 
-        own = VALUE.sub(place, query)
-        columns.append(f"(select array_agg(one) from ({own}) as one)")  # noqa: S608 - our own queries
-    return f"select {', '.join(columns)}".encode(), tuple(places)
+        inner = VALUE.sub(place, query)
+        columns.append(f"(select array_agg(one) from ({inner}) as one)")  # noqa: S608 - our own queries
+    every = (
+        f" from unnest(${len(places) + 1}::uuid[]) with ordinality as resting (id, number)"
+        " order by number"
+    )
+    return f"select {', '.join(columns)}{every if own else ''}".encode(), tuple(places)
 
 
 async def execute_each(

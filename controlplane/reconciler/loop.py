@@ -7,7 +7,6 @@ import os
 import random
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -23,6 +22,7 @@ from controlplane.database import CONTROLLER, Database, fetch_together
 from controlplane.database_faults import log_failure, shown
 from controlplane.events.repository import emit
 from controlplane.operations import repository as operation_rows
+from controlplane.reconciler.confirming import Confirmation
 from controlplane.reconciler.faults import OPERATION_ENDED
 from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.marking import is_marked, mark
@@ -85,8 +85,14 @@ class Reconciler:
         self._metrics.workers = settings.workers
         self._turns = Turns()
         self._rests = Rests(settings.whole_pass, self._rng)
-        self._confirmed: list[tuple[Lease, datetime]] = []
-        """Leases of tenants that are at rest, and when these are due again."""
+        self._confirmation = Confirmation(
+            database,
+            self._rests,
+            lambda tenant_id: self._readings(tenant_id).every,
+            settings=settings,
+            clock=clock,
+            metrics=self._metrics,
+        )
         limits = {Pool.ENGINE: settings.engine_slots, Pool.HOSTS: settings.host_slots}
         self._slots = self._metrics.slots = Slots(limits)
         self._account = AccountSlots(
@@ -98,9 +104,11 @@ class Reconciler:
         async with asyncio.TaskGroup() as passes:
             for number in range(self._settings.workers):
                 passes.create_task(self._work(stop, tick, number, passes))
-        with suppress(SQLAlchemyError, OSError):
-            async with self._database.begin(CONTROLLER) as connection:
-                await self._release_confirmed(connection)
+            passes.create_task(self._confirmation.run(stop, partial(tick, "tenants at rest")))
+
+    async def confirm(self) -> int:
+        """Compare tenants at rest that are about to be due; return how many are as they were."""
+        return await self._confirmation.confirm()
 
     async def _work(
         self, stop: asyncio.Event, tick: Tick, number: int, passes: asyncio.TaskGroup
@@ -176,10 +184,7 @@ class Reconciler:
             slots = self._slots_of(lease, begin_operations)
             outcome = await self.reconcile(taken, stop, progressed, slots)
         end_turn()
-        self._metrics.pass_ended(outcome)
-        if outcome is Outcome.AT_REST:
-            self._confirmed.append((lease, self._clock() + self._settings.resync))
-            return
+        self._metrics.passes_ended(outcome)
         waits_for = slots.wait.pool if slots.wait and outcome is Outcome.WAITING else None
         await self._release(lease, outcome, waits_for, slots.look_at, stopping=stop.is_set())
         if waits_for is not None and await self._is_free(waits_for):
@@ -211,10 +216,6 @@ class Reconciler:
         lease = taken.lease
         slots = slots or self._slots_of(lease, lambda: None)
         try:
-            if taken.rest is not None:
-                if await asyncio.to_thread(taken.rest.is_confirmed):
-                    return Outcome.AT_REST
-                taken = await self._read(lease)
             self._rests.forget(lease.tenant_id)
             opened = await self._open(taken, stop, progressed, slots)
             if opened is None:
@@ -244,7 +245,7 @@ class Reconciler:
         return outcome
 
     async def take(self, owner: str) -> Taken | None:
-        """Lease a tenant, and read it in the same transaction; release those that are at rest.
+        """Lease a tenant, and read it in the same transaction.
 
         The rows become objects later: what a tenant's rows are wrong in fails its own pass.
         """
@@ -258,7 +259,6 @@ class Reconciler:
 
     async def _take(self, owner: str) -> Taken | None:
         async with self._database.begin(CONTROLLER) as connection:
-            await self._release_confirmed(connection)
             lease = await claim(
                 connection,
                 owner=owner,
@@ -268,25 +268,12 @@ class Reconciler:
             )
             if lease is None:
                 return None
-            rest = None
-            if lease.priority is Priority.RESYNC:
-                rest = self._rests.find(lease.tenant_id, now=self._clock())
             readings = self._readings(lease.tenant_id)
-            found = await fetch_together(
-                connection, readings.every, known=None if rest is None else rest.rows
-            )
-            is_equal = rest is not None and rest.rows == found.digest
-            return Taken(lease, readings, found.rows, found.digest, rest if is_equal else None)
-
-    async def _read(self, lease: Lease) -> Taken:
-        """Read a tenant of which something else than its rows has changed."""
-        readings = self._readings(lease.tenant_id)
-        async with self._database.begin(CONTROLLER) as connection:
             found = await fetch_together(connection, readings.every)
-        return Taken(lease, readings, found.rows, found.digest)
+            return Taken(lease, readings, found.rows, found.digest)
 
     def _keep_rest(self, taken: Taken, session: Session, outcome: Outcome) -> None:
-        """Let the next regular pass compare only, where this one had nothing to do."""
+        """Let next times only be compared what this one depended on, where it had nothing to do."""
         if outcome in (Outcome.SETTLED, Outcome.STALLED):
             id_, now = taken.lease.tenant_id, self._clock()
             self._rests.keep(id_, session.dependencies, taken.digest, now=now)
@@ -366,22 +353,6 @@ class Reconciler:
             draining_domains=domains,
         )
         return snapshot, session
-
-    async def _release_confirmed(self, connection: AsyncConnection) -> None:
-        """Release tenants at rest in the transaction that takes the next one: half the cost.
-
-        Where that fails, their leases end by themselves.
-        """
-        confirmed, self._confirmed = self._confirmed, []
-        for lease, due_at in sorted(confirmed, key=lambda one: one[0].tenant_id):
-            await release(
-                connection,
-                lease,
-                due_at=due_at,
-                priority=Priority.RESYNC,
-                attempts=0,
-                now=self._clock(),
-            )
 
     async def _release(
         self,

@@ -43,9 +43,9 @@ class Metrics:
         finally:
             leave()
 
-    def pass_ended(self, outcome: Outcome) -> None:
-        """Count a pass."""
-        self._passes[outcome.value,] += 1
+    def passes_ended(self, outcome: Outcome, count: int = 1) -> None:
+        """Count passes."""
+        self._passes[outcome.value,] += count
 
     def operation_ended(
         self, phase: str, outcome: str, took: timedelta, peak: int | None = None

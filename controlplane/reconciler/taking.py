@@ -20,7 +20,6 @@ from controlplane.hosts.repository import HostRow
 from controlplane.images import repository as image_rows
 from controlplane.images.schemas import PinnedImage
 from controlplane.operations import repository as operation_rows
-from controlplane.reconciler.rest import Rest
 from controlplane.reconciler.secrets import SecretStore
 from controlplane.reconciler.session import AnyReading
 from controlplane.schedule.repository import Lease
@@ -73,8 +72,6 @@ class Taken:
     rows: Mapping[Key, Rows]
     digest: bytes | None
     """Of the rows, None where they cannot be compared."""
-    rest: Rest | None = None
-    """The last pass, where it depended on the same rows; then there are none here."""
 
     def of(self, reading: Reading[TextClause, Result]) -> Result:
         """Return what was read."""

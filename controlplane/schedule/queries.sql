@@ -58,6 +58,28 @@ set lease_owner = null, lease_until = null,
         then coalesce(waits_since, clock_timestamp()) end
 where tenant_id = :tenant_id and token = :token
 
+-- name: list_due
+-- Those that nobody works on, a page after another.
+select tenant_id, token, requests, due_at from oltp.schedule
+where priority = :priority and due_at <= :until
+    and (due_at, tenant_id) > (cast(:after as timestamptz), cast(:after_id as uuid))
+    and (lease_until is null or lease_until < clock_timestamp())
+order by due_at, tenant_id
+limit :count
+
+-- name: postpone
+-- A tenant that was taken or asked for meanwhile, or is at this moment, stays due. Locks are not
+-- waited for, so that their order makes no difference.
+update oltp.schedule set due_at = :due_at
+where tenant_id = any(array(
+    select schedule.tenant_id
+    from oltp.schedule
+        join unnest(cast(:ids as uuid[]), cast(:tokens as bigint[]), cast(:requests as bigint[]))
+            as seen (tenant_id, token, requests) using (tenant_id, token, requests)
+    where lease_until is null or lease_until < clock_timestamp()
+    for update of schedule skip locked
+))
+
 -- name: wake_next
 -- Those that have waited longest. One that gets no slot all the same keeps its place; one that a
 -- worker has is looked at again.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +30,18 @@ class Lease:
     requests: int
     """Requests for a pass that this one serves."""
     priority: Priority
+    due_at: datetime
+
+
+@dataclass(frozen=True)
+class DueTenant:
+    """A tenant that is due, and that nobody works on."""
+
+    tenant_id: UUID
+    token: int
+    """Of its last lease."""
+    requests: int
+    """Requests for a pass so far."""
     due_at: datetime
 
 
@@ -135,6 +147,38 @@ async def release(
             "waits_for": waits_for,
         },
     )
+
+
+async def list_due(
+    connection: AsyncConnection,
+    priority: Priority,
+    *,
+    until: datetime,
+    after: DueTenant | None,
+    count: int,
+) -> list[DueTenant]:
+    """Return tenants that are due for one reason by a time, the longest first, beyond `after`."""
+    values = {
+        "priority": int(priority),
+        "until": until,
+        "after": after.due_at if after else datetime.min.replace(tzinfo=UTC),
+        "after_id": after.tenant_id if after else UUID(int=0),
+        "count": count,
+    }
+    return await fetch_all(connection, SQL.list_due, DueTenant, **values)
+
+
+async def postpone(
+    connection: AsyncConnection, tenants: Sequence[DueTenant], *, due_at: datetime
+) -> int:
+    """Make tenants due later that are still as they were listed; return how many."""
+    values = {
+        "ids": [one.tenant_id for one in tenants],
+        "tokens": [one.token for one in tenants],
+        "requests": [one.requests for one in tenants],
+        "due_at": due_at,
+    }
+    return (await connection.execute(SQL.postpone, values)).rowcount
 
 
 async def wake_next(connection: AsyncConnection, pool: str, count: int, *, now: datetime) -> None:

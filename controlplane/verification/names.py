@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import dns.flags
-import dns.message
-import dns.name
 import dns.rdata
 import dns.rdatatype
 import dns.resolver
@@ -19,7 +17,9 @@ import dns.reversename
 
 from blueprint.zones import is_within, possible_zones, registrable
 from controlplane.verification import faults
+from controlplane.verification.datagrams import Datagrams
 from controlplane.verification.queries import TIMEOUT, Answer, Server, ask, read, trouble
+from controlplane.verification.wire import Response
 from kit.faults import Fault
 
 PORT = 53
@@ -61,6 +61,7 @@ class Names:
         self._timeout = timeout
         self._own = sorted(zones, key=len, reverse=True)
         self._limit = asyncio.Semaphore(CONCURRENT_QUERIES)
+        self._datagrams = Datagrams()
         self._zones: dict[str, asyncio.Task[Zone]] = {}
         self._asked: dict[tuple[str, ...], asyncio.Task[Answer]] = {}
         self._silent: dict[Server, Fault] = {}
@@ -145,9 +146,7 @@ class Names:
                 return read(await self._ask_resolvers(name, type_))
         raise explained
 
-    async def _ask_resolvers(
-        self, name: str, type_: str, *, validated: bool = True
-    ) -> dns.message.Message:
+    async def _ask_resolvers(self, name: str, type_: str, *, validated: bool = True) -> Response:
         """`validated`: signatures that do not validate (DNSSEC) are a failure of the server."""
         flags = dns.flags.RD | (0 if validated else dns.flags.CD)
         failures = []
@@ -239,11 +238,9 @@ class Names:
             if trouble(server, f"{zone} NS", message) is None:
                 return texts(
                     [
-                        item
-                        for rrset in (*message.answer, *message.authority)
-                        if rrset.rdtype == dns.rdatatype.NS
-                        and rrset.name == dns.name.from_text(zone)
-                        for item in rrset
+                        record.data
+                        for record in (*message.answer, *message.authority)
+                        if record.type == dns.rdatatype.NS and record.name == zone
                     ]
                 )
         return None
@@ -270,19 +267,21 @@ class Names:
         message = await self._ask(server, name, type_, 0)
         if (reason := trouble(server, f"{name} {type_}", message)) is not None:
             raise reason
-        if message.flags & dns.flags.AA:
+        if message.is_authoritative:
             return read(message)
         if (below := _referral(message, zone, name)) is not None:
             return Answer(referral=below)
         # A lame server refers to others or answers from its cache.
         raise faults.LAME(server=server.label, zone=zone)
 
-    async def _ask(self, server: Server, name: str, type_: str, flags: int) -> dns.message.Message:
+    async def _ask(self, server: Server, name: str, type_: str, flags: int) -> Response:
         async with self._limit:
             if server in self._silent:
                 raise self._silent[server]
             try:
-                return await ask(server, name, type_, timeout=self._timeout, flags=flags)
+                return await ask(
+                    self._datagrams, server, name, type_, seconds=self._timeout, flags=flags
+                )
             except Fault as fault:
                 if fault.code is faults.NO_ANSWER:
                     self._silent[server] = fault
@@ -298,13 +297,9 @@ async def _once(
     return await tasks[key]
 
 
-def _referral(message: dns.message.Message, zone: str, name: str) -> str | None:
+def _referral(message: Response, zone: str, name: str) -> str | None:
     """Return the zone that is delegated in `zone` at or above `name`."""
-    cuts = [
-        rrset.name.to_text(omit_final_dot=True).lower()
-        for rrset in message.authority
-        if rrset.rdtype == dns.rdatatype.NS
-    ]
+    cuts = [record.name for record in message.authority if record.type == dns.rdatatype.NS]
     below = (cut for cut in cuts if cut != zone and is_within(cut, zone))
     return next((cut for cut in below if is_within(name, cut)), None)
 

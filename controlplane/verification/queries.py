@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
-import dns.asyncquery
-import dns.exception
-import dns.flags
-import dns.message
 import dns.rcode
 import dns.rdata
 import dns.rdatatype
+import dns.rdtypes.ANY.CNAME
+import dns.rdtypes.ANY.SOA
 
+from blueprint.zones import is_within
 from controlplane.verification import faults
+from controlplane.verification.datagrams import Datagrams
+from controlplane.verification.wire import (
+    CNAME,
+    Malformed,
+    Record,
+    Response,
+    is_response,
+    is_truncated,
+    parse,
+    query_for,
+    question_for,
+)
 from kit.faults import Fault, first_line
 
 TIMEOUT = 2.0
 """Seconds for one query."""
-PAYLOAD = 1232
-"""Octets of an answer by UDP that no path fragments (DNS flag day 2020)."""
+LONGEST_CHAIN = 16
+"""Aliases in one answer."""
+SECONDS_WITHOUT_SOA = 300
+"""For which resolvers may keep that there is nothing where no zone says for how long."""
 DEFINITE = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)
 WITHOUT_EDNS = (dns.rcode.FORMERR, dns.rcode.NOTIMP, dns.rcode.BADVERS)
 """Answers of servers that do not know EDNS."""
@@ -49,91 +63,119 @@ class Answer:
 
 
 async def ask(
-    server: Server,
-    name: str,
-    type_: str,
-    *,
-    timeout: float,  # noqa: ASYNC109 - of one packet, and dnspython's own argument
-    flags: int = 0,
-) -> dns.message.Message:
-    """Query one server and return its answer, with any response code.
+    datagrams: Datagrams, server: Server, name: str, type_: str, *, seconds: float, flags: int = 0
+) -> Response:
+    """Query one server and return its answer, with any response code; `seconds` for each packet.
 
     The second try is without EDNS, which some firewalls drop. Raises NO_ANSWER, TCP_CLOSED.
     """
-    question = f"{name or '.'} {type_}"
-    reason = f"nothing within {2 * timeout:g} s"
-    for payload in (PAYLOAD, None):
-        query = dns.message.make_query(
-            f"{name}.", type_, use_edns=payload is not None, payload=payload, flags=flags
-        )
+    named = f"{name or '.'} {type_}"
+    question = question_for(name, type_)
+    reason = f"nothing within {2 * seconds:g} s"
+    for edns in (True, False):
         try:
-            answer = await dns.asyncquery.udp(
-                query,
-                server.ip,
-                timeout,
-                server.port,
-                ignore_unexpected=True,
-                raise_on_truncation=True,
+            wire = await datagrams.ask(
+                (server.ip, server.port), question, flags=flags, edns=edns, seconds=seconds
             )
-        except dns.message.Truncated:
-            return await _ask_by_tcp(server, query, question, timeout)
-        except dns.exception.Timeout:
+            if is_truncated(wire):
+                query = query_for(question, flags=flags, edns=edns)
+                return await _ask_by_tcp(server, question, query, named, seconds)
+            answer = parse(wire)
+        except TimeoutError:
             continue
-        except (dns.exception.DNSException, OSError) as error:
+        except (Malformed, OSError) as error:
             reason = first_line(error, "the answer is no DNS message")
             continue
-        if payload is None or answer.rcode() not in WITHOUT_EDNS:
+        if not edns or answer.code not in WITHOUT_EDNS:
             return answer
-    raise faults.NO_ANSWER(server=server.label, question=question, reason=reason)
+    raise faults.NO_ANSWER(server=server.label, question=named, reason=reason)
 
 
 async def _ask_by_tcp(
-    server: Server, query: dns.message.Message, question: str, seconds: float
-) -> dns.message.Message:
+    server: Server, question: bytes, query: bytes, named: str, seconds: float
+) -> Response:
     try:
-        return await dns.asyncquery.tcp(query, server.ip, seconds, server.port)
-    except (dns.exception.DNSException, OSError, EOFError):
-        raise faults.TCP_CLOSED(server=server.label, question=question) from None
+        async with asyncio.timeout(seconds):
+            wire = await _exchange(server, bytes(2) + query)
+        if is_response(wire, question):
+            return parse(wire)
+    except (Malformed, OSError, EOFError):
+        pass
+    raise faults.TCP_CLOSED(server=server.label, question=named)
 
 
-def read(message: dns.message.Message) -> Answer:
+async def _exchange(server: Server, wire: bytes) -> bytes:
+    """Send a message by TCP, and return the next one that comes (RFC 1035 4.2.2).
+
+    A connection has one query only, so its ID tells nothing apart.
+    """
+    reader, writer = await asyncio.open_connection(server.ip, server.port)
+    try:
+        writer.write(len(wire).to_bytes(2) + wire)
+        await writer.drain()
+        return await reader.readexactly(int.from_bytes(await reader.readexactly(2)))
+    finally:
+        writer.transport.abort()
+
+
+def read(response: Response) -> Answer:
     """Return the data of a definite answer; raises ALIAS_LOOP, LOOKUP_FAILED."""
-    try:
-        if not isinstance(message, dns.message.QueryMessage):
-            raise dns.message.NotQueryResponse
-        chain = message.resolve_chaining()
-    except dns.message.ChainTooLong:
-        name = message.question[0].name.to_text(omit_final_dot=True)
-        raise faults.ALIAS_LOOP(name=name) from None
-    except dns.exception.DNSException as error:
-        raise faults.LOOKUP_FAILED(question=question_of(message), reason=str(error)) from None
-    targets = [rrset[0].to_text() for rrset in chain.cnames]
+    name, aliases = response.name, list[Record]()
+    while not (found := _of(response, name, response.type)):
+        alias = next(iter(_of(response, name, CNAME)), None)
+        if alias is None:
+            break
+        aliases.append(alias)
+        if len(aliases) == LONGEST_CHAIN:
+            raise faults.ALIAS_LOOP(name=response.name)
+        name = _target(alias)
+    if found and response.code == dns.rcode.NXDOMAIN:
+        reason = f"the answer has data of {name}, and says that it does not exist"
+        raise faults.LOOKUP_FAILED(question=question_of(response), reason=reason)
+    ttls = [record.ttl for record in (*aliases, *found)]
+    data = [record.data for record in found]
     return Answer(
-        tuple(sorted(chain.answer)) if chain.answer is not None else (),
-        chain.canonical_name.to_text(omit_final_dot=True).lower(),
-        tuple(target.lower().removesuffix(".") for target in targets),
-        chain.minimum_ttl,
+        tuple(sorted(set(data)) if len(data) > 1 else data),  # a hash takes all octets
+        name,
+        tuple(map(_target, aliases)),
+        min(ttls if found else [*ttls, _seconds_of_nothing(response, name)]),
     )
 
 
-def question_of(message: dns.message.Message) -> str:
+def _of(response: Response, name: str, type_: int) -> list[Record]:
+    return [one for one in response.answer if one.type == type_ and one.name == name]
+
+
+def _target(alias: Record) -> str:
+    assert isinstance(alias.data, dns.rdtypes.ANY.CNAME.CNAME)  # noqa: S101 - says so to mypy
+    return alias.data.target.to_text(omit_final_dot=True).lower()
+
+
+def _seconds_of_nothing(response: Response, name: str) -> int:
+    """Return for how long resolvers keep that there is no data of a name (RFC 2308 5)."""
+    for record in response.authority:
+        is_above = not record.name or is_within(name, record.name)
+        if is_above and isinstance(soa := record.data, dns.rdtypes.ANY.SOA.SOA):
+            return min(record.ttl, soa.minimum)
+    return SECONDS_WITHOUT_SOA
+
+
+def question_of(response: Response) -> str:
     """Return what was asked: `acme.example MX`."""
-    [asked] = message.question
-    return f"{asked.name.to_text(omit_final_dot=True)} {dns.rdatatype.to_text(asked.rdtype)}"
+    return f"{response.name} {dns.rdatatype.to_text(dns.rdatatype.RdataType.make(response.type))}"
 
 
-def trouble(server: Server, question: str, message: dns.message.Message) -> Fault | None:
+def trouble(server: Server, question: str, response: Response) -> Fault | None:
     """Return why the code of a response is no answer; None for a definite one.
 
     A server that refuses need not repeat the question.
     """
-    code = message.rcode()
+    code = response.code
     if code in DEFINITE:
         return None
     if code == dns.rcode.SERVFAIL:
         return faults.SERVER_FAILED(server=server.label, question=question)
     if code == dns.rcode.REFUSED:
         return faults.REFUSED(server=server.label, question=question)
-    return faults.LOOKUP_FAILED(
-        question=question, reason=f"{server.label} answers {dns.rcode.to_text(code)}"
-    )
+    shown = dns.rcode.to_text(dns.rcode.Rcode.make(code))
+    return faults.LOOKUP_FAILED(question=question, reason=f"{server.label} answers {shown}")

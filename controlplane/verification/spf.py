@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import dns.exception
@@ -236,6 +237,7 @@ def addresses(answer: Sequence[dns.rdata.Rdata]) -> list[IPv4Address | IPv6Addre
     ]
 
 
+@lru_cache(maxsize=1024)
 def _dns_name(text: str) -> dns.name.Name | None:
     """Return a name that can be queried; None where a label is empty or too long (4.3)."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import quote
 
@@ -57,6 +58,7 @@ def is_spf(text: bytes) -> bool:
     return VERSION.match(text) is not None
 
 
+@lru_cache(maxsize=256)
 def parse(text: bytes) -> SpfRecord:
     """Parse all terms; raises SyntaxMistake, as a mistake anywhere makes the record void (4.6)."""
     try:

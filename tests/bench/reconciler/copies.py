@@ -5,11 +5,13 @@ A copy has another name, other servers, addresses and sealed secrets, and so oth
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +21,7 @@ from uuid_utils.compat import uuid7
 
 from blueprint.document import Blueprint
 from controlplane.conditions.model import TENANT, ok
+from controlplane.reconciler.checks import Given
 from controlplane.reconciler.phase import Phase, Verdicts
 from controlplane.reconciler.phases.configuration import Configuration
 from controlplane.reconciler.ports import CloudState
@@ -35,8 +38,8 @@ from vault import Vault
 
 BATCH = 200
 """Copies that are written together."""
-LEFT_OUT = {"events", "operation_lines", "checks", "acme_orders"}
-"""Tables without which a tenant is at rest; checks follow from the first whole pass."""
+LEFT_OUT = {"events", "operation_lines", "acme_orders"}
+"""Tables without which a tenant is at rest."""
 TABLES = """
 select table_schema, table_name from information_schema.columns
 join information_schema.tables using (table_schema, table_name)
@@ -76,12 +79,31 @@ class Copy:
     id: UUID
     name: str
     words: Sequence[tuple[str, str]]
+    blueprint: Blueprint
+    cloud: CloudState
 
-    def of(self, rows: str) -> str:
+    def of(self, table: str, rows: str) -> str:
         """Return the rows of a table of the template as those of the copy."""
+        own = rows
         for old, new in self.words:
-            rows = rows.replace(old, new)
-        return rows
+            own = own.replace(old, new)
+        return self._checks(rows, own) if table == "checks" else own
+
+    def _checks(self, rows: str, own_rows: str) -> str:
+        """Return the copy's rows with what is checked of it."""
+        checks = json.loads(own_rows)
+        for check, template in zip(checks, json.loads(rows), strict=True):
+            given = _given(template["input"])
+            own = given.model_copy(update={"blueprint": self.blueprint, "cloud": self.cloud})
+            content = own.model_dump_json(by_alias=True).replace(given.blueprint.tenant, self.name)
+            check["input"] = content
+            check["digest"] = hashlib.sha256(content.encode()).hexdigest()
+        return json.dumps(checks)
+
+
+@cache
+def _given(content: str) -> Given:
+    return Given.model_validate_json(content)
 
 
 class Copies:
@@ -129,7 +151,7 @@ class Copies:
             *sealed,
             *self._digests(snapshot, copied),
         ]
-        return Copy(id_, name, words)
+        return Copy(id_, name, words, blueprint, cloud)
 
     def _cloud(
         self, snapshot: Snapshot, blueprint: Blueprint
@@ -224,7 +246,7 @@ def write(dsn: str, copies: Mapping[UUID, Iterable[Copy]]) -> None:
             copied = iter(every)
             while batch := list(itertools.islice(copied, BATCH)):
                 for table, found in given.items():
-                    _insert(admin, table, [copy.of(found) for copy in batch])
+                    _insert(admin, table, [copy.of(table[1], found) for copy in batch])
         admin.commit()
 
 

@@ -47,8 +47,6 @@ RSA_KEYS = 8
 MAILBOXES = 20
 PASSES = 3
 """In which every tenant is where it stays."""
-PASSES_OVER_COPIES = 2
-"""The first writes the checks from outside, the second comes to rest."""
 INTERVALS = dict.fromkeys(CheckKind, timedelta(hours=2))
 FORGET = text("delete from oltp.conditions where type = :type")
 SPREAD = text("""
@@ -150,11 +148,9 @@ class World:
             said(f"{len(captured)} tenants settled")
             self._copy(kinds, captured)
             said(f"{len(self.names)} tenants copied")
-            for _ in range(PASSES_OVER_COPIES):
-                self.time += timedelta(seconds=1)
-                await self.request(self.names)
-                count = await self.until_nothing_is_due()
-                said(f"{count} passes")
+            self.time += timedelta(seconds=1)
+            await self.request(self.names)
+            said(f"{await self.until_nothing_is_due()} passes")
         await self.request(self.names, "cast(:now as timestamptz) + interval '10 minutes'")
         self.time = None
 
@@ -212,7 +208,7 @@ class World:
 
     async def until_nothing_is_due(self) -> int:
         """Run passes that are due; return how many."""
-        stop, count = asyncio.Event(), itertools.count()
+        stop, count = asyncio.Event(), itertools.count(await self.reconciler.confirm())
 
         async def work(number: int) -> None:
             while await self.reconciler.step(f"bench/{number}", stop):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from controlplane.schedule.schemas import Priority
 from tests.bench.reconciler.counting import counted, sequential_scans
 from tests.bench.reconciler.world import World
 
@@ -36,7 +37,26 @@ async def test_passes_with_nothing_to_do_ask_little_and_read_no_table_as_a_whole
         passes = await world.until_nothing_is_due()
     await world.database.close()
     assert passes == len(world.quiet)
-    ends = world.settings.workers  # each looks once more, and finds nothing due
+    ends = world.settings.workers  # each looks once, and finds nothing due
+    assert count.commits <= 2 + ends  # those at rest are compared together
+    assert len(count.statements) <= 5 + ends
+    after = sequential_scans(upgraded)
+    assert {name for name, scans in after.items() if scans > before[name]} == set()
+
+
+async def test_whole_passes_with_nothing_to_do_ask_little_and_read_no_table_as_a_whole(
+    world: World, upgraded: str
+) -> None:
+    others = [name for name in world.names if name not in world.quiet]
+    await world.request(others, "'infinity'")
+    await world.request(world.quiet, priority=Priority.PLATFORM)
+    await world.database.close()
+    before = sequential_scans(upgraded)
+    with counted() as count:
+        passes = await world.until_nothing_is_due()
+    await world.database.close()
+    assert passes == len(world.quiet)
+    ends = world.settings.workers + 1  # each looks once more, and finds nothing due
     assert count.commits <= 2 * passes + ends
     assert len(count.statements) <= 5 * passes + ends
     after = sequential_scans(upgraded)

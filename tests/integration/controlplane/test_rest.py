@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 from uuid import UUID
 
 import psycopg
@@ -22,17 +23,21 @@ from controlplane.reconciler.loop import Reconciler
 from controlplane.reconciler.metrics import Metrics
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import Phase, Verdicts
+from controlplane.reconciler.ports import Server
 from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.session import AnyReading, Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind
 from controlplane.reconciler.table import Row
 from controlplane.reconciler.taking import readings_of
+from controlplane.schedule.repository import request_pass
+from controlplane.schedule.schemas import Priority
 from hostwinds.faults import FIREWALL_PROFILE_LACKS
 from kit.faults import Fault
 from tests.bench.reconciler.counting import Counted, counted
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.phases import standard
+from tests.support.waiting import SECONDS
 
 __all__ = ["stepped"]
 DAY = timedelta(days=1)
@@ -54,9 +59,8 @@ class Resting:
         """Make the pass that is due after a time, and return its outcome."""
         before = self._count()
         self.stepped.clock.advance(**later)
+        await self.reconciler.confirm()
         await self.reconciler.step("test", asyncio.Event())
-        async with self.stepped.database.begin(CONTROLLER) as connection:
-            await self.reconciler._release_confirmed(connection)  # as when the next one is taken
         after = self._count()
         return next((each for each in Outcome if after[each] != before[each]), None)
 
@@ -240,6 +244,39 @@ async def test_firewall_that_is_changed_at_the_provider_leads_to_a_whole_pass(
     await found.settle()
     lacking.append(FIREWALL_PROFILE_LACKS.shown())
     assert await found.look(minutes=11) in WHOLE
+
+
+async def test_tenant_at_rest_is_compared_before_a_worker_finds_it_due(at_rest: Resting) -> None:
+    resync = at_rest.stepped.settings.resync
+    assert await at_rest.look(seconds=0.995 * resync.total_seconds()) is Outcome.AT_REST
+    assert await at_rest.look(seconds=0.5 * resync.total_seconds()) is None
+
+
+async def test_request_while_a_tenant_is_compared_leads_to_a_whole_pass(
+    at_rest: Resting,
+) -> None:
+    stepped, loop = at_rest.stepped, asyncio.get_running_loop()
+    requests: list[Coroutine[None, None, None]] = []
+    shown = stepped.cloud.account.look
+
+    async def request() -> None:
+        async with stepped.database.begin(CONTROLLER) as connection:
+            tenant_id = (await connection.execute(text("select id from oltp.tenants"))).scalar_one()
+            await request_pass(connection, tenant_id, Priority.USER, now=stepped.clock())
+
+    def look(service_ids: Collection[int]) -> dict[int, Server]:
+        while requests:
+            asyncio.run_coroutine_threadsafe(requests.pop(), loop).result(SECONDS)
+        return shown(service_ids)
+
+    with patch.object(stepped.cloud.account, "look", look):
+        assert await at_rest.look(hours=13) in WHOLE
+        await at_rest.settle()
+        requests.append(request())
+        stepped.clock.advance(minutes=11)
+        assert await at_rest.reconciler.confirm() == 0
+    assert requests == []
+    assert await at_rest.look() in WHOLE
 
 
 async def test_another_process_makes_a_whole_pass_first(at_rest: Resting) -> None:

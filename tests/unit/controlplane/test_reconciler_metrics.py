@@ -29,7 +29,7 @@ def test_process_shows_workers_passes_and_operations() -> None:
     assert f"penguin_reconciler_operation_seconds_total{operations} 90.5" in lines
     assert 'penguin_reconciler_operation_peak_bytes{phase="cloud"} 2000' in lines
     assert 'penguin_reconciler_passes_total{outcome="lease lost"} 0' in lines
-    metrics.pass_ended(Outcome.LEASE_LOST)
+    metrics.passes_ended(Outcome.LEASE_LOST)
     lines = metrics.text().splitlines()
     assert 'penguin_reconciler_passes_total{outcome="lease lost"} 1' in lines
     assert 'penguin_reconciler_workers{state="busy"} 0' in lines
