@@ -30,6 +30,7 @@ app = typer.Typer(help="The lab: provider emulators, hosts, DNS.", no_args_is_he
 zone_app = typer.Typer(help="Zones of the Cloudflare account.", no_args_is_help=True)
 app.add_typer(zone_app, name="zone")
 
+BARE = "the lab runs, and its hosts begin without packages"
 ARRIVAL = 60
 """Seconds that `inbox --wait` waits for a message."""
 
@@ -58,7 +59,7 @@ def up(
     )
     if golden and not lab.golden:
         remedy = "run `penguin lab down` first"
-        raise USAGE(mistake="the lab runs, and its hosts begin without packages", remedy=remedy)
+        raise USAGE(mistake=BARE, remedy=remedy)
     result = {"kind": "lab", "outcome": "running", "pid": lab.pid, "level": lab.level}
     print_result(f"the lab runs (process {lab.pid}, level {lab.level})", result, output)
 

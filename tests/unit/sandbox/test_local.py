@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 
 from cli.api import Api, connect
+from cli.faults import USAGE
 from kit.processes import own_identity
 from lab.faults import NO_RECEIVER, NOT_RUNNING
 from sandbox import lab, local, narration
 from sandbox.faults import COMMAND_FAILED, LAB_ALONE, OTHER_INSTALLATION
 from tests.support.faults import assert_shows, printed
 from tests.support.labs import lab_of_this_process
+
+LEAVE_OUT = "leave out one of the options"
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,19 @@ def test_lab_command_without_a_lab_is_refused() -> None:
 
 def test_inbox_at_api_level_is_refused(running: None) -> None:
     assert_shows(printed(lambda: lab.inbox(None)), NO_RECEIVER)
+
+
+def test_hosts_with_packages_are_refused_without_hosts() -> None:
+    shown = printed(lambda: lab.up(api_only=True, golden=True))
+    assert_shows(shown, USAGE, mistake="--golden is about real hosts", remedy=LEAVE_OUT)
+
+
+def test_hosts_with_packages_are_refused_in_a_lab_that_runs_without(
+    running: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.check.missing", lambda _: None)
+    shown = printed(lambda: lab.up(golden=True))
+    assert_shows(shown, USAGE, mistake=lab.BARE, remedy="run `penguin lab down` first")
 
 
 def test_installation_not_made_for_the_lab_is_not_removed(state: Path) -> None:
