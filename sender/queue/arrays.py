@@ -21,7 +21,9 @@ class Arrays(ListBinaryDumper):
         kinds = set(map(type, obj))
         if self.sub_dumper is None or len(kinds) != 1 or kinds & {list, type(None)}:
             return super().dump(obj)
-        items = cast("list[bytes]", list(map(self.sub_dumper.dump, obj)))  # only None becomes null
+        items = obj  # octets are written as they are
+        if kinds != {bytes}:
+            items = cast("list[bytes]", list(map(self.sub_dumper.dump, obj)))  # none becomes null
         head = HEAD(1, 0, self.sub_dumper.oid, len(items), 1)
         lengths = list(map(len, items))
         if len(set(lengths)) == 1:

@@ -10,7 +10,7 @@ $$;
 create or replace function queue.new_ids(count integer) returns uuid[] language sql volatile as $$
     select array(
         select (
-            lpad(to_hex((place >> 12 << 16) | (28672 + (place & 4095))), 16, '0')
+            '0' || to_hex((place >> 12 << 16) | (28672 + (place & 4095)))  -- 15 digits from 2004 to 2527
             || to_hex((hashint8extended(place, seed) & 4611686018427387903) | (-9223372036854775808)))::uuid
         from (
             select (extract(epoch from now()) * 1000)::bigint << 12 as first, hashtextextended(gen_random_uuid()::text, 0) as seed
@@ -203,16 +203,17 @@ begin
     if place.listener is not null then
         perform pg_notify('queue_' || place.listener, '');
     end if;
+    -- Not in `from`, where all elements are stored before the first one is read.
     insert into queue.bodies (id, tenant_id, body)
-    select id, tenant, content from unnest(new_ids, contents) as job (id, content);
+    select unnest(new_ids), tenant, unnest(contents);
     insert into queue.records (id, tenant_id, bucket_id, priority, due_at, expires_at)
-    select id, tenant, place.id, job_priority, due, expiry from unnest(new_ids) as id;
+    select unnest(new_ids), tenant, place.id, job_priority, due, expiry;
     if due <= now() then
         insert into queue.ready (bucket_id, priority, due_at, id, tenant_id, expires_at)
-        select place.id, job_priority, due, id, tenant, expiry from unnest(new_ids) as id;
+        select place.id, job_priority, due, unnest(new_ids), tenant, expiry;
     else
         insert into queue.scheduled (slot, due_at, id, bucket_id, priority, tenant_id, expires_at)
-        select own_slot, due, id, place.id, job_priority, tenant, expiry from unnest(new_ids) as id;
+        select own_slot, due, unnest(new_ids), place.id, job_priority, tenant, expiry;
     end if;
     insert into queue.arrivals (slot, tenant_id, bucket_id, priority, due_at, jobs)
     values (own_slot, tenant, place.id, job_priority, due, cardinality(new_ids));

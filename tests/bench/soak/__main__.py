@@ -33,10 +33,11 @@ def main() -> int:
             results.points = rounds.measure(found)
         if "deep" in parts:
             small = Case(deep.SMALL, min(BUCKETS))
-            results.deep.append(deep.measure(found, small, 0))
+            results.small.append(deep.measure(found, small, 0))
             for buckets in arguments.buckets or BUCKETS:
                 case = Case(arguments.rows, min(buckets, arguments.rows))
                 results.deep.append(deep.measure(found, case, arguments.claims))
+                results.small.append(deep.measure(found, small, 0))
         if "hour" in parts:
             results.hour = hour.measure(found, arguments.minutes)
     store(list(report.figures(results)), "soak")

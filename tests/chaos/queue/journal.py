@@ -43,6 +43,8 @@ class Account:
     """Hand-overs."""
     doubtful: set[str] = field(default_factory=set)
     """Jobs whose intent may be committed, and whose outcome may not be."""
+    written: int = 0
+    """Outcomes that it saw committed."""
     point: str | None = None
     """None: it did not end itself."""
     claims: list[tuple[float, float]] = field(default_factory=list)
@@ -62,6 +64,7 @@ class Account:
                     account.doubtful.add(words[0])
                 case Step.WRITTEN:
                     account.doubtful.discard(words[0])
+                    account.written += 1
                 case Step.POINT:
                     account.point = " ".join(words)
                 case Step.CLAIM:

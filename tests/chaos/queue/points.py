@@ -100,7 +100,7 @@ class Watch:
             began = time.monotonic()
             done = await original(store, session, results, *others)
             for result in results:
-                if result.job.id in done.finished:
+                if result.job.id.int in done.finished:
                     self._journal.add(Step.WRITTEN, result.job.id.hex)
             if done.claimed:
                 now = time.monotonic()

@@ -62,6 +62,8 @@ def broken(scene: Scene, jobs: dict[UUID, Fate]) -> Iterator[str]:
     for id_ in scene.poison:
         if jobs[id_].reason != LOST_WITH_ITS_SENDERS:
             yield f"a mail that ends its senders is {jobs[id_]}"
+    if scene.ends and not any(end.account.written for end in scene.ends):
+        yield "no killed sender has seen an outcome committed: what is doubtful is not known"
     yield from scene.faults
 
 

@@ -21,9 +21,14 @@ TENANT = UUID("01990000-0000-7000-8000-00000000000a")
 BUCKET = "bench"
 
 
-def new_job(number: float, *, keyed: bool = False) -> NewJob:
+def new_job(number: float) -> NewJob:
     """Return the job that carries a number."""
-    return NewJob(BUCKET, repr(number).encode(), key=repr(number) if keyed else None)
+    return NewJob(BUCKET, repr(number).encode())
+
+
+def keyed_job(number: float) -> NewJob:
+    """Return it with an idempotency key."""
+    return NewJob(BUCKET, repr(number).encode(), key=repr(number))
 
 
 class Pooled(Producer):
@@ -31,15 +36,14 @@ class Pooled(Producer):
 
     def __init__(self, pool: AsyncConnectionPool[Any], *, keyed: bool) -> None:
         self._pool = pool
-        self._keyed = keyed
+        self._job = keyed_job if keyed else new_job
 
     async def single(self, number: float) -> None:
         await self.batch([number])
 
     async def batch(self, numbers: Sequence[float]) -> None:
         async with self._pool.connection() as connection:
-            jobs = [new_job(number, keyed=self._keyed) for number in numbers]
-            await enqueue(connection, TENANT, jobs)
+            await enqueue(connection, TENANT, list(map(self._job, numbers)))
 
 
 class BySqlalchemy(Producer):
@@ -55,7 +59,7 @@ class BySqlalchemy(Producer):
         async with self._engine.begin() as connection:
             raw = (await connection.get_raw_connection()).driver_connection
             assert raw is not None
-            await enqueue(raw, TENANT, [new_job(number) for number in numbers])
+            await enqueue(raw, TENANT, list(map(new_job, numbers)))
 
 
 class Queue(Contender):

@@ -165,6 +165,16 @@ async def test_quota_is_exact_for_those_who_enqueue_at_the_same_time(
     assert await rows(queue, "select count(*) from queue.keys") == [(8 * keyed,)]
 
 
+async def test_answers_are_read_by_place_in_the_order_of_the_jobs(queue: Queue) -> None:
+    jobs = [NewJob("b", str(number).encode()) for number in range(4)]
+    found = await enqueue(queue.connection, ACME, jobs)
+    bodies = dict(await rows(queue, "select id, body from queue.bodies"))
+    assert [bodies[one.id] for one in found] == [job.body for job in jobs]
+    assert (len(found), found[-1], list(found[1:3])) == (4, list(found)[3], list(found)[1:3])
+    with pytest.raises(IndexError):
+        found[4]
+
+
 async def test_connection_may_have_any_row_factory(queue: Queue) -> None:
     async with await psycopg.AsyncConnection.connect(queue.dsn, row_factory=dict_row) as connection:
         for jobs in ([NewJob("b", b"1")], [NewJob("b", b"2")] * 2, [NewJob("b", b"3", key="k")]):
@@ -190,6 +200,7 @@ async def test_connection_may_have_any_row_factory(queue: Queue) -> None:
                 uuid, boolean, text, smallint, interval, interval, bytea[]
             ) returns uuid[] language sql as 'select array[]::uuid[]'""",
         ),
+        ("0020", "drop function queue.enqueue_alike"),
     ],
 )
 async def test_upgraded_database_has_the_functions_of_an_installed_one(
