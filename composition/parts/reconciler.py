@@ -40,7 +40,7 @@ from controlplane.reconciler.sweep import Sweep
 from controlplane.verification.challenges import ChallengeNames
 from controlplane.verification.roundtrip import MailRoundTrips
 from hostwinds.purchase import Deadlines
-from hostwinds.variables import PORTAL_DEADLINE, SERVER_DEADLINE
+from hostwinds.variables import END_DEADLINE, PORTAL_DEADLINE, SERVER_DEADLINE
 from kit.paths import checkout, state_dir
 from tools.pulumi.engine import GATEWAY
 from vault import KeyRing, Vault
@@ -108,10 +108,10 @@ def engine(settings: ReconcilerPart) -> PulumiEngine:
 
 
 def environment(settings: ReconcilerPart) -> dict[str, str]:
-    """Return the variables of the engine's operations, which wait neither for new servers nor for
-    the provider's portal: they have slots."""
+    """Return the variables of the engine's operations, which wait neither for new servers, ends of
+    servers, nor the provider's portal: they have slots."""
     given = {name: value.get_secret_value() for name, value in settings.engine.items()}
-    return {SERVER_DEADLINE: "0", PORTAL_DEADLINE: "0", **given}
+    return {SERVER_DEADLINE: "0", END_DEADLINE: "0", PORTAL_DEADLINE: "0", **given}
 
 
 def provisioning(settings: ReconcilerPart) -> timedelta:

@@ -71,6 +71,7 @@ class Point(StrEnum):
     BEFORE_TERMINATION = "before a termination"
     TERMINATING = "between fence and termination"
     TERMINATED = "termination's answer in hand"
+    END_WRITTEN = "between the accepted end and the checkpoint"
     ADDRESS_RELEASED = "address released"
     CLOSING = "before a purchase is closed"
     FENCE_HELD = "between fence and call"
@@ -176,6 +177,7 @@ class Watch:
             (Client, "order", None, p.ORDERED),
             (PostgresJournal, "open", p.BEFORE_INTENT, p.INTENT),
             (PostgresJournal, "settle", p.LISTED, p.SETTLED),
+            (PostgresJournal, "begin_end", None, p.END_WRITTEN),
             (PostgresJournal, "close", p.CLOSING, None),
             (Client, "terminate", p.BEFORE_TERMINATION, p.TERMINATED),
             (Client, "release_address", None, p.ADDRESS_RELEASED),

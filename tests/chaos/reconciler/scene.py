@@ -262,6 +262,7 @@ def _environment(scene: Scene, hostwinds_url: str, cloudflare_url: str) -> dict[
         "HOSTWINDS_PORTAL_DEADLINE": "0.5",
         "HOSTWINDS_PROVISIONING_DEADLINE": "15",
         "HOSTWINDS_SERVER_DEADLINE": "0",
+        "HOSTWINDS_END_DEADLINE": "0",
         "CLOUDFLARE_BASE_URL": f"{cloudflare_url}/client/v4",
         "CLOUDFLARE_API_TOKEN": TOKEN,
         "CLOUDFLARE_RATE": "50",
