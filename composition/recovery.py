@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from blueprint.naming import server_name, tenant_of
 from composition import dsn
 from composition.settings import Settings
-from controlplane.clock import now
-from controlplane.database import CONTROLLER, Database
+from controlplane.database import CONTROLLER, Database, time_of
 from controlplane.events.repository import emit
 from controlplane.hosts import repository as host_rows
 from controlplane.schedule import repository as schedule
@@ -62,7 +61,7 @@ class Recovery:
         adopt(self._journal, found)
 
         async def raise_epoch(connection: AsyncConnection) -> None:
-            at = now()
+            at = await time_of(connection)
             await schedule.raise_epoch(connection)
             await tenants.ask_refresh_of_all(connection, at)
             await schedule.request_pass_of_all(connection, now=at)

@@ -11,8 +11,7 @@ from blueprint.naming import tenant_of
 from cli.settings import SETTINGS_FILE
 from composition import dsn
 from composition.settings import Settings
-from controlplane.clock import now
-from controlplane.database import CONTROLLER, Database
+from controlplane.database import CONTROLLER, Database, time_of
 from controlplane.schedule.repository import request_pass
 from controlplane.schedule.schemas import Priority
 from controlplane.tenants.repository import find
@@ -46,6 +45,7 @@ async def _request_pass(settings: Settings, tenant: str) -> None:
     try:
         async with database.begin(CONTROLLER) as connection:
             if (row := await find(connection, tenant)) is not None:
-                await request_pass(connection, row.id, Priority.USER, now=now())
+                now = await time_of(connection)
+                await request_pass(connection, row.id, Priority.USER, now=now)
     finally:
         await database.close()

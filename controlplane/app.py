@@ -9,7 +9,6 @@ from fastapi import FastAPI
 
 from blueprint.platform import Platform
 from controlplane import openapi, problems
-from controlplane.clock import now
 from controlplane.database import Database
 from controlplane.events.endpoints import router as events
 from controlplane.freezes.endpoints import router as freezes
@@ -52,14 +51,15 @@ def create_app(
     platform: Platform,
     pepper: bytes,
     redis_url: str | None = None,
-    clock: Callable[[], datetime] = now,
+    clock: Callable[[], datetime] | None = None,
     phases: Sequence[Row] = (),
     probes: Mapping[str, Probe] | None = None,
     images: ImageSettings | None = None,
 ) -> FastAPI:
     """Build the application; `phases` are the reconciler's table.
 
-    Without `redis_url` it does not show what senders know only in memory.
+    Time is the database's, unless a `clock` is given. Without `redis_url` it does not show what
+    senders know only in memory.
     """
     app = FastAPI(
         title="PenguinMails",
@@ -73,7 +73,7 @@ def create_app(
     app.state.database = database
     app.state.platform = platform
     app.state.pepper = pepper
-    app.state.clock = clock
+    app.state.clock = clock or database.keep_time()
     app.state.phases = phases
     app.state.probes = {"db": database_probe(database), **(probes or {})}
     app.state.registries = Registries(images or ImageSettings())

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import TextClause, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from controlplane.clock import DatabaseClock
 from kit.database import Role, connection_options, role_name
 from kit.queries import Queries
 from kit.readings import Key, Reading, Rows
@@ -172,6 +174,12 @@ def _together(
     return f"select {', '.join(columns)}{every if own else ''}".encode(), tuple(places)
 
 
+async def time_of(connection: AsyncConnection) -> datetime:
+    """Return the time of the database."""
+    time: datetime = (await connection.execute(SQL.time)).scalar_one()
+    return time
+
+
 async def execute_each(
     connection: AsyncConnection, query: TextClause, rows: Iterable[Mapping[str, Any]]
 ) -> None:
@@ -222,6 +230,13 @@ class Database:
 
     def __init__(self, engines: Mapping[Role, AsyncEngine]) -> None:
         self._engines = dict(engines)
+        self.clock = DatabaseClock()
+        """That of this machine, unless it is kept."""
+
+    def keep_time(self) -> DatabaseClock:
+        """Return the database's clock, which transactions measure from now on."""
+        self.clock.is_kept = True
+        return self.clock
 
     @classmethod
     def connect(
@@ -246,6 +261,8 @@ class Database:
     ) -> AsyncIterator[AsyncConnection]:
         """Open one transaction of a role, limited to a tenant if one is given."""
         async with self._engines[role].begin() as connection:
+            if (began := self.clock.begin()) is not None:
+                self.clock.end(began, await time_of(connection))
             if tenant_id is not None:
                 await connection.execute(SQL.set_tenant, {"id": str(tenant_id)})
             yield connection

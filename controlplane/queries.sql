@@ -6,3 +6,6 @@ select 1 from oltp.tenants limit 1
 
 -- name: begin
 select 1
+
+-- name: time
+select clock_timestamp()

@@ -5,6 +5,9 @@ A rotated key and one of another account get the same answer as a server that wa
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from hostwinds.client import Client
 from hostwinds.faults import NOT_SHOWN, UnknownService
 from hostwinds.journal.port import Intent, Journal
@@ -14,17 +17,20 @@ from hostwinds.models import Instance
 class Presence:
     """The servers of the account, during one visit, as the journal's ledger knows them."""
 
-    def __init__(self, client: Client, journal: Journal) -> None:
+    def __init__(
+        self, client: Client, journal: Journal, seen: Mapping[int, str] = MappingProxyType({})
+    ) -> None:
+        """`seen` is what the key has shown a moment ago, as `seen` of an earlier visit."""
         self._client = client
         self._journal = journal
-        self._seen: dict[int, str] = {}
+        self.seen: dict[int, str] = dict(seen)
         """What the key has shown in this visit: service id to account."""
 
     def listed(self) -> list[Instance]:
         """List all instances that the key shows."""
         instances = self._client.instances()
         for instance in instances:
-            self._seen[instance.service_id] = instance.account
+            self.seen[instance.service_id] = instance.account
         return instances
 
     def server(self, service_id: int) -> Instance | None:
@@ -40,7 +46,7 @@ class Presence:
             if service_id not in listed:
                 self._require_gone(service_id)
             return listed.get(service_id)
-        self._seen[service_id] = instance.account
+        self.seen[service_id] = instance.account
         return instance
 
     def addresses(self, service_id: int) -> list[str] | None:
@@ -80,7 +86,7 @@ class Presence:
             str(service_id) == outcome
             or (bool(account) and shown == account)
             or (not shown and str(service_id) in ours)
-            for service_id, shown in self._seen.items()
+            for service_id, shown in self.seen.items()
         )
 
     def _servers(self) -> list[Intent]:

@@ -13,6 +13,7 @@ from hostwinds.client import Client
 from hostwinds.faults import (
     FROZEN,
     HALF_DONE,
+    INTERRUPTED,
     NAMED_OTHERWISE,
     NOT_IN_EFFECT,
     PENDING,
@@ -34,7 +35,7 @@ from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
 from hostwinds.presence import Presence
 from hostwinds.prices import Offer, read_prices
-from hostwinds.variables import PORTAL_DEADLINE, SERVER_DEADLINE
+from hostwinds.variables import END_DEADLINE, PORTAL_DEADLINE, SERVER_DEADLINE
 from kit.faults import Fault
 
 Progress = Callable[[str], None]
@@ -68,6 +69,8 @@ class Deadlines:
     """How long to wait for an address before it is left to a later run."""
     server: float | None = None
     """The same for a new instance; None: until it is active, or `provisioning` is over."""
+    end: float | None = None
+    """The same for the end of one; None: until it is gone, or `provisioning` is over."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Deadlines:
@@ -77,13 +80,15 @@ class Deadlines:
         def seconds(name: str, default: float) -> float:
             return number(environment, f"HOSTWINDS_{name}", default)
 
-        waits_less = bool(environment.get(SERVER_DEADLINE))
+        def wait(name: str) -> float | None:
+            return number(environment, name, 0) if environment.get(name) else None
 
         return cls(
             poll=seconds("POLL", defaults.poll),
             provisioning=seconds("PROVISIONING_DEADLINE", defaults.provisioning),
             portal=number(environment, PORTAL_DEADLINE, defaults.portal),
-            server=number(environment, SERVER_DEADLINE, 0) if waits_less else None,
+            server=wait(SERVER_DEADLINE),
+            end=wait(END_DEADLINE),
         )
 
 
@@ -97,15 +102,17 @@ class Buyer:
         deadlines: Deadlines,
         *,
         tolerance: float = 0,
+        presence: Presence | None = None,
         clock: Callable[[], datetime] | None = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """`tolerance` is how far a price may exceed the one that was agreed to; per cent.
 
         Time is the journal's, whose rows say when something was ordered: a wrong clock of this
-        machine must not make an order unclear that is a minute old. `clock` replaces it.
+        machine must not make an order unclear that is a minute old. `clock` replaces it, and
+        `presence` is that of a visit that has begun.
         """
-        self.presence = Presence(client, journal)
+        self.presence = presence or Presence(client, journal)
         self._tolerance = tolerance
         self._client = client
         self._journal = journal
@@ -118,9 +125,15 @@ class Buyer:
 
         Raises NOT_ACTIVE with the instance when it is not active in time, PROVISIONING when this
         run does not wait as long, HALF_DONE or PURCHASE_AMBIGUOUS when an intent has no certain
-        outcome, VANISHED when its server is gone.
+        outcome, VANISHED when its server is gone, INTERRUPTED while one of that name is ending.
         """
-        intent = self._journal.find(order.name) or self._order(order, progress)
+        intent = self._journal.find(order.name)
+        if intent is not None and intent.ending_at is not None:
+            if not self.end_instance(int(str(intent.outcome)), order.name, progress):
+                raise INTERRUPTED(what=f"the earlier server {order.name} was gone")
+            self._journal.agree(order.name, intent.agreed_cents or 0, intent.owner)
+            intent = None
+        intent = intent or self._order(order, progress)
         wait = self._deadlines.server
         leave = None if wait is None else self._clock() + timedelta(seconds=wait)
         listed = self._wait_until_listed(intent, progress, leave)
@@ -185,15 +198,21 @@ class Buyer:
         taken = {address for other in others for address in (other.main_ip, *other.addresses)}
         return [address for address in free if address not in taken]
 
-    def end_instance(self, service_id: int, name: str, progress: Progress) -> None:
+    def end_instance(self, service_id: int, name: str, progress: Progress) -> bool:
         """Terminate an instance, wait until it is gone, and close its purchase; idempotent.
 
-        A locked server is not terminated: it was locked in the portal.
+        False where this run does not wait as long: the purchase says that it is ending, and is
+        closed by a later call. A locked server is not terminated: it was locked in the portal.
         """
-        if all(row.outcome != str(service_id) for row in self._journal.ledger()):
+        rows = [row for row in self._journal.ledger() if row.outcome == str(service_id)]
+        if not rows:
             self._journal.settle(name, str(service_id))  # a person can forget it
-        deadline = self._clock() + timedelta(seconds=self._deadlines.provisioning)
-        requested = False
+        began = self._clock()
+        accepted = next((row.ending_at for row in rows if row.closed_at is None), None)
+        deadline = (accepted or began) + timedelta(seconds=self._deadlines.provisioning)
+        requested = accepted is not None and began < deadline
+        wait = self._deadlines.end
+        leave = None if wait is None else began + timedelta(seconds=wait)
         while (server := self.presence.server(service_id)) is not None:
             if not requested:
                 _require_name(server, name)
@@ -201,26 +220,33 @@ class Buyer:
                     raise SERVER_LOCKED(service_id=service_id, name=server.name)
                 self._require_thawed(Frozen.DESTRUCTION, name, "ended")
                 self._client.terminate(service_id)
+                self._journal.begin_end(name)
                 requested = True
                 continue
             if self._clock() >= deadline:
                 what = "it is still there after its termination"
                 raise NOT_IN_EFFECT(service_id=service_id, what=what)
             progress(f"{name}: waiting until server {service_id} is gone")
+            if leave is not None and self._clock() >= leave:
+                return False
             self._pause(self._deadlines.poll)
         close_server(self._journal, name)
+        return True
 
-    def end_purchase(self, name: str, progress: Progress) -> None:
-        """End a server that is in the journal but in no stack state: its run was interrupted."""
+    def end_purchase(self, name: str, progress: Progress) -> bool:
+        """End a server that is in the journal but in no stack state: its run was interrupted.
+
+        False where it is not gone yet, as `end_instance` does.
+        """
         intent = self._journal.find(name)
         if intent is None:
             self._journal.close(name)  # its price was agreed to
-            return
+            return True
         if intent.outcome is None:
             intent = replace(
                 intent, outcome=str(self._wait_until_listed(intent, progress).service_id)
             )
-        self.end_instance(int(str(intent.outcome)), name, progress)
+        return self.end_instance(int(str(intent.outcome)), name, progress)
 
     def end_address(self, service_id: int, name: str, address: str) -> None:
         """Release an address, if its server still has it, and close its purchase; idempotent.

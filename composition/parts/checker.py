@@ -12,7 +12,6 @@ from composition.parts.settings import CheckerPart, Part
 from composition.process import start
 from controlplane.checker.loop import Checker
 from controlplane.checker.metrics import Metrics
-from controlplane.clock import now
 from controlplane.database import Database
 from vault import KeyRing, Vault
 
@@ -29,7 +28,7 @@ async def work(settings: CheckerPart, progress: Progress, stop: asyncio.Event) -
         outside(settings.verification, settings.roots),
         intervals=settings.verification.intervals,
         at_once=settings.verification.at_once,
-        clock=now,
+        clock=database.keep_time(),
         metrics=metrics,
     )
     # A check of a host holds a thread while it logs in there.

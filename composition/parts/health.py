@@ -8,8 +8,7 @@ from functools import partial
 from composition.heartbeat import Progress
 from composition.parts.settings import Part
 from composition.supervisor import down_reason
-from controlplane.clock import now
-from controlplane.database import API, OPERATOR, Database
+from controlplane.database import API, OPERATOR, Database, time_of
 from controlplane.freezes.repository import frozen
 from controlplane.health.endpoints import Probe, ProbeFailed, shared
 from controlplane.health.heartbeats import Heartbeat, read
@@ -84,7 +83,7 @@ async def _probe_part(part: Part, heartbeats: Callable[[], Awaitable[Sequence[He
 async def _late_passes(database: Database) -> str:
     """Return which tenants wait for their pass for too long; empty when none does."""
     async with database.begin(OPERATOR) as connection:
-        due = await backlog(connection, now=now())
+        due = await backlog(connection, now=await time_of(connection))
     return "; ".join(
         f"{each.passes} passes that are due ({each.why}) have no worker, the oldest for "
         f"{each.seconds / 60:.0f} minutes"

@@ -19,7 +19,6 @@ from controlplane.acme.authority import AcmeAuthority
 from controlplane.ansible.configurator import AnsibleConfigurator, ConfiguratorSettings
 from controlplane.ansible.mailboxes import HostMailboxes
 from controlplane.ansible.spools import HostSpools
-from controlplane.clock import now
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import Database
 from controlplane.hostwinds.firewall_look import FirewallLook
@@ -41,7 +40,7 @@ from controlplane.reconciler.sweep import Sweep
 from controlplane.verification.challenges import ChallengeNames
 from controlplane.verification.roundtrip import MailRoundTrips
 from hostwinds.purchase import Deadlines
-from hostwinds.variables import PORTAL_DEADLINE, SERVER_DEADLINE
+from hostwinds.variables import END_DEADLINE, PORTAL_DEADLINE, SERVER_DEADLINE
 from kit.paths import checkout, state_dir
 from tools.pulumi.engine import GATEWAY
 from vault import KeyRing, Vault
@@ -109,10 +108,10 @@ def engine(settings: ReconcilerPart) -> PulumiEngine:
 
 
 def environment(settings: ReconcilerPart) -> dict[str, str]:
-    """Return the variables of the engine's operations, which wait neither for new servers nor for
-    the provider's portal: they have slots."""
+    """Return the variables of the engine's operations, which wait neither for new servers, ends of
+    servers, nor the provider's portal: they have slots."""
     given = {name: value.get_secret_value() for name, value in settings.engine.items()}
-    return {SERVER_DEADLINE: "0", PORTAL_DEADLINE: "0", **given}
+    return {SERVER_DEADLINE: "0", END_DEADLINE: "0", PORTAL_DEADLINE: "0", **given}
 
 
 def provisioning(settings: ReconcilerPart) -> timedelta:
@@ -143,7 +142,8 @@ async def reconcile(
     database = Database.connect(
         settings.dsn, settings.installation, settings.passwords, pool_size=settings.pool_size
     )
-    sweep = Sweep(database, servers, now)
+    clock = database.keep_time()
+    sweep = Sweep(database, servers, clock)
     metrics = Metrics(sweep_age=sweep.age)
     progress.trouble = sweep.trouble
     reconciler = Reconciler(
@@ -152,7 +152,7 @@ async def reconcile(
         platform=settings.platform,
         phases=phases,
         settings=settings.reconciler,
-        clock=now,
+        clock=clock,
         metrics=metrics,
         high_water_mark=HighWaterMark(
             HostwindsLedger(environment(settings)), state_dir() / f"{settings.installation}.token"
@@ -164,8 +164,8 @@ async def reconcile(
     threads = (given.workers + given.engine_slots + given.host_slots) * CONCURRENT_STEPS
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(threads))
     watching = {
-        asyncio.create_task(overdue.watch(database, now, stop)),
-        asyncio.create_task(history.watch(database, now, settings.reconciler, stop)),
+        asyncio.create_task(overdue.watch(database, clock, stop)),
+        asyncio.create_task(history.watch(database, clock, settings.reconciler, stop)),
         asyncio.create_task(sweep.watch(stop)),
     }
     try:

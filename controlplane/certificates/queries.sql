@@ -8,7 +8,8 @@ where oltp.certificates.challenge <> excluded.challenge
 
 -- name: current
 select name, chain as chain_pem, sealed_key, not_after from oltp.certificates
-where name = any(:names) and not_after > :now
+where name = any(:names)
+    and not_after > coalesce(cast(:now as timestamptz), clock_timestamp())
 
 -- name: load
 select name, challenge, chain, sealed_key, not_before, not_after, renew_at, directory, order_url,

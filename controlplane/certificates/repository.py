@@ -14,7 +14,6 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from blueprint.zones import registrable
-from controlplane.clock import now as clock
 from controlplane.database import fetch, fetch_all, fetch_one
 from kit.database import AdvisoryLock
 from kit.queries import Queries
@@ -107,8 +106,8 @@ async def wanted(
 async def current(
     connection: AsyncConnection, names: Collection[str], *, now: datetime | None = None
 ) -> dict[str, IssuedCertificate]:
-    """Return the certificates that are valid, by name."""
-    values = {"names": list(names), "now": now or clock()}
+    """Return the certificates that are valid, by name; by the database's clock without `now`."""
+    values = {"names": list(names), "now": now}
     rows = await fetch_all(connection, SQL.current, IssuedCertificate, **values)
     return {row.name: row for row in rows}
 

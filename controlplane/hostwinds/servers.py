@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
@@ -16,11 +18,14 @@ from controlplane.reconciler.ports import Listing, Server
 from hostwinds.client import Client
 from hostwinds.journal import Journal, journal_from_environment
 from hostwinds.presence import Presence
+from hostwinds.purchase import Buyer, Deadlines
 from hostwinds.recovery import unexplained
 from kit.faults import Fault
 
 log = structlog.get_logger()
 Answer = TypeVar("Answer")
+PROOF_SECONDS = 300.0
+"""How long a listing shows that its key reaches the account."""
 ASKED_SECONDS = 60.0
 """How long the answer about one server is used that is not listed."""
 
@@ -50,6 +55,9 @@ class HostwindsServers:
         self._gone: set[int] = set()
         """Those of them that have ended."""
         self._spam: Mapping[int, tuple[str, ...]] = {}
+        self._shown: tuple[float, Mapping[int, str]] = (-math.inf, {})
+        """When the account was listed last, and what: the next listing may not have the only one,
+        and the key is known to reach it all the same."""
 
     def listed(self) -> Listing | None:
         """List the account; None without an answer.
@@ -124,9 +132,12 @@ class HostwindsServers:
             return None
 
     def _list(self, client: Client) -> Listing:
-        instances = client.instances()
+        journal, (at, shown) = self._journal(), self._shown
+        is_fresh = self._clock() - at < PROOF_SECONDS
+        presence = Presence(client, journal, shown if is_fresh else {})
+        instances = presence.listed()
+        self._shown = self._clock(), {each.service_id: each.account for each in instances}
         if ours := [instance for instance in instances if self._is_ours(instance.name)]:
-            journal = self._journal()
             unknown = unexplained(ours, journal.ledger(), journal.left())
             if unknown and not self._unbound:
                 why = f"the account has server {unknown[0].service_id} ({unknown[0].name})"
@@ -137,4 +148,25 @@ class HostwindsServers:
             {instance.service_id: instance.main_ip for instance in instances},
             frozenset(each.name for each in instances if each.is_active or each.has_failed),
             {each.service_id: frozenset(each.addresses) for each in instances},
+            self._see_ends_through(client, journal, presence),
         )
+
+    def _see_ends_through(
+        self, client: Client, journal: Journal, presence: Presence
+    ) -> Sequence[str]:
+        """Close the purchases of servers that runs have ended, and that are gone by now.
+
+        An end is asked for again where nothing came of it. Returns what is wrong.
+        """
+        deadlines = replace(Deadlines.from_environment(self._environment), end=0)
+        buyer = Buyer(client, journal, deadlines, presence=presence)
+        wrong = []
+        for row in journal.intents():
+            if row.ending_at is None:
+                continue
+            try:
+                buyer.end_instance(int(str(row.outcome)), row.key, log.debug)
+            except Fault as fault:
+                log.warning("server not ended", code=str(fault.code), error=fault.message)
+                wrong.append(fault.sentence)
+        return wrong

@@ -46,6 +46,7 @@ class Untracked:
         self._tenant = tenant
         self._environment = environment
         self._journal = journal_from_environment(environment)
+        self._deadlines = Deadlines.from_environment(environment)
 
     def __enter__(self) -> Self:
         return self
@@ -61,17 +62,22 @@ class Untracked:
         wait: for a server that is not listed or not gone yet it raises `hostwinds.interrupted`.
         """
         open_rows = [row for row in self._open() if "/" not in row.key]
+        ending = [row for row in open_rows if self._is_seen_through(row)]
+        if ending and not in_state:
+            raise INTERRUPTED(what=f"{ending[0].key} was gone")
         if any(row.outcome for row in open_rows):
             self._buyer.presence.listed()
         ids = [str(service_id) for service_id in in_state]
         for row in open_rows:
-            if row.outcome not in ids:
-                self._end_server(row, progress)
+            if row.outcome in ids or row in ending:
+                continue
+            if not self._end_server(row, progress):
+                raise INTERRUPTED(what=f"{row.key} was gone")
 
     def end_unwanted(
         self, blueprint: Blueprint, in_state: Collection[str], progress: Progress
     ) -> list[Fault]:
-        """End what neither the blueprint nor the state has; return the faults.
+        """End what neither the blueprint nor the state has, and is not ending; return the faults.
 
         It was bought in a run that was interrupted before the state had it, and is not wanted any
         more: the engine does not know it. `in_state` are the ids of the state's resources.
@@ -84,6 +90,8 @@ class Untracked:
         }
         failures = []
         for row in self._open():
+            if self._is_seen_through(row):
+                continue
             service_id, _, address = row.key.partition("/")
             server = address.partition("/")[0]
             try:
@@ -99,10 +107,15 @@ class Untracked:
                 failures.append(fault)
         return failures
 
-    def _end_server(self, row: Intent, progress: Progress) -> None:
+    def _end_server(self, row: Intent, progress: Progress) -> bool:
+        """End a server; return whether it is gone."""
         if row.ordered:
             progress(f"{row.key}: in no state; terminating it")
-        self._buyer.end_purchase(row.key, progress)
+        return self._buyer.end_purchase(row.key, progress)
+
+    def _is_seen_through(self, row: Intent) -> bool:
+        """Return whether the server is ending, and the listing of the account closes the row."""
+        return row.ending_at is not None and self._deadlines.end is not None
 
     def _open(self) -> list[Intent]:
         """Return the open rows of the tenant's servers and their addresses."""
@@ -119,8 +132,7 @@ class Untracked:
 
     @cached_property
     def _buyer(self) -> Buyer:
-        deadlines = Deadlines.from_environment(self._environment)
-        return Buyer(self._client, self._journal, deadlines, pause=_interrupt)
+        return Buyer(self._client, self._journal, self._deadlines, pause=_interrupt)
 
 
 def _interrupt(seconds: float) -> None:

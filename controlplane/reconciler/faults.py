@@ -46,6 +46,15 @@ FOREIGN_UPDATE = FAULTS.code(
     },
     acts=Actor.USER,
 )
+STACK_EMPTY = FAULTS.code(
+    "cloud.stack_empty",
+    message="the stack of {tenant} was applied, and is empty; nothing is ordered again",
+    remedy="apply the tenant's file again to order what it wants, or delete the tenant",
+    cause="`pulumi destroy` ran by hand and ended the servers that the document wants, or "
+    "PULUMI_BACKEND_URL leads to another place than before.",
+    example={"tenant": "acme"},
+    acts=Actor.USER,
+)
 MAIN_ADDRESS_MOVED = FAULTS.code(
     "cloud.main_address_moved",
     message="the provider has given host {host} another main address, {new} instead of {old}",

@@ -194,6 +194,8 @@ class Listing:
     more."""
     addresses: Mapping[int, frozenset[str]] = field(default_factory=dict)
     """All of each server, by its service id; none where the provider does not list them."""
+    unended: Sequence[str] = ()
+    """What is wrong with servers whose end the provider has accepted."""
 
 
 class Servers(Protocol):

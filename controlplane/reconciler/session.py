@@ -271,7 +271,7 @@ class Session:
         """
         if not urgent:
             await self.guard()
-        id_, tenant, began = uuid7(), self._tenant, self.clock()
+        id_, tenant, began = self._new_id(), self._tenant, self.clock()
         async with self.begin() as connection:
             await operation_rows.start(
                 connection,
@@ -319,6 +319,10 @@ class Session:
             )
         if failure is not None:
             raise failure
+
+    def _new_id(self) -> UUID:
+        """Return an id that is greater than those of earlier operations, of other machines too."""
+        return uuid7(nanoseconds=int(self._database.clock().timestamp() * 1e9))
 
     async def _report_a_later_token(self, fault: Fault) -> None:
         """Report that a host knows a later token than ours, although our lease is the last one."""

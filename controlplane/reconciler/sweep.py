@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -63,6 +63,8 @@ class Sweep:
         self._spam_pause = spam_pause
         self._owner = f"{socket.gethostname()}/{os.getpid()}"
         self._monotonic = monotonic
+        self._unended: tuple[float, Sequence[str]] = (monotonic(), ())
+        """When this process has listed last, and what was wrong with ends of servers then."""
         self._addresses: Mapping[int, frozenset[str]] | None = None
         """Of each server, as this process has listed them last."""
         self._began = self._listed_at = monotonic()
@@ -73,9 +75,10 @@ class Sweep:
         return self._monotonic() - self._listed_at
 
     def trouble(self) -> str:
-        """Return that the last listing is too old; empty where it is not."""
+        """Return that the last listing is too old, or which servers do not end; empty: neither."""
         if self.age() < LATE_SECONDS:
-            return ""
+            at, wrong = self._unended  # since then another process may have listed
+            return "; ".join(wrong) if self._monotonic() - at < LATE_SECONDS else ""
         return f"the provider's account was not listed for {self.age() / 60:.0f} minutes"
 
     async def watch(self, stop: asyncio.Event, *, poll: float = POLL_SECONDS) -> None:
@@ -94,6 +97,8 @@ class Sweep:
         if token is not None:
             async with self._renewing(token):
                 listed = await asyncio.to_thread(self._servers.listed)
+            if listed is not None:
+                self._unended = self._monotonic(), listed.unended
             await self._write(token, listed)
         async with self._database.begin(CONTROLLER) as connection:
             age = await rows.age(connection)

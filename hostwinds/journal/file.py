@@ -118,6 +118,12 @@ class FileJournal:
             entry = content["intents"].setdefault(key, self._entry(ordered=True))
             entry.update(outcome=outcome, ordered=True, account=account or entry.get("account", ""))
 
+    def begin_end(self, key: str) -> None:
+        """Date that the end of a server was accepted."""
+        with self._transaction() as content:
+            if entry := content["intents"].get(key):
+                entry.setdefault("ending_at", self._clock().isoformat())
+
     def close(self, key: str) -> None:
         """Date the end of a row."""
         with self._transaction() as content:
@@ -221,6 +227,6 @@ def _is_in(group: str, key: str) -> bool:
 
 
 def _intent(key: str, entry: dict[str, Any]) -> Intent:
-    dates = {name: entry.get(name) for name in ("opened_at", "closed_at")}
+    dates = {name: entry.get(name) for name in ("opened_at", "closed_at", "ending_at")}
     read = {name: value and datetime.fromisoformat(value) for name, value in dates.items()}
     return Intent(key=key, **{**entry, **read})

@@ -68,6 +68,8 @@ class Intent:
     closed_at: datetime | None = None
     owner: str = ""
     """For whom it is bought: `<installation>/<tenant>`; empty where it is not known."""
+    ending_at: datetime | None = None
+    """When the provider has accepted the end of the server, which may still be there."""
 
 
 Permit = Callable[[Sequence[Intent], Sequence[Limit], datetime], None]
@@ -145,6 +147,9 @@ class Journal(Protocol):
 
     def settle(self, key: str, outcome: str, account: str = "") -> None:
         """Write the outcome of an intent, also of one that was closed meanwhile."""
+
+    def begin_end(self, key: str) -> None:
+        """Date that the provider has accepted the end of a server; the first date is kept."""
 
     def close(self, key: str) -> None:
         """Date the end of a row that bought nothing, or whose purchase has ended; idempotent."""

@@ -168,6 +168,11 @@ class PostgresJournal:
             values = {"key": key, "outcome": outcome, "account": account}
             connection.execute(SQL.settle, values)
 
+    def begin_end(self, key: str) -> None:
+        """Date that the end of a server was accepted."""
+        with self._transaction() as connection:
+            connection.execute(SQL.begin_end, {"key": key})
+
     def close(self, key: str) -> None:
         """Date the end of a row."""
         with self._transaction() as connection:

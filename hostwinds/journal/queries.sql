@@ -11,6 +11,10 @@ select to_regclass('purchase.freezes') is not null
         select from pg_attribute
         where attrelid = to_regclass('purchase.journal') and attname = 'unbound'
     )
+    and exists (
+        select from pg_attribute
+        where attrelid = to_regclass('purchase.intents') and attname = 'ending_at'
+    )
 
 -- name: lock_schema
 select pg_advisory_xact_lock(%(lock)s)
@@ -29,7 +33,9 @@ alter table purchase.intents
     add column if not exists account text not null default '',
     add column if not exists answer text not null default '',
     add column if not exists closed_at timestamptz,
-    add column if not exists owner text not null default '';
+    add column if not exists owner text not null default '',
+    add column if not exists ending_at timestamptz;
+comment on column purchase.intents.ending_at is 'when the provider has accepted the server''s end';
 alter table purchase.intents drop constraint if exists intents_pkey;
 create unique index if not exists intents_open on purchase.intents (key) where closed_at is null;
 create table if not exists purchase.journal (
@@ -192,14 +198,14 @@ returning 1
 -- name: find
 select
     key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at,
-    owner
+    owner, ending_at
 from purchase.intents
 where key = %(key)s and closed_at is null
 
 -- name: list
 select
     key, opened_at, outcome, ordered, agreed_cents, ceiling_cents, account, answer, closed_at,
-    owner
+    owner, ending_at
 from purchase.intents
 order by opened_at, key
 
@@ -212,6 +218,10 @@ on conflict (key) where closed_at is null do update
 set outcome = excluded.outcome,
     ordered = true,
     account = coalesce(nullif(excluded.account, ''), intents.account)
+
+-- name: begin_end
+update purchase.intents set ending_at = coalesce(ending_at, clock_timestamp())
+where key = %(key)s and closed_at is null
 
 -- name: close
 update purchase.intents set closed_at = clock_timestamp()

@@ -62,6 +62,8 @@ class Account:
         """Labels whose last purchase a person has closed."""
         self.answers = True
         """Whether the provider answers who asks for all servers."""
+        self.unended: list[str] = []
+        """What is wrong with servers whose end the provider has accepted."""
         self.is_slow = False
         """Whether servers that are ordered now have no address before `finish`."""
         self.spam_asked: list[int] = []
@@ -107,6 +109,7 @@ class Account:
                 server.service_id: frozenset([*server.free, *server.adopted.values()])
                 for server in self.servers.values()
             },
+            list(self.unended),
         )
 
     def spam(self, service_id: int) -> tuple[str, ...] | None:

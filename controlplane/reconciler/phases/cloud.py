@@ -37,6 +37,7 @@ from controlplane.reconciler.faults import (
     MAIN_ADDRESS_MOVED,
     NOT_GONE,
     SERVER_GONE,
+    STACK_EMPTY,
 )
 from controlplane.reconciler.held_mail import ended_by, forget_ended, require_consent
 from controlplane.reconciler.phase import Phase, Step, Verdicts
@@ -132,7 +133,8 @@ class Cloud(Phase[Observed]):
         ]
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
-        """Read the stack's state; raises `cloud.foreign_update` for an unknown one."""
+        """Read the stack's state; raises `cloud.foreign_update` for an unknown one, and
+        `cloud.stack_empty` for one that has gone."""
         name = snapshot.tenant.name
         await session.ask(partial(self._engine.version, name))  # first: what follows is not older
         snapshot.cloud = await asyncio.to_thread(self._engine.state, name)
@@ -345,11 +347,14 @@ class Cloud(Phase[Observed]):
             return await repository.has_digest(connection, snapshot.tenant.id, digest)
 
     async def _refuse_foreign(self, snapshot: Snapshot, session: Session) -> None:
-        """Raise for an unknown digest, unless the tenant was applied after the report."""
+        """Raise for an unknown digest, or none where there was one, unless the tenant was applied
+        after the report."""
         digest, conditions = snapshot.cloud.digest, snapshot.conditions
-        if digest is None:
+        if digest is None and (
+            snapshot.tenant.deleting or await self._last_applied(snapshot, session) is None
+        ):
             return
-        if await self._is_ours(digest, snapshot, session):
+        if digest is not None and await self._is_ours(digest, snapshot, session):
             conditions.set(TENANT, DRIFTED, bad("AsApplied", ""))
             return
         reported = conditions.get(TENANT, DRIFTED)
@@ -370,7 +375,9 @@ def _replaced(snapshot: Snapshot) -> int | None:
     return snapshot.cloud.generation if drifted else None
 
 
-def _foreign(snapshot: Snapshot, digest: str) -> Fault:
+def _foreign(snapshot: Snapshot, digest: str | None) -> Fault:
+    if digest is None:
+        return STACK_EMPTY(tenant=snapshot.tenant.name)
     remedy = (
         "delete the tenant again to remove all of it"
         if snapshot.tenant.deleting

@@ -156,6 +156,7 @@ class WatchedDatabase(Database):
     def __init__(self, real: Database, ends: Ends) -> None:
         self._real = real
         self._ends = ends
+        self.clock = real.clock
 
     @asynccontextmanager
     async def begin(

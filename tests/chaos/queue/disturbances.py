@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from sender.queue import operations
+from tests.chaos import database
 from tests.chaos.queue.offering import Offer
 from tests.chaos.queue.points import POISON
 from tests.chaos.queue.receiver import Mode
@@ -21,10 +21,6 @@ OUTAGE = 4.0
 """Seconds."""
 TIMES = 5
 BETWEEN = 0.3
-END_SESSIONS = (
-    "select pg_terminate_backend(pid) from pg_stat_activity"
-    " where backend_type = 'client backend' and pid <> pg_backend_pid()"
-)
 PUT_OFF = """
 select id from queue.scheduled
 where losses = 0 or 1 = (select count(*) from queue.scheduled where losses > 0)
@@ -48,17 +44,12 @@ class Play:
 
 async def restart_postgres(play: Play) -> None:
     """Restart the database."""
-    await asyncio.to_thread(play.scene.postgres.stop)
-    await asyncio.to_thread(play.scene.postgres.start)
+    await database.restart(play.scene.postgres)
 
 
 async def kill_postgres(play: Play) -> None:
     """Kill the database, and start it again."""
-    pid = play.scene.postgres.pid()
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    await asyncio.to_thread(play.scene.postgres.stop)
-    await asyncio.to_thread(play.scene.postgres.start)
+    await database.kill(play.scene.postgres)
 
 
 async def stop_postgres(play: Play) -> None:
@@ -73,8 +64,7 @@ async def stop_postgres(play: Play) -> None:
 async def end_sessions(play: Play) -> None:
     """End all sessions of the database, several times."""
     for _ in range(TIMES):
-        async with play.scene.admin() as connection:
-            await connection.execute(END_SESSIONS)
+        await database.end_sessions(play.scene.dsn)
         await asyncio.sleep(BETWEEN)
 
 
@@ -91,8 +81,7 @@ async def refuse_writes(play: Play) -> None:
 async def take_connections(play: Play) -> None:
     """Use up the connections of the database, as soon as senders lose theirs."""
     async with AsyncExitStack() as opened:
-        async with play.scene.admin() as connection:
-            await connection.execute(END_SESSIONS)
+        await database.end_sessions(play.scene.dsn)
         for _ in range(TIMES):
             await _fill(play.scene, opened)
             await asyncio.sleep(BETWEEN)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
-import shutil
 import sys
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,10 +24,11 @@ from sqlalchemy.pool import NullPool
 
 from controlplane.authority.certificates import create_ca, issue
 from kit.database import Role
-from kit.paths import checkout, state_dir
+from kit.paths import checkout
 from sender import directory, migrations
 from sender.database import sqlalchemy_url
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
+from tests.chaos import database, directories
 from tests.chaos.queue.journal import Account
 from tests.chaos.queue.program import CAP, Kind
 from tests.chaos.queue.receiver import Files, Mode, hosts
@@ -158,14 +157,9 @@ class Scene:
         path = self.files.unanswered
         return set(path.read_text().split()) if path.exists() else set()
 
-    @asynccontextmanager
-    async def admin(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    def admin(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
         """Connect for one statement after another, also while others may not write."""
-        options = "-c default_transaction_read_only=off"
-        async with await psycopg.AsyncConnection.connect(
-            self.dsn, autocommit=True, options=options
-        ) as connection:
-            yield connection
+        return database.admin(self.dsn)
 
     def engine(self, role: Role) -> AsyncEngine:
         """Return an engine that acts as a role."""
@@ -191,12 +185,9 @@ async def staged(
     kinds: Sequence[Kind], seed: int, lease: float, count: int, *, durable: bool
 ) -> AsyncIterator[Scene]:
     """Start the servers and a receiver with so many hosts, and publish the tenants."""
-    root = state_dir() / "chaos-queue"
-    _clear_killed_runs(root)
-    directory = root / str(os.getpid())
-    directory.mkdir(parents=True)
-    postgres = Postgres(directory / "postgres", durable=durable)
-    valkey = Valkey(directory / "valkey", durable=False) if Kind.LISTS in kinds else None
+    directory = directories.begin("chaos-queue")
+    postgres = Postgres(directory / directories.POSTGRES, durable=durable)
+    valkey = Valkey(directory / directories.VALKEY, durable=False) if Kind.LISTS in kinds else None
     chance = random.Random(seed)  # noqa: S311 - repeatable
     scene = Scene(kinds, directory, postgres, valkey, chance, lease, hosts(count))
     try:
@@ -212,7 +203,7 @@ async def staged(
         await asyncio.to_thread(postgres.stop)
         if valkey is not None:
             await asyncio.to_thread(valkey.stop)
-        shutil.rmtree(directory, ignore_errors=True)
+        directories.remove(directory)
 
 
 @asynccontextmanager
@@ -305,11 +296,3 @@ def _domain(tenant: Tenant, place: int, vault: Vault, pem: bytes) -> SendingDoma
         sealed_dkim_key=vault.seal(pem, context=directory.dkim_context(tenant.id, name)),
         verified=True,
     )
-
-
-def _clear_killed_runs(root: Path) -> None:
-    for abandoned in root.iterdir() if root.exists() else ():
-        if not Path(f"/proc/{abandoned.name}").exists():
-            Postgres(abandoned / "postgres").stop()
-            Valkey(abandoned / "valkey").stop()
-            shutil.rmtree(abandoned, ignore_errors=True)

@@ -13,7 +13,8 @@ from kit.paths import checkout
 from tests.chaos.clocks import AN_HOUR
 from tests.chaos.reconciler.disturbances import DISTURBANCES, every_kill
 from tests.chaos.reconciler.harness import Plan, play
-from tests.chaos.reconciler.trials import compare
+from tests.chaos.reconciler.switches import Without
+from tests.chaos.reconciler.trials import TRIALS, compare
 
 NAMED = {one.__name__: one for one in DISTURBANCES}
 
@@ -37,6 +38,13 @@ def main() -> None:
     parser.add_argument(
         "--teeth", action="store_true", help="switch off what protects, one at a time, instead"
     )
+    parser.add_argument(
+        "--without",
+        type=Without,
+        choices=list(TRIALS),
+        action="append",
+        help="of what protects, with --teeth; otherwise all",
+    )
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     began = time.monotonic()
@@ -57,7 +65,10 @@ def main() -> None:
         seconds=arguments.seconds,
         clock="" if arguments.right_clocks else AN_HOUR[arguments.seed % 2],
     )
-    run = compare(arguments.seed, say) if arguments.teeth else play(plan, say)
+    if arguments.teeth:
+        run = compare(arguments.seed, say, arguments.without or TRIALS)
+    else:
+        run = play(plan, say)
     figures = asyncio.run(run)
     for line in figures["broken"]:
         say(f"BROKEN  {line}")

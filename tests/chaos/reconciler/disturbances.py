@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from tests.chaos import database
 from tests.chaos.reconciler.points import OF_RECONCILER, Point, Target, engines
 from tests.chaos.reconciler.scene import Scene
 from tests.chaos.reconciler.seats import Seat
@@ -31,10 +32,6 @@ LEASES = (1.5, 3.0)
 """For how many leases a partition lasts."""
 RESET = 0.5
 """How likely connections break at its end."""
-END_SESSIONS = (
-    "select pg_terminate_backend(pid) from pg_stat_activity"
-    " where backend_type = 'client backend' and pid <> pg_backend_pid()"
-)
 
 
 @dataclass(frozen=True)
@@ -139,18 +136,12 @@ async def continue_paused(play: Play) -> None:
 
 async def restart_postgres(play: Play) -> None:
     """Stop the database for a while."""
-    await asyncio.to_thread(play.scene.postgres.stop)
-    await asyncio.sleep(OUTAGE)
-    await asyncio.to_thread(play.scene.postgres.start)
+    await database.restart(play.scene.postgres, OUTAGE)
 
 
 async def kill_postgres(play: Play) -> None:
     """Kill the database, and start it again."""
-    pid = play.scene.postgres.pid()
-    assert pid is not None
-    os.kill(pid, signal.SIGKILL)
-    await asyncio.to_thread(play.scene.postgres.stop)
-    await asyncio.to_thread(play.scene.postgres.start)
+    await database.kill(play.scene.postgres)
 
 
 async def fill_database_disk(play: Play) -> None:
@@ -158,8 +149,7 @@ async def fill_database_disk(play: Play) -> None:
     disk = play.scene.database_disk
     assert disk is not None
     await _fill(disk)
-    await asyncio.to_thread(play.scene.postgres.stop)
-    await asyncio.to_thread(play.scene.postgres.start)
+    await database.restart(play.scene.postgres)
 
 
 async def fill_work_disk(play: Play) -> None:
@@ -177,8 +167,7 @@ async def _fill(disk: SmallDisk) -> None:
 
 async def end_sessions(play: Play) -> None:
     """End all sessions of the database, also those that hold a fence."""
-    async with play.scene.admin() as connection:
-        await connection.execute(END_SESSIONS)
+    await database.end_sessions(play.scene.dsn)
 
 
 async def end_server(play: Play) -> None:

@@ -15,13 +15,19 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-from controlplane.pulumi import engine
+from controlplane.pulumi import engine, worker
 from controlplane.pulumi.engine import PulumiEngine
+from controlplane.reconciler.high_water_mark import HighWaterMark
 from controlplane.reconciler.loop import Reconciler
+from controlplane.reconciler.phases import cloud
 from controlplane.reconciler.session import Session
+from controlplane.reconciler.slots import AccountSlots
+from controlplane.reconciler.sweep import Sweep
 from hostwinds.client import Client
 from hostwinds.journal.fence import Fence
 from hostwinds.journal.postgres import PostgresJournal
+from stacks import leftovers, program
+from stacks.leftovers import Search
 from tests.support.memory_configurator import MemoryConfigurator
 from tests.support.processes import command, tree
 
@@ -43,10 +49,15 @@ class Target(StrEnum):
 class Point(StrEnum):
     """Where."""
 
+    LEASED = "between a lease and what is remembered of its token"
     CLAIMED = "tenant claimed"
+    SLOT_TAKEN = "slot of the account taken"
     BEFORE_OPERATION = "before the operation"
     FENCE_RAISED = "fence raised"
     AFTER_OPERATION = "operation's result in hand"
+    AWAITED = "what is awaited is written"
+    SLOT_KEPT = "before the slot is given back"
+    ACCOUNT_LISTED = "account listed, nothing written"
     HOST_STORED = "before the host is stored"
     CONFIGURED = "host configured"
     REMOVED = "all removed, tenant's row left"
@@ -60,10 +71,16 @@ class Point(StrEnum):
     BEFORE_TERMINATION = "before a termination"
     TERMINATING = "between fence and termination"
     TERMINATED = "termination's answer in hand"
+    END_WRITTEN = "between the accepted end and the checkpoint"
     ADDRESS_RELEASED = "address released"
     CLOSING = "before a purchase is closed"
     FENCE_HELD = "between fence and call"
     ANSWERED = "change's answer in hand"
+    ZONES_REMEMBERED = "between zones and their first records"
+    FIRST_RECORD = "between a first record and the engine"
+    LEFTOVER_REMOVED = "leftover record removed"
+    CLEARING = "before pending operations are cleared"
+    CLEARED = "pending operations cleared"
 
 
 OF_RECONCILER = tuple(Point)[: tuple(Point).index(Point.BEFORE_INTENT)]
@@ -155,25 +172,35 @@ class Watch:
         around: list[tuple[Any, str, Point | None, Point | None]] = [
             (PulumiEngine, "up", p.BEFORE_OPERATION, p.AFTER_OPERATION),
             (engine, "raise_fence", None, p.FENCE_RAISED),
+            (HighWaterMark, "note", p.LEASED, None),
             (MemoryConfigurator, "configure", None, p.CONFIGURED),
             (Client, "order", None, p.ORDERED),
             (PostgresJournal, "open", p.BEFORE_INTENT, p.INTENT),
             (PostgresJournal, "settle", p.LISTED, p.SETTLED),
+            (PostgresJournal, "begin_end", None, p.END_WRITTEN),
             (PostgresJournal, "close", p.CLOSING, None),
             (Client, "terminate", p.BEFORE_TERMINATION, p.TERMINATED),
             (Client, "release_address", None, p.ADDRESS_RELEASED),
+            (Search, "remember", None, p.ZONES_REMEMBERED),
+            (program, "write_first", None, p.FIRST_RECORD),
+            (leftovers, "remove_record", None, p.LEFTOVER_REMOVED),
         ]
         for owner, name, before, after in around:
             setattr(owner, name, self._around(getattr(owner, name), before, after))
         ahead: list[tuple[Any, str, Point]] = [
             (Reconciler, "reconcile", p.CLAIMED),
             (Reconciler, "_release", p.RELEASING),
+            (cloud, "forget_ended", p.AWAITED),
+            (AccountSlots, "end", p.SLOT_KEPT),
+            (Sweep, "_write", p.ACCOUNT_LISTED),
             (Session, "save_host", p.HOST_STORED),
             (Session, "delete_tenant", p.REMOVED),
         ]
         for owner, name, point in ahead:
             setattr(owner, name, self._ahead(getattr(owner, name), point))
         others: list[tuple[Any, str, Callable[[Any], Any]]] = [
+            (AccountSlots, "take", self._taking),
+            (worker, "_run", self._commanding),
             (PostgresJournal, "adopt", self._adopting),
             (Fence, "held", self._holding),
             (Client, "_call", self._calling),
@@ -200,6 +227,23 @@ class Watch:
             return await original(*arguments, **named)
 
         return wrapped
+
+    def _taking(self, original: Method) -> Method:
+        async def take(*arguments: Any) -> Any:
+            wait = await original(*arguments)
+            if wait is None:
+                self.reach(Point.SLOT_TAKEN)
+            return wait
+
+        return take
+
+    def _commanding(self, original: Method) -> Method:
+        clear = self._around(original, Point.CLEARING, Point.CLEARED)
+
+        def run(job: Any, kind: Any, *others: Any) -> Any:
+            return (clear if kind == "clear" else original)(job, kind, *others)
+
+        return run
 
     def _adopting(self, original: Method) -> Method:
         @wraps(original)

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import random
-import shutil
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
@@ -28,7 +27,6 @@ from hostwinds import VERSION
 from hostwinds.journal.postgres import grant_rights
 from hostwinds.plugin import write_launcher
 from kit.database import Role, role_dsn
-from kit.paths import state_dir
 from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app as cloudflare_app
 from lab.cloudflare.limits import RateLimit
@@ -36,6 +34,7 @@ from lab.emulator_server import serve
 from lab.hostwinds.app import create_app as hostwinds_app
 from lab.hostwinds.catalogue import LOCATIONS, PLANS
 from lab.memory import MemoryMachines, MemoryNameserver
+from tests.chaos import database, directories
 from tests.chaos.reconciler.api import Api
 from tests.chaos.reconciler.documents import PLATFORM_ZONE, Tenant
 from tests.chaos.reconciler.points import Arms
@@ -44,7 +43,7 @@ from tests.chaos.reconciler.switches import Without
 from tests.chaos.reconciler.wires import Wires, wired
 from tests.support.installation import INSTALLATION, PASSWORDS, PLATFORM, login
 from tests.support.running_api import running_api
-from tests.support.small_disk import CAN_MOUNT, SmallDisk, unmount
+from tests.support.small_disk import CAN_MOUNT, SmallDisk
 from tools.pulumi.engine import find
 from tools.servers import Postgres
 from vault import KeyRing
@@ -54,7 +53,7 @@ KEY = "key"
 REQUESTS = 1_000_000
 """Of Cloudflare's API in five minutes: retries of killed processes are not what is tried here."""
 PORTS = [22, 25, 80, 443, 465, 587, 993]
-DISKS, DISK = ("postgres", "work"), "1500m"
+DISKS, DISK = (directories.POSTGRES, "work"), "1500m"
 """Directories that have a disk of their own, and its size."""
 FOREIGN_SERVERS = ("shop-db", "k3f9b-t1-mx1-3f9a2c71be")
 FOREIGN_MARK = "pm:k3f9b:t1:mx1-1/A"
@@ -112,11 +111,9 @@ class Scene:
         assert self.api is not None
         return self.api
 
-    @asynccontextmanager
-    async def admin(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
+    def admin(self) -> AbstractAsyncContextManager[psycopg.AsyncConnection[Any]]:
         """Connect for one statement after another."""
-        async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
-            yield connection
+        return database.admin(self.dsn)
 
     def wired(self, number: int) -> AbstractAsyncContextManager[Wires]:
         """Serve the wires of a seat."""
@@ -149,10 +146,7 @@ async def staged(
     *, seed: int, tenants: int, lease: float, listed_after: float, without: Without
 ) -> AsyncIterator[Scene]:
     """Start all but reconcilers. Servers are listed `listed_after` seconds after their order."""
-    root = state_dir() / "chaos-reconciler"
-    _clear_killed_runs(root)
-    directory = root / str(os.getpid())
-    directory.mkdir(parents=True)
+    directory = directories.begin("chaos-reconciler")
     chance = random.Random(seed)  # noqa: S311 - repeatable
     faults = Chance(seed)
     nameserver = MemoryNameserver()
@@ -173,7 +167,7 @@ async def staged(
     )
     scene = Scene(
         directory,
-        Postgres(directory / "postgres"),
+        Postgres(directory / directories.POSTGRES),
         chance,
         [Tenant(f"t{number}") for number in range(1, tenants + 1)],
         hostwinds,
@@ -199,7 +193,7 @@ async def staged(
             await scene.api.close()
     finally:
         await asyncio.to_thread(scene.postgres.stop)
-        _remove(directory)
+        directories.remove(directory)
 
 
 @contextmanager
@@ -268,20 +262,8 @@ def _environment(scene: Scene, hostwinds_url: str, cloudflare_url: str) -> dict[
         "HOSTWINDS_PORTAL_DEADLINE": "0.5",
         "HOSTWINDS_PROVISIONING_DEADLINE": "15",
         "HOSTWINDS_SERVER_DEADLINE": "0",
+        "HOSTWINDS_END_DEADLINE": "0",
         "CLOUDFLARE_BASE_URL": f"{cloudflare_url}/client/v4",
         "CLOUDFLARE_API_TOKEN": TOKEN,
         "CLOUDFLARE_RATE": "50",
     }
-
-
-def _clear_killed_runs(root: Path) -> None:
-    for abandoned in root.iterdir() if root.exists() else ():
-        if not Path(f"/proc/{abandoned.name}").exists():
-            Postgres(abandoned / "postgres").stop()
-            _remove(abandoned)
-
-
-def _remove(directory: Path) -> None:
-    for name in DISKS:
-        unmount(directory / name)
-    shutil.rmtree(directory, ignore_errors=True)

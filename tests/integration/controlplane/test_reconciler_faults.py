@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 import structlog
@@ -10,7 +11,7 @@ from psycopg import errors
 from sqlalchemy.exc import OperationalError
 
 from controlplane.faults import DATABASE_UNAVAILABLE
-from controlplane.reconciler.faults import FAILED, FOREIGN_UPDATE, NOT_GONE
+from controlplane.reconciler.faults import FAILED, FOREIGN_UPDATE, NOT_GONE, STACK_EMPTY
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
 
@@ -56,6 +57,25 @@ async def test_foreign_blueprint_is_shown_with_its_remedy(stepped: SteppedReconc
     stepped.clock.advance(minutes=11)
     await stepped.step()
     assert_shows(await stepped.shown_condition("InfrastructureReady"), FOREIGN_UPDATE)
+
+
+async def test_stack_that_was_destroyed_by_hand_is_shown_and_bought_again_after_an_apply(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    bought = list(stepped.cloud.account.bought)
+    stepped.cloud.destroy("acme", print, deadline=timedelta(minutes=10))
+    for _ in range(2):
+        stepped.clock.advance(minutes=11)
+        await stepped.step()
+    assert_shows(await stepped.shown_condition("InfrastructureReady"), STACK_EMPTY)
+    assert await stepped.condition("Stalled") == ("True", "CloudStackEmpty")
+    assert stepped.cloud.account.bought == bought
+    await stepped.apply()
+    await stepped.until_quiet()
+    assert await stepped.condition("Ready") == ("True", "Ready")
+    assert len(stepped.cloud.account.bought) == 2 * len(bought)
 
 
 async def test_stack_that_is_not_empty_after_its_deletion_is_shown(

@@ -135,6 +135,17 @@ async def test_listing_that_does_not_succeed_is_late_until_it_does(
     assert sweep.age() < 240
 
 
+async def test_server_that_does_not_end_is_a_trouble_until_a_listing_has_none(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    ready.cloud.account.unended = ["server 1001 has not changed"]
+    await sweep.look()
+    assert sweep.trouble() == "server 1001 has not changed"
+    ready.cloud.account.unended = []
+    await sweep.look()
+    assert sweep.trouble() == ""
+
+
 async def test_spam_is_asked_for_by_one_process_and_once_an_hour_of_each_server(
     ready: SteppedReconciler, time: list[float]
 ) -> None:

@@ -35,6 +35,7 @@ class Unsteady(Database):
 
     def __init__(self, real: Database) -> None:
         self._real = real
+        self.clock = real.clock
         self.failure: Exception | None = None
         self.failed, self.worked = threading.Event(), threading.Event()
 

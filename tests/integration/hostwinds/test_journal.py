@@ -62,6 +62,23 @@ def test_outcome_is_kept_until_the_intent_is_closed(journal: Journal) -> None:
     assert journal.open("acme-mx1")[1]
 
 
+def test_end_that_was_accepted_is_dated_once_and_closed_with_its_row(journal: Journal) -> None:
+    journal.open("acme-mx1")
+    journal.settle("acme-mx1", "1001")
+    journal.begin_end("acme-mx1")
+    first = journal.find("acme-mx1")
+    assert first is not None
+    assert first.ending_at is not None
+    journal.begin_end("acme-mx1")
+    assert journal.find("acme-mx1") == first
+    journal.close("acme-mx1")
+    journal.begin_end("acme-mx1")
+    journal.open("acme-mx1")
+    again = journal.find("acme-mx1")
+    assert again is not None
+    assert again.ending_at is None, "another server is not ending"
+
+
 def test_closed_rows_stay_in_the_ledger_with_their_dates(journal: Journal) -> None:
     for outcome in ("1001", "1002"):
         journal.agree("acme-mx1", 999)

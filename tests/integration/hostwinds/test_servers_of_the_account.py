@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.hostwinds.servers import HostwindsServers
+from controlplane.hostwinds.servers import PROOF_SECONDS, HostwindsServers
 from controlplane.reconciler.ports import Server
+from hostwinds.faults import NOT_SHOWN
 from hostwinds.journal.file import FileJournal
 from lab.hostwinds.account import HostwindsAccount
 from tests.integration.hostwinds.conftest import KEY, Clock
@@ -145,3 +146,45 @@ def test_listing_says_which_servers_are_still_created(
     listing = servers.listed()
     assert listing is not None
     assert listing.finished == {*finished, "acme-mx4-abc123"}
+
+
+@pytest.fixture
+def ending(
+    servers: HostwindsServers, hostwinds_account: HostwindsAccount, clock: Clock, tmp_path: Path
+) -> int:
+    """The number of the only server of the account, whose end a run has asked for."""
+    service = hostwinds_account.order("acme-mx1-abc123", "52", 12)
+    clock.pause(120)
+    journal = FileJournal(tmp_path / "journal.json")
+    journal.settle("acme-mx1-abc123", str(service), "1")
+    journal.begin_end("acme-mx1-abc123")
+    return service
+
+
+def test_listing_closes_the_purchase_of_a_server_that_a_run_has_ended(
+    servers: HostwindsServers, ending: int, hostwinds_account: HostwindsAccount, tmp_path: Path
+) -> None:
+    journal = FileJournal(tmp_path / "journal.json")
+    listing = servers.listed()
+    assert listing is not None
+    assert listing.unended == []
+    assert [row.outcome for row in journal.intents()] == [str(ending)]
+    hostwinds_account.end(ending)
+    servers.listed()
+    assert journal.intents() == []
+
+
+def test_listing_that_shows_nothing_closes_no_purchase_without_an_earlier_one(
+    servers: HostwindsServers,
+    ending: int,
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    servers.listed()
+    clock.pause(PROOF_SECONDS)
+    hostwinds_account.end(ending)
+    listing = servers.listed()
+    assert listing is not None
+    assert listing.unended == [NOT_SHOWN(service_id=ending, name="acme-mx1-abc123").sentence]
+    assert FileJournal(tmp_path / "journal.json").intents()

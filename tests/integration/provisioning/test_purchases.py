@@ -10,10 +10,12 @@ import pytest
 
 from blueprint.document import Blueprint
 from blueprint.naming import purchase_name, server_name
+from controlplane.hostwinds.servers import HostwindsServers
 from controlplane.pulumi.engine import PulumiEngine
 from hostwinds.faults import INTERRUPTED, NOT_SHOWN, REPLACEMENT_NAME
 from hostwinds.journal import close_server
 from hostwinds.journal.file import FileJournal
+from hostwinds.variables import END_DEADLINE
 from kit.faults import Fault
 from tests.support.faults import assert_shows
 from tests.support.installation import INSTALLATION
@@ -110,6 +112,32 @@ def test_server_that_a_killed_run_bought_is_ended_when_it_is_not_wanted_any_more
     assert labels == {blueprint.hosts[0].server_name, others}
     assert journal.find(unwanted) is None
     assert journal.find(others) is not None
+
+
+def test_run_that_ends_a_server_does_not_wait_until_it_is_gone(
+    environment: dict[str, str], cloud: Cloud, journal: FileJournal, tmp_path: Path
+) -> None:
+    """The listing sees it through; the tenant is not deleted before."""
+    engine = pulumi_engine({**environment, END_DEADLINE: "0"}, tmp_path / "brief")
+    hosts = ("mx1@acme.example", "mx2@acme.example")
+    engine.up(rendered(tenant(*hosts, domains="acme.example")), print, deadline=DEADLINE)
+    cloud.hostwinds.settings.only = "terminate"
+    cloud.hostwinds.faults.inject("no_effect")  # it takes long
+    smaller = rendered(tenant(hosts[0], domains="acme.example"), generation=2)
+    state = engine.up(smaller, print, deadline=DEADLINE)
+    assert [host.name for host in state.hosts] == ["mx1"]
+    [ending] = [row for row in journal.intents() if row.ending_at is not None]
+    assert engine.up(smaller, print, deadline=DEADLINE) == state, "no failure"
+
+    error = fails(lambda: engine.destroy("acme", print, deadline=DEADLINE))
+    assert_shows(error, INTERRUPTED, what=...)
+    assert [server.srvrname for server in cloud.hostwinds.all_servers()] == [ending.key]
+    servers = HostwindsServers(environment)
+    servers.listed()
+    cloud.hostwinds.end(int(str(ending.outcome)))
+    servers.listed()
+    assert journal.intents() == []
+    engine.destroy("acme", print, deadline=DEADLINE)
 
 
 def test_server_that_never_boots_is_in_the_state_and_ended_with_its_tenant(
