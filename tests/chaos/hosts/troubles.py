@@ -37,8 +37,6 @@ class Trouble:
 
     what: str
     play: Callable[[Scene], None]
-    loses: bool = False
-    """Whether mail from elsewhere is refused for good meanwhile, which Mailu itself does."""
 
 
 def _mailu(scene: Scene, method: str, path: str, body: str = "") -> str:
@@ -201,5 +199,5 @@ TROUBLES = {
     "resolver": Trouble("the resolver does not validate", _resolver),
     "behind": Trouble("a mailbox is created behind our back", _behind_our_back),
     "person": Trouble("a person changes a password, and revokes our token", _person_changes),
-    "database": Trouble("Mailu's database is lost", _database_lost, loses=True),
+    "database": Trouble("Mailu's database is lost", _database_lost),
 }
