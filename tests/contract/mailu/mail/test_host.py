@@ -54,6 +54,22 @@ def test_overrides_are_read_at_the_start_alone(mailu: Mailu) -> None:
     assert _size_limit(mailu) == before
 
 
+def test_unknown_domain_is_refused_for_now_where_an_override_says_so(
+    mailu: Mailu, front: Front
+) -> None:
+    override = mailu.containers.volume("overrides/postfix") / "postfix.cf"
+    override.write_text("relay_domains_reject_code = 454\n")
+    try:
+        _restarted(mailu, "smtp")
+        client = front.smtp()
+        client.envelope(OUT)
+        code, reply = client.rcpt("ann@elsewhere.test")
+    finally:
+        override.unlink()
+        _restarted(mailu, "smtp")
+    assert (code, reply.split()[0]) == (454, b"4.7.1")
+
+
 def test_certificate_that_comes_late_opens_the_ports_of_nginx(another: Mailu, front: Front) -> None:
     containers = another.containers
     certs = containers.volume("certs")
