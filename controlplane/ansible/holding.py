@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from controlplane.ansible.faults import UNREACHABLE
 from controlplane.ansible.host_fence import fenced
-from controlplane.ansible.sessions import DIRECTORY
 from controlplane.ansible.shell import OpenSsh
 from controlplane.reconciler.ports import Login, ObservedHost
 
@@ -12,9 +11,7 @@ RULES = "/etc/penguin/incomplete.nft"
 """Of the role `inbound`. They end by themselves, as when the control plane is killed meanwhile."""
 HOLD = f"[ ! -e {RULES} ] || nft -f {RULES}"
 """A host that was configured by an earlier version has no rules yet."""
-FORGET = f"cd {DIRECTORY} && timeout 60 docker compose exec -T smtp postfix reload >/dev/null 2>&1"
-"""Each process of Mailu's Postfix remembers for a while which domains it did not know."""
-RELEASE = f"{FORGET}; nft delete table ip incomplete 2>/dev/null; true"
+RELEASE = "nft delete table ip incomplete 2>/dev/null; true"
 
 
 def hold(host: ObservedHost, login: Login) -> None:

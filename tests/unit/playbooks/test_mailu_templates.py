@@ -247,6 +247,8 @@ def test_listener_that_refuses_mail_for_now_is_there_before_mail_is_held(
 
 def test_domain_that_mailu_does_not_know_is_refused_for_now(mailu: Render) -> None:
     assert settings(mailu("postfix.cf.j2"))["relay_domains_reject_code"] == "454"
+    each_connection = "smtp/inet=smtp inet n - n - - smtpd -o max_use=1"
+    assert each_connection in mailu("postfix.master.j2").splitlines()
 
 
 def test_lone_address_beside_mailu_greets_as_itself_and_takes_mailu_for_another_server(
