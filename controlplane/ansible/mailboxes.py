@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 
+from controlplane.ansible.holding import hold, release
 from controlplane.ansible.host_fence import raised
 from controlplane.ansible.moving import move_mail
 from controlplane.ansible.purging import purge
@@ -45,7 +46,17 @@ class HostMailboxes:
         *,
         progress: Progress,
     ) -> Plan:
-        """Bring a host to what its tenants declare, and return what is left; raises a fault."""
+        """Bring a host to what its tenants declare, and return what is left; raises a fault.
+
+        Mail is held from before a domain is made until all is there. After a fault it is for some
+        more minutes: what cannot be made does not keep the mail of others for long.
+        """
+        is_held = False
+
+        def hold_mail() -> None:
+            nonlocal is_held
+            hold(host, login)
+            is_held = True
 
         def say(line: str) -> None:
             progress(f"{host.name}: {line}")
@@ -56,14 +67,12 @@ class HostMailboxes:
             return left
 
         with self._api(host, login, token) as api:
-            return reconcile(
-                api,
-                tenants,
-                removals,
-                own,
-                purge=purged,
-                progress=say,
+            plan = reconcile(
+                api, tenants, removals, own, purge=purged, hold=hold_mail, progress=say
             )
+            if is_held:
+                release(host, login)
+            return plan
 
     def stop(
         self, host: ObservedHost, login: Login, token: str, stops: Stops, *, progress: Progress

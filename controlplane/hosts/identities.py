@@ -83,6 +83,11 @@ async def save(connection: AsyncConnection, tenant_id: UUID, identity: Identity)
     await connection.execute(SQL.save_identity, values)
 
 
+async def make_due(connection: AsyncConnection, tenant_id: UUID, host: str) -> None:
+    """Let the next pass look at a host, whenever the last look was."""
+    await connection.execute(SQL.make_identity_due, {"tenant_id": tenant_id, "host": host})
+
+
 async def save_stopped(
     connection: AsyncConnection, tenant_id: UUID, host: str, stopped: Collection[str]
 ) -> None:

@@ -34,6 +34,9 @@ on conflict (tenant_id, host) do update
 set digest = excluded.digest, configured = excluded.configured, at = excluded.at,
     findings = excluded.findings, trouble = excluded.trouble
 
+-- name: make_identity_due
+update oltp.identities set at = 'epoch' where tenant_id = :tenant_id and host = :host
+
 -- name: save_stopped
 update oltp.identities set stopped = :stopped where tenant_id = :tenant_id and host = :host
 

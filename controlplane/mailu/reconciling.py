@@ -9,6 +9,7 @@ from controlplane.mailu.api import Api
 from controlplane.mailu.applying import Record, apply
 from controlplane.mailu.comparison import Plan, Removal, compare
 from controlplane.mailu.declared import TenantMail, declared
+from controlplane.mailu.objects import DOMAIN
 from controlplane.mailu.observed import observe
 from controlplane.mailu.own_tokens import OwnTokens, ensure_tokens
 
@@ -37,9 +38,13 @@ def reconcile(
     own: OwnTokens,
     *,
     purge: Purge,
+    hold: Callable[[], None],
     progress: Callable[[str], None],
 ) -> Plan:
     """Bring a host to what its tenants declare, and return what is left; raises a fault.
+
+    `hold` is called before a domain is made: from then on Mailu refuses for good what the domain
+    has no mailbox for yet.
 
     A name that is free in Mailu and has files of its predecessor gets a new owner only when these
     are gone. A name that is in use is not purged, whatever was recorded: its removal is still to
@@ -65,9 +70,10 @@ def reconcile(
         removals.record(removal)
         removed.update((removal.key, *removal.users))
 
-    for line in apply(
-        api, compare(wanted, seen, left), record=record, confirmed=removals.confirmed
-    ):
+    plan = compare(wanted, seen, left)
+    if any(write.kind is DOMAIN and write.key not in seen.domains for write in plan.writes):
+        hold()
+    for line in apply(api, plan, record=record, confirmed=removals.confirmed):
         progress(line)
     left |= purge_all(removed)
     ensure_tokens(api, own, progress)

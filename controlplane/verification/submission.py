@@ -22,6 +22,8 @@ RECIPIENTS = 25
 """Recipients that are asked for in one transaction: hosts limit them."""
 OTHER_DOMAIN = "relay-test@example.com"
 """An address of a reserved domain (RFC 2606): a host that accepts mail for it is an open relay."""
+FOR_GOOD, NO_RELAY = 500, 454
+"""Codes: the least of those that refuse for good, and that of a relay that is refused for now."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ async def _auth(client: SMTP, target: Target) -> str:
 
 
 async def _relay(client: SMTP, target: Target) -> str:
-    """Try to relay without a login; only a permanent refusal is right.
+    """Try to relay without a login; a temporary refusal is right only of an unknown domain.
 
     The sender is empty, so that a refusal concerns the recipient and not the sender.
     """
@@ -172,11 +174,20 @@ async def _relay(client: SMTP, target: Target) -> str:
         await client.mail("")
         await client.rcpt(OTHER_DOMAIN)
     except SMTPResponseException as refusal:
-        if refusal.code >= 500:
+        if _is_refused(refusal):
             return f"refuses to relay ({refusal.code})"
         reason = f"{refusal.code} to a relay attempt: {_reason(refusal)}"
         raise faults.UNCLEAR(port=target.where, reason=reason) from None
     raise faults.OPEN_RELAY(port=target.where)
+
+
+def _is_refused(refusal: SMTPResponseException) -> bool:
+    """Return whether an answer to a recipient is clear.
+
+    Mailu answers 454 for domains that it does not know (`relay_domains_reject_code` of the role).
+    """
+    is_unknown = refusal.code == NO_RELAY and refusal.message.startswith("4.7.1 ")
+    return refusal.code >= FOR_GOOD or is_unknown
 
 
 async def _inbound(client: SMTP, target: Target, *, recipients: Sequence[str]) -> str:
@@ -189,7 +200,7 @@ async def _inbound(client: SMTP, target: Target, *, recipients: Sequence[str]) -
             await client.rcpt(recipient)
         except SMTPResponseException as refusal:
             reason = f"{refusal.code} {_reason(refusal)}"
-            if refusal.code >= 500:
+            if _is_refused(refusal):
                 raise faults.INBOUND_REFUSED(
                     port=target.where, recipient=recipient, reason=reason
                 ) from None

@@ -23,6 +23,8 @@ PAUSE = 1.0
 VALIDATED = re.compile(r"^;; flags:[^;]* ad[ ;]", re.MULTILINE)
 STRANGER = "postmaster@stranger.invalid"
 OK, ACCEPTED, REFUSED = 200, 250, range(500, 600)
+NOT_RELAYED = {454: b"4.7.1", 450: b"4.1.2"}
+"""Codes of a refusal for now that says as much: an unknown domain, and one that does not exist."""
 
 
 class NotYet(Exception):
@@ -66,7 +68,7 @@ def mail(address: str, port: int = 25, timeout: float = TIMEOUT) -> None:
             code, text = client.mail("")
             if code == ACCEPTED:
                 code, text = client.rcpt(STRANGER)
-                if code in REFUSED:
+                if code in REFUSED or text.startswith(NOT_RELAYED.get(code, b"none")):
                     return
     except (OSError, smtplib.SMTPException) as error:
         raise NotYet(str(error) or type(error).__name__) from error

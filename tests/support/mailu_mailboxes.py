@@ -33,6 +33,8 @@ class StandInMailboxes:
         self.kept_files: set[str] = set()
         """Names whose files cannot be removed."""
         self.purged: list[str] = []
+        self.held = 0
+        """How often mail was held."""
         self.ended: list[str] = []
         """Mailboxes whose sessions were ended."""
         self.moved: list[list[str]] = []
@@ -61,6 +63,7 @@ class StandInMailboxes:
                 removals,
                 own,
                 purge=self._purge,
+                hold=self._hold,
                 progress=progress,
             )
 
@@ -86,6 +89,9 @@ class StandInMailboxes:
         if self.stuck is not None:
             raise self.stuck
         self.moved.append(sorted(addresses))
+
+    def _hold(self) -> None:
+        self.held += 1
 
     def _purge(self, names: Collection[str]) -> Collection[str]:
         self.purged += sorted(set(names) - self.kept_files)

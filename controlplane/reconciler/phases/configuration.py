@@ -8,13 +8,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from blueprint.document import Host
 from blueprint.tenant import MailboxServer
 from controlplane.certificates.repository import IssuedCertificate, key_context
 from controlplane.conditions.model import Verdict, ask_of, bad, ok, unknown
 from controlplane.faults import HOST_MAIL_STAYS
+from controlplane.hosts import held_mail
 from controlplane.hosts.repository import HostRow
+from controlplane.mailu.of_blueprint import mail_of
 from controlplane.reconciler import purposes
 from controlplane.reconciler.held_mail import forget_ended, require_consent
 from controlplane.reconciler.mail_server import (
@@ -77,7 +80,7 @@ class Configuration(Phase[Digests]):
         by_name = {host.name: host for host in snapshot.cloud.hosts}
         return {
             host.name: self._digest(snapshot, host, by_name[host.name])
-            for host in snapshot.blueprint.hosts
+            for host in map(partial(_as_it_is, snapshot), snapshot.blueprint.hosts)
             if host.name in by_name and by_name[host.name].primary_ip is not None
         }
 
@@ -120,10 +123,12 @@ class Configuration(Phase[Digests]):
     ) -> None:
         """Run the playbooks on one host."""
         name = step.subject.partition("/")[2]
-        host = next(host for host in snapshot.blueprint.hosts if host.name == name)
+        planned = next(host for host in snapshot.blueprint.hosts if host.name == name)
+        host = _as_it_is(snapshot, planned)
         observed_host = next(host for host in snapshot.cloud.hosts if host.name == name)
         row, secrets = snapshot.hosts[name], _secrets(snapshot, host)
         if row.mail is MailboxServer.NONE and host.has_mailu:
+            await _expect_mail(host, snapshot, session)
             row = replace(row, mail=host.mail, moves_mail=True)
             await session.save_host(row, snapshot.hosts)
         digest = self._digest(snapshot, host, observed_host)
@@ -198,6 +203,24 @@ class Configuration(Phase[Digests]):
             password=password,
             progress=progress,
         )
+
+
+def _as_it_is(snapshot: Snapshot, host: Host) -> Host:
+    """Return a host as it is to be configured: one that goes gets and loses no Mailu any more.
+
+    A change of its mail server that was begun stays as far as it came.
+    """
+    row = snapshot.hosts.get(host.name)
+    if not host.is_retired or row is None or row.mail is None:
+        return host
+    return host.model_copy(update={"mail": row.mail})
+
+
+async def _expect_mail(host: Host, snapshot: Snapshot, session: Session) -> None:
+    """Keep that a host has mail of people from now on, which only a person may give up."""
+    addresses = [box.address for box in mail_of(snapshot.blueprint, host).mailboxes]
+    async with session.begin() as connection:
+        await held_mail.expect(connection, snapshot.tenant.id, host.name, addresses)
 
 
 async def _agreed(row: HostRow, host: Host, snapshot: Snapshot, session: Session) -> int:

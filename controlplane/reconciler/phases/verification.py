@@ -11,6 +11,7 @@ from blueprint.document import Domain, Host
 from controlplane.checks.kinds import CheckKind
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Status, Verdict, aggregate, unknown
+from controlplane.hosts import identities
 from controlplane.operations import repository as operation_rows
 from controlplane.reconciler.checks import Checks, Given
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
@@ -143,9 +144,15 @@ class Verification(Phase[Looked]):
     async def converge(
         self, step: Step, snapshot: Snapshot, session: Session, progress: Progress
     ) -> None:
-        """Forget what was applied to a host, so that the next pass applies it again."""
+        """Forget what was applied to a host, so that the next pass applies it again.
+
+        It looks at the host's mailboxes, too: a Mailu that lost its database knows none.
+        """
         del progress
-        row = snapshot.hosts.get(step.subject.partition("/")[2])
+        name = step.subject.partition("/")[2]
+        async with session.begin() as connection:
+            await identities.make_due(connection, snapshot.tenant.id, name)
+        row = snapshot.hosts.get(name)
         if row is not None:
             await session.save_host(replace(row, applied_digest=None), snapshot.hosts)
 

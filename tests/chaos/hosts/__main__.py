@@ -80,13 +80,13 @@ def report(seed: int, seconds: float, results: list[Result], broken: list[str]) 
 def play(made: Scene, names: list[str], with_first: bool, results: list[Result]) -> None:
     """Play all troubles, and add the result of each."""
     what = ""
-    if with_first:
-        interrupted = interrupt_each_role(made)
-        what = "; ".join(f"{how} in {', '.join(roles)}" for how, roles in interrupted.items())
-        made.say(what)
-    ready = made.until_ready()  # before its mailboxes are made, Mailu refuses all mail for good
-    made.say(f"Ready {ready:.0f} s later")
     with made.written_to():
+        if with_first:
+            interrupted = interrupt_each_role(made)
+            what = "; ".join(f"{how} in {', '.join(roles)}" for how, roles in interrupted.items())
+            made.say(what)
+        ready = made.until_ready()
+        made.say(f"Ready {ready:.0f} s later")
         if with_first:
             results.append(finished(made, f"first configuration: {what}", ready, Counter()))
             made.say(str(results[-1]))
@@ -110,7 +110,7 @@ def finished(made: Scene, what: str, ready: float, before: Counter[str]) -> Resu
     new = counts(made) - before
     refused = new["refused"]
     broken = f"the run after changed {changed} tasks" if changed else ""
-    if refused and not any(each.loses and each.what == what for each in TROUBLES.values()):
+    if refused:
         broken = f"{refused} mails were refused for good"
     return Result(what, round(ready, 1), changed, new["accepted"], refused, broken)
 

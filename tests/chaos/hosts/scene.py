@@ -39,8 +39,9 @@ QUICK = {
     "PENGUIN_RECONCILER__RESYNC": "PT15S",
     "PENGUIN_RECONCILER__RETRY_CAP": "PT15S",
     "PENGUIN_RECONCILER__LEASE": "PT20S",
+    "PENGUIN_VERIFICATION__HOSTS_INTERVAL": "PT1M",
 }
-"""Looks and retries come sooner than by default (10 and 5 minutes), and leases end sooner (1)."""
+"""Sooner than looks (10 minutes), retries (5), ends of leases (1) and checks (30) by default."""
 MAILS = f"find /mailu/mail/{BOX} -path '*/new/*' -o -path '*/cur/*' -type f"
 Say = Callable[[str], None]
 
@@ -88,6 +89,10 @@ class Scene:
         listed = plain_http.get(f"{self.lab.hostwinds_url}/_lab/portal/servers").json()
         [server] = listed
         return dict(server)
+
+    def _is_ordered(self) -> bool:
+        listed = plain_http.get(f"{self.lab.hostwinds_url}/_lab/portal/servers").json()
+        return bool(listed and listed[0]["addresses"])
 
     def power(self, action: str) -> None:
         """Use the power switch of the provider's panel."""
@@ -220,7 +225,11 @@ class Scene:
 
     @contextmanager
     def written_to(self) -> Iterator[None]:
-        """Let mail come from elsewhere during the block, and at its end all of it be taken."""
+        """Let mail come from elsewhere during the block, and at its end all of it be taken.
+
+        It comes from when the host has an address on, before it has been configured.
+        """
+        wait_for(self._is_ordered, seconds=LIMIT_SECONDS, longest_pause=0.5)
         self.sender.ip = str(self.server["addresses"][0])
         self.is_written_to = True
         with self.sender.throughout(MAIL_PAUSE_SECONDS):

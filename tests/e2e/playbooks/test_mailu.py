@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from controlplane.ansible import faults
+from controlplane.ansible.holding import HOLD, RELEASE
 from controlplane.ansible.host_variables import host_variables
 from controlplane.images.catalogue import images_of
 from controlplane.images.registry import Registries
@@ -152,6 +153,13 @@ class MailuHost:
             connection.close()
         return urlsplit(answer.headers.get("Location", "")).path
 
+    def answer(self, recipient: str) -> int:
+        """Return the code for a recipient; no mail is sent."""
+        with smtplib.SMTP(self.host.observed.primary_ip or "", 25, timeout=SECONDS) as client:
+            client.ehlo("far.test")
+            assert client.mail("")[0] == 250
+            return client.rcpt(recipient)[0]
+
     def send(self, *recipients: str) -> tuple[int, str]:
         """Send what the filter refuses, without a login; return the answer to the mail."""
         with smtplib.SMTP(self.host.observed.primary_ip or "", 25, timeout=SECONDS) as client:
@@ -266,6 +274,15 @@ def test_other_images_are_taken_if_they_work(mailu: MailuHost) -> None:
     wait_for(lambda: mailu.leads_to("/webmail/") == "/sso/login", longest_pause=1)
     assert mailu.configure(with_webmail) == 0
     assert len(mailu.host.shell("docker images -q --no-trunc").split()) == len(ALL) + 1
+
+
+def test_mail_for_a_domain_that_is_not_made_yet_is_refused_for_now(mailu: MailuHost) -> None:
+    someone = f"ann@{mailu.zone.name}"
+    assert mailu.answer(someone) == 454
+    mailu.host.shell(HOLD)
+    assert mailu.answer(someone) == 450
+    mailu.host.shell(RELEASE)
+    assert mailu.answer(someone) == 454
 
 
 def test_key_is_read_by_mailu_alone(mailu: MailuHost) -> None:

@@ -20,6 +20,8 @@ from controlplane.ansible.faults import UNREACHABLE
 from controlplane.database import CONTROLLER
 from controlplane.mailu import faults
 from controlplane.reconciler.phases.identity import Identity
+from controlplane.reconciler.ports import INBOUND
+from controlplane.verification.faults import INBOUND_REFUSED
 from kit.files import write
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.mailu_admin import StandIn, stand_in, valkey_on_tcp
@@ -180,3 +182,17 @@ async def test_what_changes_mailboxes_passes_with_the_token_of_the_lease(
     async with stepped.database.begin(CONTROLLER) as connection:
         token = (await connection.execute(text("select token from oltp.schedule"))).scalar_one()
     assert mailboxes.fences == [token]
+
+
+async def test_a_host_that_does_not_know_its_domain_any_more_gets_it_again(
+    stepped: SteppedReconciler, mailboxes: StandInMailboxes, admin: StandIn
+) -> None:
+    await stepped.apply(**SPEC)
+    await stepped.until_quiet()
+    with plain_client(admin.url, {"Authorization": admin.token}) as client:
+        client.delete("/api/v1/domain/acme.example").raise_for_status()
+    stepped.internet.wrong[DOMAIN, INBOUND] = INBOUND_REFUSED
+    for _ in range(2):
+        await look(stepped)
+    assert shown(admin, "/user/ann@acme.example")["comment"] == "pm:acme"
+    assert mailboxes.held == 2

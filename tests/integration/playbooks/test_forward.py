@@ -16,6 +16,7 @@ import paramiko
 import pytest
 
 from controlplane.ansible import faults
+from controlplane.ansible.holding import HOLD, RELEASE
 from controlplane.ansible.host_fence import PROGRAM, REFUSED, fenced, raised
 from controlplane.ansible.mailboxes import HostMailboxes
 from controlplane.ansible.private_directory import PREFIX, default_root
@@ -47,12 +48,14 @@ class Forwarding(Host):
         super().__init__()
         self.reached = reached
         self.asked: list[tuple[str, int]] = []
+        self.commands: list[str] = []
         self.forwarded: set[int] = set()
         self.scripts.append(key)
         self._fence = str(directory / "fence")
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         words = command.decode().replace(PROGRAM.rpartition("/")[0], self._fence)
+        self.commands.append(words)
         threading.Thread(target=_execute, args=(channel, words)).start()
         return True
 
@@ -192,11 +195,21 @@ def test_a_host_is_reconciled_by_one_login(
     left = reconciled(ssh, key[0], admin.token, lines)
     assert left.is_empty
     assert "mx1: made user ann@acme.example" in lines
-    assert ssh.logins() == 1
     assert set(ssh._host.asked) == {ADMIN}
     lines.clear()
+    before = ssh.logins()
     assert reconciled(ssh, key[0], admin.token, lines).is_empty
     assert lines == []
+    assert ssh.logins() == before + 1
+
+
+def test_mail_is_held_while_a_domain_is_made_and_then_taken(
+    ssh: ForwardingPort, admin: StandIn, key: tuple[str, str]
+) -> None:
+    reconciled(ssh, key[0], admin.token, [])
+    held, taken = ssh._host.commands[1:]
+    assert HOLD in held
+    assert RELEASE in taken
 
 
 def test_a_stop_passes_beside_a_run_of_the_playbooks(

@@ -130,6 +130,13 @@ async def test_submission_port_with_a_fault_has_its_finding(
     assert wrong(await verify(ports, blueprint)) == [expected]
 
 
+async def test_relay_that_is_refused_for_now_as_an_unknown_domain_is_refused(
+    ports, blueprint
+) -> None:
+    ports[1].replies[OTHER_DOMAIN] = "454 4.7.1 <relay-test@example.com>: Relay access denied"
+    assert wrong(await verify(ports, blueprint)) == []
+
+
 async def test_certificate_of_another_authority_is_a_fault(ports, blueprint) -> None:
     ports[0].issuer = create_ca("somebody", now=datetime.now(UTC))
     assert wrong(await verify(ports, blueprint)) == [("smtp.tls", False, faults.TLS_FAILED)]
@@ -142,6 +149,11 @@ async def test_certificate_of_another_authority_is_a_fault(ports, blueprint) -> 
         ({OWN[3]: "550 no"}, ("smtp.inbound", False, faults.INBOUND_REFUSED)),
         ({OWN[0]: "550 no"}, ("smtp.inbound", False, faults.INBOUND_REFUSED)),
         ({OWN[1]: "450 later"}, ("smtp.inbound", None, faults.UNCLEAR)),
+        (
+            {OWN[0]: "454 4.7.1 Relay access denied"},
+            ("smtp.inbound", False, faults.INBOUND_REFUSED),
+        ),
+        ({OTHER_DOMAIN: "454 4.7.0 no TLS"}, ("smtp.relay", None, faults.UNCLEAR)),
     ],
 )
 async def test_port_25_with_a_fault_has_its_finding(ports, blueprint, replies, expected) -> None:

@@ -51,8 +51,16 @@ def test_application_that_fails_or_is_silent_does_not() -> None:
         module.admin("127.0.0.1", port)
 
 
-def test_mail_of_a_stranger_to_a_stranger_is_refused() -> None:
-    with serving("220 mx ESMTP", "250 mx", "250 ok", "554 5.7.1 Relay access denied") as port:
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "554 5.7.1 <postmaster@stranger.invalid>: Relay access denied",
+        "454 4.7.1 <postmaster@stranger.invalid>: Relay access denied",
+        "450 4.1.2 <postmaster@stranger.invalid>: Recipient address rejected: Domain not found",
+    ],
+)
+def test_mail_of_a_stranger_to_a_stranger_is_refused(refusal: str) -> None:
+    with serving("220 mx ESMTP", "250 mx", "250 ok", refusal) as port:
         module.mail("127.0.0.1", port)
 
 
@@ -63,9 +71,10 @@ def test_mail_of_a_stranger_to_a_stranger_is_refused() -> None:
         ("451 4.7.1 Service unavailable", "503 5.5.1 need MAIL command"),
         ("554 5.7.1 Access denied", "503 5.5.1 need MAIL command"),
         ("250 ok", "250 2.1.5 Ok"),
-        ("250 ok", "450 4.1.2 Domain not found"),
+        ("250 ok", "454 4.7.0 TLS not available"),
+        ("250 ok", "450 4.4.3 Host not found, try again"),
     ],
-    ids=["put off", "milter is away", "unwelcome", "open relay", "open relay that asks DNS first"],
+    ids=["put off", "milter is away", "unwelcome", "open relay", "no TLS", "no name server"],
 )
 def test_mail_that_is_put_off_or_taken_is_shown_with_the_answer(replies: tuple[str, ...]) -> None:
     [shown] = [reply for reply in replies if not reply.startswith(("250 ok", "503"))]

@@ -183,7 +183,8 @@ def test_inbound_instance_takes_returned_mail_from_containers_only(
     assert "mx1.acme.example" in domains
     assert "acme.example" not in domains
     master = render(blueprint, "inbound", "master.cf.j2", mailu=SERVER)
-    assert re.findall(r"^(\S+)\s+inet\b", master, flags=re.MULTILINE) == ["10.255.0.1:10026"]
+    listeners = re.findall(r"^(\S+)\s+inet\b", master, flags=re.MULTILINE)
+    assert listeners == ["10.255.0.1:10026", "10.255.0.1:10027"]
 
 
 def test_firewall_lets_containers_hand_over_mail_and_send_it(
@@ -209,26 +210,45 @@ def test_lone_address_passes_its_domains_to_mailu(
     assert alone["smtpd_banner"] == "mx1.acme.example ESMTP"
 
 
+@pytest.mark.parametrize(
+    ("rules", "which"),
+    [("hold.nft.j2", re.escape("198.18.1.10")), ("incomplete.nft.j2", "@held")],
+)
 def test_mail_to_port_25_is_led_to_a_listener_that_refuses_it_for_now(
+    render: Render, blueprint: Blueprint, rules: str, which: str
+) -> None:
+    text = render(blueprint, "inbound", rules, mailu=replace(SERVER, held=True))
+    lines = [line.strip() for line in text.splitlines() if "dnat to" in line]
+    led = f"ip daddr {which} tcp dport 25 dnat to 10\\.255\\.0\\.1:10027"
+    assert [bool(re.fullmatch(led, lines[0])), len(lines)] == [True, 2]
+    assert lines[1] == f"meta skuid postfix {lines[0]}"
+
+
+def test_mail_that_is_held_while_domains_are_made_is_not_held_for_ever(
     render: Render, blueprint: Blueprint
 ) -> None:
-    held = replace(SERVER, held=True)
-    rules = render(blueprint, "inbound", "hold.nft.j2", mailu=held)
-    [primary, *_] = re.findall(r"ip daddr (\S+) tcp dport 25", rules)
-    lines = [line.strip() for line in rules.splitlines() if "dnat" in line]
-    led = f"ip daddr {primary} tcp dport 25 dnat to 10.255.0.1:10027"
-    assert lines == [led, f"meta skuid postfix {led}"]
-    master = render(blueprint, "inbound", "master.cf.j2", mailu=held)
+    rules = render(blueprint, "inbound", "incomplete.nft.j2", mailu=SERVER)
+    assert "elements = { 198.18.1.10 timeout 15m }" in rules
+
+
+def test_listener_that_refuses_mail_for_now_is_there_before_mail_is_held(
+    render: Render, blueprint: Blueprint
+) -> None:
+    master = render(blueprint, "inbound", "master.cf.j2", mailu=SERVER)
     assert "10.255.0.1:10027 inet n - n - - smtpd\n    -o smtpd_client_restrictions=defer" in master
-    firewall = render(blueprint, "base", "firewall.nft.j2", mailu=held)
-    assert "ct status dnat ip daddr 10.255.0.1 tcp dport 10027 accept" in firewall
+    for role, name, accounts in (
+        ("base", "firewall.nft.j2", "ct status dnat"),
+        ("docker", "containers.nft.j2", "meta skuid postfix"),
+    ):
+        rules = render(blueprint, role, name, mailu=SERVER)
+        assert f"{accounts} ip daddr 10.255.0.1 tcp dport 10027 accept" in rules
+        assert "10027" not in render(blueprint, role, name)
 
 
-def test_nothing_is_held_on_a_host_whose_mail_is_in_mailu(
-    render: Render, blueprint: Blueprint
-) -> None:
-    for role, name in (("inbound", "master.cf.j2"), ("base", "firewall.nft.j2")):
-        assert "10027" not in render(blueprint, role, name, mailu=SERVER)
+def test_domain_that_mailu_does_not_know_is_refused_for_now(mailu: Render) -> None:
+    assert settings(mailu("postfix.cf.j2"))["relay_domains_reject_code"] == "454"
+    each_connection = "smtp/inet=smtp inet n - n - - smtpd -o max_use=1"
+    assert each_connection in mailu("postfix.master.j2").splitlines()
 
 
 def test_lone_address_beside_mailu_greets_as_itself_and_takes_mailu_for_another_server(

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from tests.contract.mailu.conftest import Names
 from tests.support.containers import GATEWAY, Container
 from tests.support.mail_clients import SmtpClient
 from tests.support.mailu_containers import Mailu, wait_until_ready
@@ -54,6 +55,24 @@ def test_overrides_are_read_at_the_start_alone(mailu: Mailu) -> None:
     assert _size_limit(mailu) == before
 
 
+def test_domain_that_was_lost_is_refused_for_now_where_overrides_say_so(
+    mailu: Mailu, names: Names, person: Person, front: Front
+) -> None:
+    overrides = mailu.containers.volume("overrides/postfix")
+    (overrides / "postfix.cf").write_text("relay_domains_reject_code = 454\n")
+    # A process that serves several connections remembers domains.
+    (overrides / "postfix.master").write_text("smtp/inet=smtp inet n - n - - smtpd -o max_use=1\n")
+    try:
+        _restarted(mailu, "smtp")
+        assert _codes(front, person.address) == {250}
+        names.client("DELETE", f"/domain/{person.domain}")
+        assert _codes(front, person.address) == {454}
+    finally:
+        for file in overrides.iterdir():
+            file.unlink()
+        _restarted(mailu, "smtp")
+
+
 def test_certificate_that_comes_late_opens_the_ports_of_nginx(another: Mailu, front: Front) -> None:
     containers = another.containers
     certs = containers.volume("certs")
@@ -94,6 +113,15 @@ def _restarted(mailu: Mailu, part: str, **changed: str) -> Container:
     container = mailu.containers.restart(part, **changed)
     wait_until_ready(mailu.containers, part)
     return container
+
+
+def _codes(front: Front, recipient: str) -> set[int]:
+    """Return what several connections, one after the other, are answered for a recipient."""
+    codes = set()
+    for _ in range(10):
+        with front.smtp() as client:
+            codes.update(client.envelope(OUT, recipient))
+    return codes
 
 
 def _size_limit(mailu: Mailu) -> str:
