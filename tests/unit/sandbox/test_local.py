@@ -46,10 +46,7 @@ def test_hosts_with_packages_are_refused_without_hosts() -> None:
     assert_shows(shown, USAGE, mistake="--golden is about real hosts", remedy=LEAVE_OUT)
 
 
-def test_hosts_with_packages_are_refused_in_a_lab_that_runs_without(
-    running: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lab.check.missing", lambda _: None)
+def test_hosts_with_packages_are_refused_in_a_lab_that_runs_without(running: None) -> None:
     shown = printed(lambda: lab.up(golden=True))
     assert_shows(shown, USAGE, mistake=lab.BARE, remedy="run `penguin lab down` first")
 
