@@ -41,7 +41,7 @@ QUICK = {
     "PENGUIN_RECONCILER__LEASE": "PT20S",
     "PENGUIN_VERIFICATION__HOSTS_INTERVAL": "PT1M",
 }
-"""Sooner than looks (10 minutes), retries (5), ends of leases (1) and checks (30) by default."""
+"""Intervals that are longer by default: 10 minutes, 5, 1 and 30."""
 MAILS = f"find /mailu/mail/{BOX} -path '*/new/*' -o -path '*/cur/*' -type f"
 Say = Callable[[str], None]
 
