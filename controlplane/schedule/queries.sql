@@ -69,15 +69,20 @@ limit :count
 
 -- name: postpone
 -- A tenant that was taken or asked for meanwhile, or is at this moment, stays due. Locks are not
--- waited for, so that their order makes no difference.
+-- waited for, so that their order makes no difference. Each is found by its key: a join may read the
+-- whole table.
 update oltp.schedule set due_at = :due_at
 where tenant_id = any(array(
-    select schedule.tenant_id
-    from oltp.schedule
-        join unnest(cast(:ids as uuid[]), cast(:tokens as bigint[]), cast(:requests as bigint[]))
-            as seen (tenant_id, token, requests) using (tenant_id, token, requests)
-    where lease_until is null or lease_until < clock_timestamp()
-    for update of schedule skip locked
+    select free.tenant_id
+    from unnest(cast(:ids as uuid[]), cast(:tokens as bigint[]), cast(:requests as bigint[]))
+            as seen (tenant_id, token, requests),
+        lateral (
+            select tenant_id from oltp.schedule
+            where schedule.tenant_id = seen.tenant_id and schedule.token = seen.token
+                and schedule.requests = seen.requests
+                and (lease_until is null or lease_until < clock_timestamp())
+            for update skip locked
+        ) as free
 ))
 
 -- name: wake_next

@@ -35,9 +35,6 @@ def main() -> None:
     with _database() as (dsn, root):
         figures = asyncio.run(_measure(dsn, root, arguments))
     store(figures, "reconciler")
-    for figure in figures:
-        compared = f"  {figure.ratio:.2f} of {figure.peer}" if figure.ratio is not None else ""
-        print(f"{figure.name:<60} {figure.value:>9.3f} {figure.unit}{compared}")
 
 
 async def _measure(dsn: str, root: Path, arguments: argparse.Namespace) -> list[Figure]:
@@ -50,19 +47,27 @@ async def _measure(dsn: str, root: Path, arguments: argparse.Namespace) -> list[
         admin.execute("analyze")
         admin.execute("checkpoint")
     await world.database.close()
-    figures = await measuring.unchanged(world)
+    figures = _shown([Figure("reconciler: tenants", len(world.names), "")])
+    figures += _shown(await measuring.unchanged(world))
     scanned = await _read_as_a_whole(world, dsn)
-    figures += await measuring.sweep(world)
-    (root / "mail").mkdir()
-    figures += await measuring.checks(world, root / "mail")
-    figures += await measuring.changes(world, arguments.seconds, arguments.burst)
-    await world.database.close()
     print(f"tables read as a whole: {scanned or 'none'}")
-    return [
-        Figure("reconciler: tenants", len(world.names), ""),
-        *figures,
-        Figure("reconciler: tables read as a whole", len(scanned), "", "goal of none"),
-    ]
+    figures += _shown(
+        [Figure("reconciler: tables read as a whole", len(scanned), "", "goal of none")]
+    )
+    figures += _shown(await measuring.sweep(world))
+    (root / "mail").mkdir()
+    figures += _shown(await measuring.checks(world, root / "mail"))
+    figures += _shown(await measuring.changes(world, arguments.seconds, arguments.burst))
+    await world.database.close()
+    return figures
+
+
+def _shown(figures: list[Figure]) -> list[Figure]:
+    """Print figures as soon as they are measured, since all take long, and return them."""
+    for figure in figures:
+        compared = f"  {figure.ratio:.2f} of {figure.peer}" if figure.ratio is not None else ""
+        print(f"{figure.name:<60} {figure.value:>9.3f} {figure.unit}{compared}", flush=True)
+    return figures
 
 
 async def _read_as_a_whole(world: World, dsn: str) -> list[str]:

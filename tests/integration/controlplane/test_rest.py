@@ -252,6 +252,16 @@ async def test_tenant_at_rest_is_compared_before_a_worker_finds_it_due(at_rest: 
     assert await at_rest.look(seconds=0.5 * resync.total_seconds()) is None
 
 
+async def test_tenant_whose_rest_ends_when_it_is_due_is_not_compared_before(
+    at_rest: Resting,
+) -> None:
+    [rest] = at_rest.reconciler._rests._rests.values()
+    await at_rest.run(f"update oltp.schedule set due_at = '{rest.until.isoformat()}'")  # noqa: S608 - a time
+    at_rest.stepped.clock.time = rest.until
+    assert await at_rest.look(seconds=-1) is None
+    assert await at_rest.look(seconds=1) in WHOLE
+
+
 async def test_request_while_a_tenant_is_compared_leads_to_a_whole_pass(
     at_rest: Resting,
 ) -> None:
