@@ -81,11 +81,20 @@ class Summary:
         if tenant.paused or self.stalled:
             return
         if tenant.deleting:
-            mark_reconciling(conditions, "Deleting", "removing resources")
+            if not self._asks():  # else what a person has to do is listed while it is tried again
+                mark_reconciling(conditions, "Deleting", "removing resources")
         elif tenant.generation != tenant.observed_generation:
             message = f"generation {tenant.generation} is being applied"
             conditions.set(TENANT, SYNCED, bad("NewGeneration", message))
             mark_reconciling(conditions, "NewGeneration", message)
+
+    def _asks(self) -> bool:
+        """Return whether the last pass of this generation has said what a person has to do."""
+        known = self._conditions.get(TENANT, RECONCILING)
+        generation = self._snapshot.tenant.generation
+        return (
+            known is not None and known.ask is not None and known.observed_generation == generation
+        )
 
     def add(self, row: Row, result: Result) -> None:
         """Set conditions from what a phase observed, and from its failures."""

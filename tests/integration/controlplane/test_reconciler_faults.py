@@ -12,6 +12,7 @@ from sqlalchemy.exc import OperationalError
 
 from controlplane.faults import DATABASE_UNAVAILABLE
 from controlplane.reconciler.faults import FAILED, FOREIGN_UPDATE, NOT_GONE, STACK_EMPTY
+from hostwinds.faults import PURCHASE_AMBIGUOUS
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
 
@@ -87,3 +88,27 @@ async def test_stack_that_is_not_empty_after_its_deletion_is_shown(
     stepped.cloud.ignored_destroys = 1
     await stepped.step()
     assert_shows(await stepped.shown_condition("Reconciling"), NOT_GONE)
+
+
+async def test_what_a_deletion_waits_for_is_listed_while_it_is_tried_again(
+    stepped: SteppedReconciler,
+) -> None:
+    await stepped.apply()
+    await stepped.step()
+    await stepped.api.delete("/tenants/acme")
+
+    def fail() -> None:
+        raise PURCHASE_AMBIGUOUS.shown()
+
+    stepped.points.once("before destroy", fail)
+    await stepped.step()
+    listed: list[str] = []
+
+    async def list_all() -> None:
+        items = (await stepped.api.get("/todo")).json()["items"]
+        listed.extend(item["reason"] for item in items)
+
+    stepped.meanwhile("before destroy", list_all)
+    stepped.clock.advance(minutes=6)
+    await stepped.step()
+    assert listed == [PURCHASE_AMBIGUOUS.reason]
