@@ -80,18 +80,21 @@ class HostwindsServers:
         """Answer by these from now on."""
         self._listed, self._spam = listed, spam
 
-    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+    def look(
+        self, service_ids: Collection[int], last: Mapping[int, str | None]
+    ) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows."""
         listed = self._listed
         if listed is None:
             return {}
         with self._lock:
-            shown = [service_id for service_id in service_ids if service_id in listed]
+            main_ips = {id_: last.get(id_, listed.get(id_)) for id_ in service_ids}
             servers = {
-                service_id: Server(listed[service_id], self._spam.get(service_id))
-                for service_id in shown
+                service_id: Server(main_ip, self._spam.get(service_id))
+                for service_id, main_ip in main_ips.items()
+                if main_ip is not None
             }
-            return servers | self._ended(set(service_ids) - servers.keys())
+            return servers | self._ended(main_ips.keys() - servers.keys())
 
     def _ended(self, missing: AbstractSet[int]) -> dict[int, Server]:
         """Return those of the servers that the listing does not have which have certainly ended."""

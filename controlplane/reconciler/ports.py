@@ -215,9 +215,15 @@ class Servers(Protocol):
         """Answer by a listing and by what is known of spam, also those of another process; None:
         the last listing is too old."""
 
-    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+    def look(
+        self, service_ids: Collection[int], last: Mapping[int, str | None]
+    ) -> Mapping[int, Server]:
         """Return those of these servers that the provider shows, or that have certainly ended;
-        none when it does not answer."""
+        none when it does not answer.
+
+        `last` has main addresses that a later listing may have shown than the one that is used:
+        another process, or this one a moment ago, has made it. None: it has not the server.
+        """
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ class Pass:
             self._summary.add(phase.row, result)
             await self._save()
         outcome = self._summary.conclude(waits=self._session.slots.wait)
-        self._session.slots.look_at = self._snapshot.awaits_servers_until
+        times = self._snapshot.awaits_servers_until, self._snapshot.look_at
+        self._session.slots.look_at = min((at for at in times if at is not None), default=None)
         await self._save()
         await self._session.set_observed(self._snapshot.domains_in_use)
         return outcome

@@ -53,6 +53,8 @@ class Snapshot:
     images: Mapping[str, str] = field(default_factory=dict)
     """The images that are pinned, by service: names by which hosts pull them."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
+    look_at: datetime | None = None
+    """When the next pass begins at the latest: a question had no answer."""
     awaits_servers_until: datetime | None = None
     """While the provider creates all of its hosts: nothing can be done before one is there."""
     unsubscribe_hosts: frozenset[str] = frozenset()

@@ -28,6 +28,12 @@ where account = 'hostwinds'
 -- name: listed
 select service_id, main_ip from oltp.listed_servers
 
+-- name: listed_of
+select listed.service_id, listed.main_ip
+from oltp.listed_servers as listed join oltp.hosts using (service_id)
+where hosts.tenant_id = :tenant_id
+order by listed.service_id
+
 -- name: save
 insert into oltp.listed_servers (service_id, main_ip)
 select * from unnest(cast(:service_ids as bigint[]), cast(:main_ips as text[]))

@@ -66,6 +66,15 @@ async def listed(connection: AsyncConnection) -> dict[int, str | None]:
     return {row.service_id: row.main_ip for row in rows}
 
 
+def listed_of(tenant_id: UUID) -> Reading[TextClause, dict[int, str | None]]:
+    """Read the main addresses of a tenant's servers, as `listed`."""
+    return Reading(
+        SQL.listed_of,
+        {"tenant_id": tenant_id},
+        lambda rows: {row["service_id"]: row["main_ip"] for row in rows},
+    )
+
+
 async def save(
     connection: AsyncConnection, before: Mapping[int, str | None], now: Mapping[int, str | None]
 ) -> None:

@@ -62,6 +62,8 @@ class Account:
         """Labels whose last purchase a person has closed."""
         self.answers = True
         """Whether the provider answers who asks for all servers."""
+        self.answers_of_one = True
+        """Whether it answers who asks for one that has ended."""
         self.unended: list[str] = []
         """What is wrong with servers whose end the provider has accepted."""
         self.is_slow = False
@@ -126,8 +128,11 @@ class Account:
         if listed is not None:
             self.known_spam = dict(spam)
 
-    def look(self, service_ids: Collection[int]) -> dict[int, Observed]:
+    def look(
+        self, service_ids: Collection[int], last: Mapping[int, str | None]
+    ) -> dict[int, Observed]:
         """Return servers as the provider shows them."""
+        del last  # they are shown as they are now
         shown = {
             server.service_id: Observed(server.main_ip, tuple(self.listed_as_spam))
             for server in self.servers.values()
@@ -137,6 +142,7 @@ class Account:
                 "", None, exists=False, is_forgotten=label in self.forgotten
             )
             for label, server in self.ended
+            if self.answers_of_one
         }
         return {id_: one for id_, one in (ended | shown).items() if id_ in service_ids}
 

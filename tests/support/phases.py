@@ -188,7 +188,9 @@ class Unseen:
     ) -> None:
         """Do nothing."""
 
-    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+    def look(
+        self, service_ids: Collection[int], last: Mapping[int, str | None]
+    ) -> Mapping[int, Server]:
         """Return nothing."""
         return {}
 

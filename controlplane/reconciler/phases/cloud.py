@@ -65,6 +65,8 @@ from sender.directory import hold_back
 log = structlog.get_logger()
 CREATE = "create"
 """The operation of a tenant that has nothing yet."""
+UNANSWERED = timedelta(minutes=1)
+"""After how long it is asked again whether a server has ended that is not listed any more."""
 LOST = (MAIN_ADDRESS_MOVED.reason, SERVER_GONE.reason)
 """Reasons of an address whose IP is not its own any more."""
 
@@ -125,11 +127,12 @@ class Cloud(Phase[Observed]):
         self._deadline = deadline
 
     def readings(self, tenant_id: UUID) -> Sequence[AnyReading]:
-        """Return the reads of the last operations, and of servers that are waited for."""
+        """Return the reads of the last operations, and of servers, listed and waited for."""
         return [
             operation_rows.last_applied(tenant_id, self.row.name),
             operation_rows.last_end(tenant_id, self.row.name),
             sweep_rows.awaited(tenant_id),
+            sweep_rows.listed_of(tenant_id),
         ]
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
@@ -177,8 +180,12 @@ class Cloud(Phase[Observed]):
     async def _look(self, snapshot: Snapshot, session: Session) -> Mapping[str, Server]:
         """Return the servers of hosts that the provider shows, by host."""
         ids = {host.name: host.service_id for host in snapshot.cloud.hosts if host.service_id}
-        known = tuple(ids.values())
-        shown = await session.ask(partial(self._servers.look, known)) if known else {}
+        if not ids:
+            return {}
+        last = await session.fetch(sweep_rows.listed_of(snapshot.tenant.id))
+        shown = await session.ask(partial(self._servers.look, tuple(ids.values()), last))
+        unanswered = any(last.get(id_, "") is None for id_ in ids.values() if id_ not in shown)
+        snapshot.look_at = session.clock() + UNANSWERED if unanswered else None
         return {name: shown[id_] for name, id_ in ids.items() if id_ in shown}
 
     def _forget_former_addresses(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -33,8 +33,11 @@ class LargeAccount(Account):
         self._labels[server.service_id] = label
         return server
 
-    def look(self, service_ids: Collection[int]) -> dict[int, Server]:
+    def look(
+        self, service_ids: Collection[int], last: Mapping[int, str | None]
+    ) -> dict[int, Server]:
         """Return servers as the provider shows them."""
+        del last  # they are shown as they are now
         return {
             number: Server(self.servers[self._labels[number]].main_ip, ())
             for number in service_ids

@@ -47,7 +47,9 @@ class FileServers:
         shown = "waiting" if listed is None else f"uses {listed[1001]}"
         print(os.getpid(), shown, flush=True)
 
-    def look(self, service_ids: Collection[int]) -> Mapping[int, Server]:
+    def look(
+        self, service_ids: Collection[int], last: Mapping[int, str | None]
+    ) -> Mapping[int, Server]:
         raise NotImplementedError  # a sweep asks for no single server
 
 

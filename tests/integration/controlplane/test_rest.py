@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
@@ -274,10 +274,10 @@ async def test_request_while_a_tenant_is_compared_leads_to_a_whole_pass(
             tenant_id = (await connection.execute(text("select id from oltp.tenants"))).scalar_one()
             await request_pass(connection, tenant_id, Priority.USER, now=stepped.clock())
 
-    def look(service_ids: Collection[int]) -> dict[int, Server]:
+    def look(service_ids: Collection[int], last: Mapping[int, str | None]) -> dict[int, Server]:
         while requests:
             asyncio.run_coroutine_threadsafe(requests.pop(), loop).result(SECONDS)
-        return shown(service_ids)
+        return shown(service_ids, last)
 
     with patch.object(stepped.cloud.account, "look", look):
         assert await at_rest.look(hours=13) in WHOLE

@@ -85,6 +85,23 @@ async def test_server_that_has_ended_is_known_at_the_next_sweep(
     assert not await ready.step(), "known by now"
 
 
+async def test_server_that_is_not_listed_is_asked_for_again_soon_where_there_is_no_answer(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    ready.cloud.account.end(LABEL)
+    ready.cloud.account.answers_of_one = False
+    await sweep.look()
+    assert await ready.step()
+    assert not await shown(ready, SERVER_GONE)
+    ready.cloud.account.answers_of_one = True
+    ready.clock.advance(seconds=59)
+    assert not await ready.step()
+    ready.clock.advance(seconds=1)
+    assert await ready.step()
+    assert await shown(ready, SERVER_GONE)
+
+
 async def test_server_that_ended_while_the_reconciler_was_down_is_known_at_the_first_sweep(
     ready: SteppedReconciler, sweep: Sweep
 ) -> None:

@@ -51,7 +51,7 @@ def test_what_the_provider_lists_is_shown_in_its_words(
     listing = servers.listed()
     assert listing is not None
     servers.use(listing.main_ips, {three[0]: spam})
-    assert [server.spam for server in servers.look(three).values()] == [spam, None, None]
+    assert [server.spam for server in servers.look(three, {}).values()] == [spam, None, None]
 
 
 @pytest.mark.parametrize("answers", ["live", "documented"])
@@ -62,14 +62,14 @@ def test_main_address_is_that_of_the_listing_in_use(
     answers: str,
 ) -> None:
     hostwinds_account.switchboard.change({"answers": answers, "address_lists": "mixed"})
-    assert servers.look(three) == {}, "none was given yet"
+    assert servers.look(three, {}) == {}, "none was given yet"
     use_listing(servers)
-    before = servers.look(three)
+    before = servers.look(three, {})
     hostwinds_account.move(three[0])
-    assert servers.look(three) == before
+    assert servers.look(three, {}) == before
     use_listing(servers)
     [moved] = [s for s in hostwinds_account.all_servers() if s.serviceid == three[0]]
-    assert servers.look(three)[three[0]].main_ip == moved.main_ip != before[three[0]].main_ip
+    assert servers.look(three, {})[three[0]].main_ip == moved.main_ip != before[three[0]].main_ip
 
 
 @pytest.mark.parametrize("key", ["rotated", "expired"])
@@ -88,7 +88,7 @@ def test_no_answer_is_no_change(
     hostwinds_account.faults.inject("odd_read")
     hostwinds_account.settings.only = "get_smtp_filters"
     assert servers.spam(three[0]) is None
-    shown = servers.look(three[:1])
+    shown = servers.look(three[:1], {})
     assert shown == {three[0]: Server(shown[three[0]].main_ip, None)}
 
 
@@ -104,10 +104,27 @@ def test_server_that_has_ended_is_known_to_be_gone_and_whether_another_may_be_bo
         journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
     hostwinds_account.end(three[0])
     use_listing(servers)
-    assert servers.look(three)[three[0]] == Server("", None, exists=False)
+    assert servers.look(three, {})[three[0]] == Server("", None, exists=False)
     journal.close("acme-mx1-abc123")
-    assert servers.look(three)[three[0]] == Server("", None, exists=False, is_forgotten=True)
-    assert all(servers.look(three)[one].exists for one in three[1:])
+    assert servers.look(three, {})[three[0]] == Server("", None, exists=False, is_forgotten=True)
+    assert all(servers.look(three, {})[one].exists for one in three[1:])
+
+
+def test_later_listing_of_another_process_counts(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    tmp_path: Path,
+) -> None:
+    journal = FileJournal(tmp_path / "journal.json")
+    for number, service_id in enumerate(three, 1):
+        journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
+    use_listing(servers)
+    hostwinds_account.end(three[0])
+    shown = servers.look(three, {three[0]: None, three[1]: "198.51.100.77"})
+    assert shown[three[0]] == Server("", None, exists=False)
+    assert shown[three[1]].main_ip == "198.51.100.77"
+    assert shown[three[2]].exists
 
 
 def test_server_is_not_taken_for_gone_by_a_key_that_shows_nothing_of_its_account(
@@ -122,10 +139,10 @@ def test_server_is_not_taken_for_gone_by_a_key_that_shows_nothing_of_its_account
     for service_id in three:
         hostwinds_account.end(service_id)
     use_listing(servers)
-    assert servers.look(three[:1]) == {}
+    assert servers.look(three[:1], {}) == {}
     hostwinds_account.faults.inject("unauthorized", times=-1)
     clock.pause(60)
-    assert servers.look(three[:1]) == {}
+    assert servers.look(three[:1], {}) == {}
 
 
 def test_listing_says_which_servers_are_still_created(
