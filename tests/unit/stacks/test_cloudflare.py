@@ -21,7 +21,8 @@ class Monitor(mocks.MockMonitor):
             aliases = [alias.spec.type for alias in request.aliases]
             plugin = [request.version, request.pluginDownloadURL]
             described = [request.type, request.name, *plugin, aliases, *request.ignoreChanges]
-            print(json.dumps([described, mocks.rpc.deserialize_properties(request.object)]))
+            line = json.dumps([described, mocks.rpc.deserialize_properties(request.object)])
+            sys.stdout.write(line + "\\n")  # at once: resources are registered by several threads
         return super().RegisterResource(request)
 
 class Mocks(mocks.Mocks):

@@ -109,6 +109,17 @@ def test_web_has_no_api_unless_it_is_switched_on(another: Mailu, front: Front) -
     assert _status(front, "/api/v1/domain") == 401
 
 
+def test_account_is_made_where_a_killed_start_left_its_group_and_locks(mailu: Mailu) -> None:
+    container = _restarted(mailu, "smtp")
+    locks = " ".join(f"/etc/{name}.lock" for name in ("group", "gshadow", "passwd", "shadow"))
+    container.run("sh", "-ec", f"groupadd half; for lock in {locks}; do echo 1 > $lock; done")
+    make = "from lab.mailu.container.admin import make_account; make_account('half')"
+    container.run(
+        "env", "PYTHONPATH=/opt/stand-in", "python3", "-c", f"{make}; make_account('half')"
+    )
+    assert container.run("id", "-gn", "half") == "half\n"
+
+
 def _restarted(mailu: Mailu, part: str, **changed: str) -> Container:
     container = mailu.containers.restart(part, **changed)
     wait_until_ready(mailu.containers, part)
