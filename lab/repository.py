@@ -13,28 +13,24 @@ from starlette.staticfiles import StaticFiles
 
 from lab import cgroups, leftovers, network
 from lab.commands import run
-from lab.layers import HOST_SOURCES, host_sources
+from lab.layers import GOLDEN, HOST_SOURCES, host_sources
 
 PORT = 8099
 URL = f"http://{network.SERVICES}:{PORT}/"
-PACKAGES = (
-    "chrony",
-    "dns-root-data",
-    "docker-cli",
-    "docker-compose",
-    "docker.io",
-    "dovecot-core",
-    "iptables",
-    "nftables",
-    "postfix",
-    "postfix-pcre",
-    "python3-cryptography",
-    "python3-systemd",
-    "rsyslog",
-    "ssl-cert",
-    "unattended-upgrades",
-    "unbound",
+PACKAGES = tuple(
+    sorted(
+        (
+            *GOLDEN,
+            "postfix-pcre",
+            "python3-cryptography",
+            "python3-systemd",
+            "rsyslog",
+            "ssl-cert",
+            "unattended-upgrades",
+        )
+    )
 )
+"""Those of golden layers, and what tests install beyond them."""
 
 INDEX = r"""
 cd "$0"; rm -rf partial lock
