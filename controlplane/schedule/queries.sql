@@ -59,7 +59,7 @@ set lease_owner = null, lease_until = null,
 where tenant_id = :tenant_id and token = :token
 
 -- name: list_due
--- Those that nobody works on, a page after another.
+-- Those without a lease, page by page.
 select tenant_id, token, requests, due_at from oltp.schedule
 where priority = :priority and due_at <= :until
     and (due_at, tenant_id) > (cast(:after as timestamptz), cast(:after_id as uuid))

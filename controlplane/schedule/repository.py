@@ -35,7 +35,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class DueTenant:
-    """A tenant that is due, and that nobody works on."""
+    """A tenant that is due and has no lease."""
 
     tenant_id: UUID
     token: int

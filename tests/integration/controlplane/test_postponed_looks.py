@@ -1,4 +1,4 @@
-"""Looks at tenants without a lease are postponed only while nobody takes or asks for them."""
+"""Looks at tenants without a lease are postponed unless one is taken or asked for meanwhile."""
 
 from __future__ import annotations
 
