@@ -150,6 +150,8 @@ CHANGES = {
     "oltp.hosts": "update oltp.hosts set applied_digest = 'x'",
     "oltp.identities": "insert into oltp.identities (tenant_id, host, digest, at, findings) "
     "select id, 'mx1', 'x', now(), '[]' from oltp.tenants",
+    "oltp.listed_servers": "insert into oltp.listed_servers (service_id, main_ip) "
+    "select service_id, null from oltp.hosts",
     "oltp.mailbox_questions": "insert into oltp.mailbox_questions "
     "(id, tenant_id, host, action, address, name, public_key) "
     "select gen_random_uuid(), id, 'mx1', 'create', 'a@x.example', 'x', 'x' from oltp.tenants",
