@@ -261,8 +261,9 @@ def test_registry_without_the_image_leaves_what_runs(mailu: MailuHost) -> None:
 def test_other_images_are_taken_if_they_work(mailu: MailuHost) -> None:
     newer = pinned(mailu.host.lab, "2024.06.57")
     silent = replace(mailu.server, images={**newer, "admin": newer["redis"]})
+    # As many attempts as those that are put back need to start.
     with fault_shown(faults.MAILU_REFUSED, reason=...) as caught:
-        mailu.configure(silent, mailu_attempts=2, mailu_pause=1)
+        mailu.configure(silent, mailu_attempts=20, mailu_pause=1)
     assert "Mailu's application does not answer" in str(caught.value)
     image = "docker inspect -f '{{.Config.Image}}' mailu-admin-1"
     assert mailu.host.shell(image).strip() == mailu.server.images["admin"]
