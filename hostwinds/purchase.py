@@ -25,8 +25,6 @@ from hostwinds.faults import (
     VANISHED,
     OutcomeUnknown,
     Unclear,
-    not_active,
-    provisioning,
 )
 from hostwinds.firewall import Needs, find
 from hostwinds.journal.port import Frozen, Intent, Journal, address_key, close_server
@@ -35,6 +33,7 @@ from hostwinds.models import Instance, public_address
 from hostwinds.numbers import number
 from hostwinds.presence import Presence
 from hostwinds.prices import Offer, read_prices
+from hostwinds.unfinished import not_active, provisioning
 from hostwinds.variables import END_DEADLINE, PORTAL_DEADLINE, SERVER_DEADLINE
 from kit.faults import Fault
 

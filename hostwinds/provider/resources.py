@@ -17,12 +17,12 @@ from hostwinds.faults import (
     Pending,
     Refused,
     Unfinished,
-    not_active,
 )
 from hostwinds.models import Instance as Server
 from hostwinds.models import host_address
 from hostwinds.prices import in_megabytes
 from hostwinds.purchase import Buyer, Order, Progress
+from hostwinds.unfinished import not_active
 from kit.faults import Fault, line
 
 Properties = dict[str, Any]

@@ -71,10 +71,10 @@ class Resting:
                 return
         raise AssertionError("the tenant does not come to rest")
 
-    async def run(self, statement: str) -> None:
+    async def run(self, statement: str, **values: object) -> None:
         """Change rows, without a request for a pass."""
         async with self.stepped.database.begin(CONTROLLER) as connection:
-            await connection.execute(text(statement))
+            await connection.execute(text(statement), values)
 
     def _count(self) -> dict[Outcome, float]:
         text = self.metrics.text()
@@ -258,7 +258,7 @@ async def test_tenant_whose_rest_ends_when_it_is_due_is_not_compared_before(
     at_rest: Resting,
 ) -> None:
     [rest] = at_rest.reconciler._rests._rests.values()
-    await at_rest.run(f"update oltp.schedule set due_at = '{rest.until.isoformat()}'")  # noqa: S608 - a time
+    await at_rest.run("update oltp.schedule set due_at = :until", until=rest.until)
     at_rest.stepped.clock.time = rest.until
     assert await at_rest.look(seconds=-1) is None
     assert await at_rest.look(seconds=1) in WHOLE

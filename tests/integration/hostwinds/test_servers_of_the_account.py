@@ -42,6 +42,14 @@ def use_listing(servers: HostwindsServers) -> None:
     servers.use(listing.main_ips)
 
 
+def bought(three: Sequence[int], tmp_path: Path) -> FileJournal:
+    """Return the journal in which these servers are purchases."""
+    journal = FileJournal(tmp_path / "journal.json")
+    for number, service_id in enumerate(three, 1):
+        journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
+    return journal
+
+
 def test_what_the_provider_lists_is_shown_in_its_words(
     servers: HostwindsServers, three: Sequence[int], hostwinds_account: HostwindsAccount
 ) -> None:
@@ -99,9 +107,7 @@ def test_server_that_has_ended_is_known_to_be_gone_and_whether_another_may_be_bo
     clock: Clock,
     tmp_path: Path,
 ) -> None:
-    journal = FileJournal(tmp_path / "journal.json")
-    for number, service_id in enumerate(three, 1):
-        journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
+    journal = bought(three, tmp_path)
     hostwinds_account.end(three[0])
     use_listing(servers)
     assert servers.look(three, {})[three[0]] == Server("", None, exists=False)
@@ -116,9 +122,7 @@ def test_later_listing_of_another_process_counts(
     hostwinds_account: HostwindsAccount,
     tmp_path: Path,
 ) -> None:
-    journal = FileJournal(tmp_path / "journal.json")
-    for number, service_id in enumerate(three, 1):
-        journal.settle(f"acme-mx{number}-abc123", str(service_id), "1")
+    bought(three, tmp_path)
     use_listing(servers)
     hostwinds_account.end(three[0])
     shown = servers.look(three, {three[0]: None, three[1]: "198.51.100.77"})

@@ -204,7 +204,7 @@ class TestBreaker:
         assert [outcome.queue_id for outcome in outcomes] == names
 
     async def test_mails_that_are_accepted_are_those_that_were_handed_over(self, make, host):
-        """Five refusals in between change nothing of what the others are told."""
+        """Five refusals in between do not change the answers to the other mails."""
         host.plan = {("ANSWER", n): "451 4.3.0 x" for n in range(0, 40, 2)}
         egress = make(Limits())
         names = [f"mail{n}" for n in range(40)]

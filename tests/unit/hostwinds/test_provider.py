@@ -19,12 +19,11 @@ from hostwinds.faults import (
     PROVISIONING,
     VANISHED,
     Unfinished,
-    not_active,
-    provisioning,
 )
 from hostwinds.models import Instance
 from hostwinds.provider.resources import RESOURCES
 from hostwinds.provider.server import UNKNOWN, HostwindsProvider
+from hostwinds.unfinished import not_active, provisioning
 from tests.support.faults import assert_shows, fault_shown
 
 SERVER = {

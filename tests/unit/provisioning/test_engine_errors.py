@@ -12,6 +12,7 @@ from controlplane.pulumi import faults
 from controlplane.pulumi.errors import Diagnostic, explain
 from controlplane.reconciler.faults import OPERATION_ENDED
 from hostwinds import faults as provider
+from hostwinds.unfinished import provisioning
 from kit.faults import Code, line
 from stacks import faults as program
 from tests.support.faults import assert_shows
@@ -137,7 +138,7 @@ def test_pending_address_is_no_fault() -> None:
 
 
 def test_server_that_is_being_created_is_no_fault() -> None:
-    fault = provider.provisioning("k3f9a-acme-mx1-3f9a2c71be", datetime.now(UTC), None)
+    fault = provisioning("k3f9a-acme-mx1-3f9a2c71be", datetime.now(UTC), None)
     created = Diagnostic("mx1", f"1 error occurred: {line(fault)}")
     assert explain([created, PENDING, Diagnostic(None, "update failed")], "acme") is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 
 import dns.flags
 import dns.message
@@ -32,8 +33,11 @@ Rrset = tuple[str, int, str, str]
 
 
 def response(
-    asked: tuple[str, str], answer: list[Rrset], authority: list[Rrset] = [], code: str = "NOERROR"  # noqa: B006 - never written to
-) -> dns.message.QueryMessage:  # fmt: skip
+    asked: tuple[str, str],
+    answer: Sequence[Rrset],
+    authority: Sequence[Rrset] = (),
+    code: str = "NOERROR",
+) -> dns.message.QueryMessage:
     query = dns.message.make_query(f"{asked[0]}.", asked[1], payload=1232)
     message = dns.message.make_response(query)
     assert isinstance(message, dns.message.QueryMessage)
