@@ -13,15 +13,17 @@ import secrets
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
 """Ansible writes them here: see "Modules" in playbooks/README.md."""
 PORT = 123
-TRIES = 5
 TIMEOUT = 2.0
 """Seconds for each answer. One that took longer would prove less, so that it is asked for again."""
+PAUSES = (0.0, 0.0, 1.0, 3.0, 6.0, 10.0)
+"""Seconds before each try: a server that is overloaded or restarted answers a later one."""
 CLIENT = 0x23
 """Version 4, mode 3; a server answers with mode 4."""
 SERVER_MODE = 4
@@ -50,11 +52,16 @@ class Silent(NamedTuple):
 
 
 def measure(
-    name: str, address: str, port: int = PORT, timeout: float = TIMEOUT
+    name: str,
+    address: str,
+    port: int = PORT,
+    timeout: float = TIMEOUT,
+    pauses: Sequence[float] = PAUSES,
 ) -> Measured | Silent:
     """Ask one server."""
     reason = ""
-    for _ in range(TRIES):
+    for pause in pauses:
+        time.sleep(pause)  # nothing says when a server answers again
         try:
             return _ask(name, address, port, timeout)
         except (OSError, ValueError) as error:

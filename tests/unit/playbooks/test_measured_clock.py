@@ -17,6 +17,7 @@ from tests.support.waiting import SECONDS
 
 clock = load("measured_clock")
 LOCAL = "127.0.0.1"
+AT_ONCE = [0.0] * len(clock.PAUSES)
 
 
 def bound() -> socket.socket:
@@ -33,7 +34,7 @@ class AskedServer(TimeServer):
         self.port = stream.getsockname()[1]
 
     def ask(self, timeout: float = SECONDS) -> Any:
-        return clock.measure("ntp", LOCAL, self.port, timeout)
+        return clock.measure("ntp", LOCAL, self.port, timeout, AT_ONCE)
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def answering(make: Callable[[bytes], bytes]) -> Iterator[int]:
         stream.settimeout(SECONDS)
 
         def serve() -> None:
-            for _ in range(clock.TRIES):
+            for _ in AT_ONCE:
                 request, client = stream.recvfrom(1024)
                 stream.sendto(make(request), client)
 
@@ -81,12 +82,12 @@ def test_server_that_lies_is_named_with_the_offset(server: AskedServer) -> None:
 def test_server_that_is_silent_proves_nothing(
     server: AskedServer,
 ) -> None:
-    server.faults.inject(SILENT, times=clock.TRIES)
+    server.faults.inject(SILENT, times=len(AT_ONCE))
     assert clock.verdict([server.ask(0.05)], 1.0) == "no time server answers: ntp: timed out"
 
 
 def test_answers_that_are_lost_are_asked_for_again(server: AskedServer) -> None:
-    server.faults.inject(SILENT, times=4)
+    server.faults.inject(SILENT, times=len(AT_ONCE) - 1)
     assert clock.verdict([server.ask(0.5)], 1.0) is None
 
 
@@ -115,7 +116,7 @@ def changed(index: int, value: int) -> Callable[[bytes], bytes]:
 )
 def test_answer_that_cannot_be_used_is_none(make: Callable[[bytes], bytes], reason: str) -> None:
     with answering(make) as port:
-        assert clock.measure("ntp", LOCAL, port, SECONDS) == clock.Silent("ntp", reason)
+        assert clock.measure("ntp", LOCAL, port, SECONDS, AT_ONCE) == clock.Silent("ntp", reason)
 
 
 def seen(*offsets: float, uncertainty: float = 0.0) -> list[Any]:
