@@ -222,14 +222,15 @@ async def _judged(played: Play, plan: Plan, person: Person, say: Say) -> dict[st
     began = time.monotonic()
     say("calm")
     quiet = 0
-    while time.monotonic() - began < CALM and quiet < QUIET:
+    while True:
         await person.act()
-        quiet = 0 if await busy(scene) or _wrong(await audited(scene)) else quiet + 1
+        waiting, found = await busy(scene), await audited(scene)
+        quiet = 0 if waiting or _wrong(found) else quiet + 1
+        took = time.monotonic() - began
+        if quiet == QUIET or took > CALM:
+            break  # what is due again after this look is not stuck
         await asyncio.sleep(LOOK)
-    took = time.monotonic() - began
-    found = await audited(scene)
-    broken = _wrong(found)
-    broken += [f"{tenant} has not converged" for tenant in await busy(scene)]
+    broken = _wrong(found) + [f"{tenant} has not converged" for tenant in sorted(waiting)]
     broken += scene.broken
     say(f"converged after {took:.0f} s, {scene.faults.happened} faults of providers")
     return {
