@@ -6,43 +6,59 @@ Names are derived from each value alone; only the rendered records show whether 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
-from blueprint.document import Record, RecordType
+from blueprint.document import Blueprint, Record, RecordType
 from blueprint.faults import Path
 from blueprint.platform import Platform
 from blueprint.records import domain_records, host_records
-from blueprint.render import render
-from blueprint.tenant import Tenant
 
+Named = tuple[Path, Sequence[Record]]
+"""A value of a document that names are derived from, with its records."""
 NAME_LIMIT = 253
 """Characters of a domain name without its final dot (RFC 1035 section 2.3.4)."""
 
 
-def collisions(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str, Path]]:
+def named_values(blueprint: Blueprint, platform: Platform) -> list[Named]:
+    """Return every value of a document that names are derived from.
+
+    The blueprint is that of a document which is valid in all other respects.
+    """
+    name = blueprint.tenant
+    named: list[Named] = []
+    for index, host in enumerate(blueprint.hosts):
+        records = list(host_records(name, host, platform))
+        named.append((("spec", "hosts", index, "name"), records))
+    for index, domain in enumerate(blueprint.domains):
+        receiving = domain.model_copy(update={"receives": True})  # with a mailbox, now or later
+        records = list(domain_records(name, receiving, blueprint.hosts, None, platform))
+        named.append((("spec", "domains", index, "name"), records))
+    return named
+
+
+def collisions(named: Sequence[Named]) -> Iterator[tuple[Path, str, Path]]:
     """Yield (value to change, name that it claims, value that claimed the name before).
 
-    The tenant must be valid in all other respects. Each value is reported at most once.
+    Each value is reported at most once.
     """
     claimed: defaultdict[str, list[tuple[Record, Path]]] = defaultdict(list)
-    for path, records in _named_values(tenant, platform):
-        own = list(records)
+    for path, records in named:
         conflicts = (
             (record.name, owner)
-            for record in own
+            for record in records
             for other, owner in claimed[record.name]
             if _exclude_each_other(record, other)
         )
         first = next(conflicts, None)
         if first is not None:
             yield (path, *first)
-        for record in own:
+        for record in records:
             claimed[record.name].append((record, path))
 
 
-def too_long(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, str]]:
+def too_long(named: Sequence[Named]) -> Iterator[tuple[Path, str]]:
     """Yield (value to shorten, derived name that is longer than DNS allows)."""
-    for path, records in _named_values(tenant, platform):
+    for path, records in named:
         names = {name for record in records for name in _names(record)}
         longest = max(names, key=len)
         if len(longest) > NAME_LIMIT:
@@ -54,18 +70,6 @@ def _names(record: Record) -> Iterator[str]:
     yield record.name
     if record.type is RecordType.CNAME and record.content is not None:
         yield record.content
-
-
-def _named_values(tenant: Tenant, platform: Platform) -> Iterator[tuple[Path, Iterable[Record]]]:
-    """Yield every value of the document that names are derived from, with its records."""
-    name = tenant.metadata.name
-    blueprint = render(tenant, platform=platform, keys=None, generation=1)
-    for index, host in enumerate(blueprint.hosts):
-        yield ("spec", "hosts", index, "name"), host_records(name, host, platform)
-    for index, domain in enumerate(blueprint.domains):
-        receiving = domain.model_copy(update={"receives": True})  # with a mailbox, now or later
-        records = domain_records(name, receiving, blueprint.hosts, None, platform)
-        yield ("spec", "domains", index, "name"), records
 
 
 def _exclude_each_other(one: Record, other: Record) -> bool:

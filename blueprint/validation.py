@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
 
 from blueprint.catalogue import PLANS, UNLIMITED
-from blueprint.collisions import NAME_LIMIT, collisions, too_long
+from blueprint.collisions import NAME_LIMIT, Named, collisions, named_values, too_long
 from blueprint.document import Blueprint
 from blueprint.faults import (
     ALIAS_ELSEWHERE,
@@ -61,16 +61,14 @@ RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 
 def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
-    located = _broken((_tenant, _region, _hosts, _domains, _mailboxes, _sending), tenant, platform)
+    rules: tuple[Rule, ...] = (_tenant, _region, _hosts, _domains, _mailboxes, _sending)
+    located = [violation for rule in rules for violation in rule(tenant, platform)]
     if not located:  # What is derived is looked at only in a document that is valid otherwise.
-        located = _broken((_lengths, _collisions), tenant, platform)
         blueprint = render(tenant, platform=platform, keys=None, generation=1)
+        named = named_values(blueprint, platform)
+        located += [*_lengths(named), *_collisions(named)]
         located += [*_alias_hosts(tenant, blueprint), *_quotas(tenant, blueprint)]
     return located
-
-
-def _broken(rules: Iterable[Rule], tenant: Tenant, platform: Platform) -> list[Located]:
-    return [violation for rule in rules for violation in rule(tenant, platform)]
 
 
 def _located(code: Code, *path: str | int, **values: Any) -> Located:
@@ -99,13 +97,13 @@ def _tenant(tenant: Tenant, platform: Platform) -> Iterator[Located]:
         yield _located(RESERVED_NAME, "metadata", "name", name=f"{name}.{platform.zone}")
 
 
-def _lengths(tenant: Tenant, platform: Platform) -> Iterator[Located]:
-    for path, name in too_long(tenant, platform):
+def _lengths(named: Sequence[Named]) -> Iterator[Located]:
+    for path, name in too_long(named):
         yield _located(NAME_TOO_LONG, *path, name=name, limit=NAME_LIMIT)
 
 
-def _collisions(tenant: Tenant, platform: Platform) -> Iterator[Located]:
-    for path, name, owner in collisions(tenant, platform):
+def _collisions(named: Sequence[Named]) -> Iterator[Located]:
+    for path, name, owner in collisions(named):
         yield _located(NAME_COLLISION, *path, name=name, owner=dotted(owner))
 
 

@@ -220,6 +220,7 @@ def role_engine(dsn: str, login: str, password: SecretStr, *, pool_size: int = 5
         pool_size=pool_size,
         max_overflow=2,
         pool_pre_ping=True,
+        use_native_hstore=False,  # no column has that type; each pool would look for it
         hide_parameters=True,  # they contain documents and sealed secrets, and errors are logged
         connect_args=connection_options(login),
     )

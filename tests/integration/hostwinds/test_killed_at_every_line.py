@@ -19,11 +19,11 @@ from hostwinds.journal.file import FileJournal
 from hostwinds.limiter import FileLimiter, Pace
 from hostwinds.purchase import Buyer, Deadlines, Order
 from kit.faults import Fault
-from lab.emulator_server import serve
 from lab.hostwinds.account import HostwindsAccount
 from lab.hostwinds.app import create_app
 from lab.memory import MemoryMachines, MemoryNameserver
 from tests.integration.hostwinds.conftest import KEY, Clock
+from tests.support.emulator import Emulator
 from tests.support.points import Killed
 
 TRACED_PATHS = (str(purchase.__file__), str(Path(str(journal_package.__file__)).parent))
@@ -52,14 +52,10 @@ def killed(tried: set[tuple[str, int]], act: Callable[[], object]) -> bool:
     return False
 
 
-def test_killed_at_every_line(tmp_path: Path) -> None:
+def test_killed_at_every_line(tmp_path: Path, emulator: Emulator) -> None:
     clock, start = Clock(), datetime.now(UTC)
-    hostwinds_account = HostwindsAccount(
-        MemoryMachines(), MemoryNameserver(), KEY, clock=clock, show_after=90
-    )
-    server = serve(create_app(hostwinds_account))
     limiter = FileLimiter(tmp_path / "limiter", Pace(1000))
-    client = Client(f"{server.url}/cloud/api.php", SecretStr(KEY), limiter)
+    client = Client(f"{emulator.url}/cloud/api.php", SecretStr(KEY), limiter)
 
     def now() -> datetime:
         return start + timedelta(seconds=clock.now)
@@ -70,6 +66,10 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
     while was_killed:
         number += 1
         name = f"acme-mx{number}"
+        hostwinds_account = HostwindsAccount(
+            MemoryMachines(), MemoryNameserver(), KEY, clock=clock, show_after=90
+        )
+        emulator.app = create_app(hostwinds_account)
         journal = FileJournal(tmp_path / f"{name}.json", clock=now)
         buyer = Buyer(client, journal, Deadlines(), clock=now, pause=clock.pause)
         order = Order(name, 1, 2048, 50, "Seattle", "Debian 13")
@@ -89,8 +89,7 @@ def test_killed_at_every_line(tmp_path: Path) -> None:
             bought = 0
         assert [entry["what"] for entry in hostwinds_account.ledger].count(name) == bought
         outcomes.add(bought)
+        hostwinds_account.close()
     client.close()
-    server.stop()
-    hostwinds_account.close()
     assert len(tried) > 50
     assert outcomes == {0, 1}  # 0: killed right before the order, which an operator has to settle

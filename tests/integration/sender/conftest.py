@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import NullPool
 
 from kit.database import Role
 from sender import daemon, directory
@@ -45,7 +44,8 @@ def engine_as(dsn: str, role: str) -> AsyncEngine:
     return create_async_engine(
         sqlalchemy_url(dsn),
         connect_args={"options": f"-c role={role}"},
-        poolclass=NullPool,
+        pool_pre_ping=True,
+        use_native_hstore=False,
     )
 
 

@@ -48,11 +48,19 @@ def names_used(package: Path) -> set[str]:
 
 def strings(module: Path) -> Iterator[str]:
     """Return the text of each string in a module that is no docstring."""
-    tree = ast.parse(module.read_text())
-    documentation = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and id(node) not in documentation:
+    documentation: set[int] = set()
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Expr):
+            documentation.add(id(node.value))  # which comes later
+        elif isinstance(node, ast.Constant) and id(node) not in documentation:
             yield str(node.value)
+
+
+def nodes_of(module: Path, *words: str) -> Iterator[ast.AST]:
+    """Yield every node of a module that has one of the words."""
+    text = module.read_text()
+    if any(word in text for word in words):
+        yield from ast.walk(ast.parse(text))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: str(path.relative_to(checkout()).parent))
@@ -84,7 +92,7 @@ def test_advisory_locks_are_numbered_by_the_enum_alone() -> None:
         ast.unparse(value)
         for room in ROOMS
         for module in (checkout() / room).rglob("*.py")
-        for node in ast.walk(ast.parse(module.read_text()))
+        for node in nodes_of(module, "lock")
         if isinstance(node, ast.Dict)
         for key, value in zip(node.keys, node.values, strict=True)
         if isinstance(key, ast.Constant) and key.value == "lock"
@@ -97,7 +105,7 @@ def test_connections_have_the_common_options() -> None:
         f"{module.relative_to(checkout())}:{node.lineno}"
         for room in ROOMS
         for module in (checkout() / room).rglob("*.py")
-        for node in ast.walk(ast.parse(module.read_text()))
+        for node in nodes_of(module, "connect", "create_engine", "create_async_engine")
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("psycopg.connect", "create_engine", "create_async_engine")
         and not re.search(r"\bconnection_options\(|\*\*CONNECTION|=CONNECTION", ast.unparse(node))

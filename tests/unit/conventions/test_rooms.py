@@ -6,6 +6,7 @@ import ast
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,7 @@ MAY_USE: dict[str, set[str]] = {
     },
 }
 DISTRIBUTIONS = {
+    "_pytest": "pytest",
     "awa": "awa-pg",
     "dkim": "dkimpy",
     "dns": "dnspython",
@@ -69,6 +71,7 @@ NOT_IMPORTED = {
 """Dependencies that no module imports, with the reason why they are needed."""
 
 
+@cache
 def imports_of(room: str) -> dict[str, Path]:
     """Return the third-party packages that a room imports, each with an importing file."""
     packages = {}
@@ -80,12 +83,16 @@ def imports_of(room: str) -> dict[str, Path]:
     return packages
 
 
-def _modules(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-            yield node.module
+def _modules(node: ast.AST) -> Iterator[str]:
+    """Yield the modules that a statement imports, or those in it; expressions have none."""
+    if isinstance(node, ast.Import):
+        yield from (alias.name for alias in node.names)
+    elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+        yield node.module
+    for field in ("body", "orelse", "handlers", "finalbody", "cases"):
+        inner = getattr(node, field, None)
+        for statement in inner if isinstance(inner, list) else ():
+            yield from _modules(statement)
 
 
 @pytest.mark.parametrize("room", MAY_USE)
