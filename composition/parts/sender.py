@@ -55,5 +55,6 @@ def _dsn(settings: SenderPart) -> str:
     return role_dsn(settings.dsn, settings.login(Role.SENDER), password)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the part."""
     start(Part.SENDER, SenderPart, work, trouble, run=uvloop.run)
