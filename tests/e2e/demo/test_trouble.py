@@ -51,10 +51,8 @@ def own_lab(real_hosts: None) -> Iterator[RunningLab]:
     """A separate sandbox for this module, whose provider is as odd as it may be."""
     if local.is_up():
         pytest.fail("a sandbox of this checkout runs, and these tests break theirs: `make down`")
-    impatient = partial(local.start_control_plane, {"HOSTWINDS_PROVISIONING_DEADLINE": "3"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local, "start_control_plane", impatient)
-        when_free(up.start, local.lab_dir())
+    impatient = {"HOSTWINDS_PROVISIONING_DEADLINE": "3"}
+    when_free(partial(up.start, extra=impatient), local.lab_dir())
     lab = required(local.lab_dir())
     remove = f"{lab.hostwinds_url}/_lab/portal/profiles"
     plain_http.request("DELETE", remove, json={"name": FIREWALL_PROFILE}).raise_for_status()
