@@ -23,7 +23,8 @@ from controlplane.tenants.schemas import ConditionView, TenantView
 from kit.faults import Fault
 
 app = typer.Typer()
-POLL = 0.25
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 1.0
+"""Seconds between two requests: most waits last for minutes, and each request costs the API."""
 NOT_YET_REPORTED = "NotYetReported"
 DELETION = "its deletion"
 UNSUPPORTED = {"HostsUnavailable", "Paused"}
@@ -104,10 +105,11 @@ def for_deletion(api: Api, name: str, limit: float, output: Format = Format.TABL
 
 def _observed(api: Api, name: str, limit: float) -> Iterator[TenantView]:
     """Yield the tenant repeatedly until the time limit; a restart of the API is tolerated."""
-    started = time.monotonic()
+    started, pause = time.monotonic(), FIRST_PAUSE
     yield api.get(tenant_path(name), TenantView)
     while time.monotonic() - started < limit:
-        environment().sleep(POLL)
+        environment().sleep(pause)
+        pause = min(1.25 * pause, LONGEST_PAUSE)
         try:
             tenant = api.get(tenant_path(name), TenantView)
         except Fault as fault:

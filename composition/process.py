@@ -7,14 +7,13 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
-from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
 from cli.errors import reported
 from composition.event_log import LOG, log_to
-from composition.heartbeat import Progress, beat, no_trouble
+from composition.heartbeat import Progress, Trouble, beat, no_trouble
 from composition.parts.settings import Part, PartSettings
 from controlplane.database import role_engine
 from kit.paths import state_dir
@@ -29,7 +28,7 @@ def start(
     part: Part,
     model: type[S],
     work: Work[S],
-    trouble: Callable[[S], Awaitable[str]] | None = None,
+    trouble: Callable[[S], Trouble] | None = None,
     *,
     run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run,
 ) -> None:
@@ -45,7 +44,7 @@ def start(
 
 
 async def _run(
-    part: Part, settings: S, work: Work[S], trouble: Callable[[S], Awaitable[str]] | None
+    part: Part, settings: S, work: Work[S], trouble: Callable[[S], Trouble] | None
 ) -> None:
     stop, ended, progress = asyncio.Event(), asyncio.Event(), Progress()
     loop = asyncio.get_running_loop()
@@ -55,7 +54,7 @@ async def _run(
     structlog.get_logger().info("starting", process=os.getpid(), settings=repr(settings))
     role, password = next(iter(settings.passwords.items()))
     engine = role_engine(settings.dsn, settings.login(role), password, pool_size=1)
-    check = no_trouble if trouble is None else partial(trouble, settings)
+    check = no_trouble if trouble is None else trouble(settings)
     writing = asyncio.create_task(beat(engine, part, progress, ended, check))
     try:
         await work(settings, progress, stop)

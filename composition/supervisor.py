@@ -24,6 +24,8 @@ MAX_DEATHS, WINDOW_SECONDS = 5, 60.0
 """A part that dies this often within this time is left down."""
 FIRST_BACKOFF_SECONDS = 0.5
 """Before a part that died is restarted; doubles with each death within the window."""
+LOADER = ("-m", "composition.parts")
+"""Runs the module that follows."""
 DOWN = "down"
 """Directory in the state directory: one file per part that is left down, with the reason."""
 log = structlog.get_logger()
@@ -116,7 +118,7 @@ class _Running:
         mark = secrets.token_hex(8)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
+            *LOADER,
             self._child.module,
             stdin=asyncio.subprocess.PIPE,
             env={**environment(), PART: mark},

@@ -83,5 +83,6 @@ async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event
     await reconcile(settings, phases(settings, servers, lacks=lacks), servers, progress, stop)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the part."""
     start(Part.RECONCILER, ReconcilerPart, work)

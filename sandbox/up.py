@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -37,8 +38,13 @@ def up(api_only: ApiOnlyOption = False) -> None:
     say("`make down` ends it.")
 
 
-def start(*, api_only: bool = False, golden: bool = False) -> None:
-    """Start every part in order; parts that run already are left running."""
+def start(
+    *, api_only: bool = False, golden: bool = False, extra: Mapping[str, str] | None = None
+) -> None:
+    """Start every part in order; parts that run already are left running.
+
+    `extra` adds variables to those of the control plane.
+    """
     if not local.is_up():
         local.remove_ended()
     with step("servers"):
@@ -50,7 +56,7 @@ def start(*, api_only: bool = False, golden: bool = False) -> None:
     with step("provider portals: zones, firewall profile"):
         local.prepare_providers()
     with step("control plane"):
-        local.start_control_plane()
+        local.start_control_plane(extra)
     if local.level() == "hosts":
         _pin_images()
 

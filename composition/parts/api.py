@@ -44,5 +44,6 @@ async def work(settings: ApiPart, progress: Progress, stop: asyncio.Event) -> No
         await database.close()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the part."""
     start(Part.API, ApiPart, work)

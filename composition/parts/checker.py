@@ -41,5 +41,6 @@ async def work(settings: CheckerPart, progress: Progress, stop: asyncio.Event) -
         await database.close()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the part."""
     start(Part.CHECKER, CheckerPart, work)

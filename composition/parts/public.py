@@ -65,5 +65,6 @@ async def work(settings: PublicPart, progress: Progress, stop: asyncio.Event) ->
         await engine.dispose()
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the part."""
     start(Part.PUBLIC, PublicPart, work)

@@ -182,5 +182,6 @@ async def work(settings: ReconcilerPart, progress: Progress, stop: asyncio.Event
     await reconcile(settings, standard_phases(settings, servers), servers, progress, stop)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the part."""
     start(Part.RECONCILER, ReconcilerPart, work)

@@ -7,7 +7,7 @@ import asyncio
 import uvloop
 from pydantic import SecretStr
 
-from composition.heartbeat import Progress
+from composition.heartbeat import Progress, Trouble
 from composition.metrics import served
 from composition.parts.settings import Part, SenderPart
 from composition.process import start
@@ -42,12 +42,17 @@ async def work(settings: SenderPart, progress: Progress, stop: asyncio.Event) ->
         await run(sender, stop, progress=progress.tick, metrics=metrics)
 
 
-async def trouble(settings: SenderPart) -> str:
-    """Return why nothing is sent, or not as it is set; empty when there is no such problem."""
-    problem = await upkeep.trouble(_dsn(settings))
-    if not problem and settings.lists:
-        problem = await lists_trouble(settings.redis_url.get_secret_value())
-    return problem
+def trouble(settings: SenderPart) -> Trouble:
+    """Return what tells why nothing is sent, or not as it is set."""
+    database = upkeep.Health(_dsn(settings))
+
+    async def look() -> str:
+        problem = await database.trouble()
+        if not problem and settings.lists:
+            problem = await lists_trouble(settings.redis_url.get_secret_value())
+        return problem
+
+    return look
 
 
 def _dsn(settings: SenderPart) -> str:
@@ -55,5 +60,6 @@ def _dsn(settings: SenderPart) -> str:
     return role_dsn(settings.dsn, settings.login(Role.SENDER), password)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the part."""
     start(Part.SENDER, SenderPart, work, trouble, run=uvloop.run)

@@ -32,7 +32,7 @@ from kit import files
 from kit.faults import Fault, line
 from kit.leftovers import end_leftovers
 from kit.processes import own_identity
-from stacks.backend import Stacks
+from stacks.backend import STACK, Stacks
 from stacks.faults import STATE_UNREACHABLE
 from stacks.variables import BACKGROUND, FORGOTTEN_ZONES, REPLACED_GENERATION
 
@@ -181,7 +181,9 @@ class PulumiEngine:
                     untracked.terminate((), progress)
                     for held in listener.held:
                         raise Fault(code_of(held.code), held.message, held.remedy)
-                    kinds = ("destroy", "remove")
+                    left = self._stacks().resources(tenant)
+                    is_empty = all(resource["type"] == STACK for resource in left)
+                    kinds = ("remove",) if is_empty else ("destroy", "remove")
                     self._run(tenant, kinds, Listener(progress), deadline, extra=fenced)
                     self._stacks().prune(tenant, keep=0)
             shutil.rmtree(self._root / tenant, ignore_errors=True)

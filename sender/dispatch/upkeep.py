@@ -30,18 +30,45 @@ async def maintain(pool: AsyncConnectionPool[Any], *, records: int, events: int)
         log.warning("sender.not_maintained", error=str(error))
 
 
-async def trouble(dsn: str) -> str:
-    """Return why nothing is sent, as the database has it; empty when there is no such problem."""
-    try:
-        async with await AsyncConnection.connect(
-            dsn, **connection_options("penguin-sender")
-        ) as one:
-            cursor = await one.execute(SQL.health)
-            is_read_only, is_other = await cursor.fetchone() or (False, False)
-    except AWAY:
-        return "PostgreSQL does not answer"
-    if is_read_only:
-        return "PostgreSQL is read-only"
-    if is_other:
+class Health:
+    """Asks the database whether it lets mail go: by one session, and by a new one after trouble."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._session: AsyncConnection[Any] | None = None
+
+    async def trouble(self) -> str:
+        """Return why nothing is sent, as the database has it; empty when there is no problem."""
+        try:
+            is_read_only, is_other = await self._ask()
+        except AWAY:
+            await self.close()
+            return "PostgreSQL does not answer"
+        if not is_read_only and not is_other:
+            return ""
+        await self.close()  # another server may answer a new session
+        if is_read_only:
+            return "PostgreSQL is read-only"
         return "the database was restored or promoted: nothing is sent until it is accepted"
-    return ""
+
+    async def close(self) -> None:
+        """End the session."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _ask(self) -> tuple[bool, bool]:
+        if self._session is not None:
+            try:
+                return await _health(self._session)
+            except AWAY:  # the session has been ended
+                await self.close()
+        self._session = await AsyncConnection.connect(
+            self._dsn, autocommit=True, **connection_options("penguin-sender")
+        )
+        return await _health(self._session)
+
+
+async def _health(session: AsyncConnection[Any]) -> tuple[bool, bool]:
+    cursor = await session.execute(SQL.health)
+    return await cursor.fetchone() or (False, False)

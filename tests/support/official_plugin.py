@@ -12,10 +12,12 @@ import json
 from http import HTTPStatus
 from typing import Any
 
-import cloudflare
-
+from kit.packages import absent
 from tools.pulumi.cloudflare_api import ApiError, CloudflareApi
 from tools.pulumi.cloudflare_plugin import CloudflareProvider, serve
+
+with absent("httpx._main"):  # its command line, as in `cloudflare_api`
+    import cloudflare
 
 RETRIES = 10
 

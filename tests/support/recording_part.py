@@ -28,7 +28,3 @@ def main() -> None:
     if settings.get("gate"):
         Path(settings["gate"]).read_text()
     record("ended")
-
-
-if __name__ == "__main__":
-    main()

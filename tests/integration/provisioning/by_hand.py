@@ -37,19 +37,6 @@ class ByHand:
             check=False,
         )
 
-    def init_stack(self, directory: Path) -> None:
-        """Run `pulumi stack init` in a new directory, since it writes a configuration file."""
-        directory.mkdir()
-        (directory / "Pulumi.yaml").write_text("name: penguin\nruntime: python\n")
-        subprocess.run(
-            [self._command, "stack", "init", "acme"],
-            cwd=directory,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-
     def up(self) -> str:
         """Run `pulumi up`, which must succeed, and return its output."""
         return self.run_checked("up", "--yes", "--skip-preview")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
@@ -12,7 +14,7 @@ import pytest
 import structlog
 
 from blueprint.document import Blueprint
-from controlplane.pulumi.engine import PulumiEngine
+from controlplane.pulumi.engine import PROJECT_FILE, PulumiEngine
 from hostwinds import VERSION
 from hostwinds.plugin import write_launcher
 from lab.cloudflare.account import CloudflareAccount
@@ -95,20 +97,54 @@ def cloud(tmp_path: Path, first_address: IPv4Address) -> Iterator[Cloud]:
     hostwinds.close()
 
 
+def backend(state: Path) -> str:
+    """Return the URL of a state in files.
+
+    The file store does not write its metadata files atomically, and tests kill engines: a state
+    with an incomplete metadata file cannot be loaded ("EOF").
+    """
+    return f"file://{state}?metadata=skip"
+
+
+@pytest.fixture(scope="session")
+def new_stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state whose stack `acme` is still empty: an engine makes one in a third of a second."""
+    directory, own = tmp_path_factory.mktemp("new"), find()
+    (directory / "Pulumi.yaml").write_text(PROJECT_FILE)
+    (directory / "passphrase").write_text("")
+    (state := directory / "state").mkdir()
+    subprocess.run(
+        [own.root / "bin" / "pulumi", "stack", "init", "acme"],
+        cwd=directory,
+        env={
+            **own.environment(directory / "home"),
+            "PULUMI_BACKEND_URL": backend(state),
+            "PULUMI_CONFIG_PASSPHRASE_FILE": str(directory / "passphrase"),
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+    )
+    return state
+
+
 @pytest.fixture
-def environment(engine: Engine, cloud: Cloud, tmp_path: Path) -> dict[str, str]:
-    """The environment of an operation, whose state is in files."""
-    state, passphrase = tmp_path / "state", tmp_path / "passphrase"
-    state.mkdir()
+def state(new_stack: Path, tmp_path: Path) -> Path:
+    """The state of a test in files."""
+    return shutil.copytree(new_stack, tmp_path / "state")
+
+
+@pytest.fixture
+def environment(engine: Engine, cloud: Cloud, state: Path, tmp_path: Path) -> dict[str, str]:
+    """The environment of an operation."""
+    passphrase = tmp_path / "passphrase"
     passphrase.write_text("")
     plugins = {"hostwinds": (VERSION, write_launcher(tmp_path / "plugin"))}
     return {
         **os.environ,
         **engine.environment(tmp_path / "home", plugins),
         **cloud.environment,
-        # The file store does not write its metadata files atomically, and tests kill engines: a
-        # state with an incomplete metadata file cannot be loaded ("EOF").
-        "PULUMI_BACKEND_URL": f"file://{state}?metadata=skip",
+        "PULUMI_BACKEND_URL": backend(state),
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase),
     }
 

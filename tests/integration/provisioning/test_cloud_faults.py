@@ -86,7 +86,7 @@ def with_lock(control_plane: ControlPlane, cloud: Cloud) -> Repair:
     """Lock the stack as an operator's `pulumi up` on another machine does."""
     state = Path(urlsplit(control_plane.environment["PULUMI_BACKEND_URL"]).path)
     lock = state / ".pulumi/locks/organization/penguin/acme/1.json"
-    lock.parent.mkdir(parents=True)
+    lock.parent.mkdir(parents=True, exist_ok=True)
     holder = {"pid": 4711, "username": "carla", "hostname": f"not-{socket.gethostname()}"}
     lock.write_text(json.dumps({**holder, "timestamp": "2026-11-27T10:00:00Z"}))
     return lock.unlink

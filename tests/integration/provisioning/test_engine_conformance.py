@@ -28,6 +28,13 @@ from .conftest import ZONES, Cloud
 Check = Callable[[Surroundings], None]
 
 
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state without a stack: the engine makes it."""
+    (directory := tmp_path / "state").mkdir()
+    return directory
+
+
 class OverEmulators:
     """The real engine, and the accounts behind the emulators."""
 

@@ -142,7 +142,6 @@ def test_run_by_hand_with_a_token_that_may_only_read_buys_nothing(
     token = cloud.cloudflare.add_token(READ_ONLY)
     by_hand = ByHand(engine, {**environment, "CLOUDFLARE_API_TOKEN": token}, tmp_path)
     by_hand.configure(rendered(BOTH))
-    by_hand.init_stack(tmp_path / "elsewhere")
     shown = by_hand.up()
     assert f"[{UNAUTHORIZED}]" in shown
     assert cloud.bought() == []

@@ -14,7 +14,7 @@ import pytest
 
 from controlplane.faults import DATABASE_UNAVAILABLE
 from kit.paths import checkout
-from tests.support.command_line import environment_of, run, run_process
+from tests.support.command_line import environment_of, run, run_printed
 from tests.support.faults import assert_shows
 from tests.support.small_disk import CAN_MOUNT, SmallDisk
 from tests.support.waiting import SECONDS, wait_for
@@ -49,7 +49,7 @@ class Installation:
             assert run(*arguments) == 0
 
     def penguin(self, *arguments: str) -> CommandOutput:
-        done = run_process(*arguments, environment=self.environment)
+        done = run_printed(*arguments, environment=self.environment)
         assert "Traceback" not in done.stdout + done.stderr
         return CommandOutput(done.returncode, done.stdout, done.stderr)
 

@@ -21,9 +21,7 @@ DEADLINE = timedelta(minutes=10)
 
 @pytest.fixture
 def by_hand(engine: Engine, environment: dict[str, str], tmp_path: Path) -> ByHand:
-    shell = ByHand(engine, environment, tmp_path)
-    shell.init_stack(tmp_path / "elsewhere")
-    return shell
+    return ByHand(engine, environment, tmp_path)
 
 
 def records_of(cloud: Cloud, zone: str) -> dict[str, str]:

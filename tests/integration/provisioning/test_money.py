@@ -68,7 +68,6 @@ def test_price_that_rose_is_not_paid_by_hand(
 ) -> None:
     by_hand = ByHand(engine, environment, tmp_path)
     by_hand.configure(blueprint)
-    by_hand.init_stack(tmp_path / "elsewhere")
     cloud.hostwinds.settings.prices = {"54": "45.99"}
     refused = by_hand.run("up", "--yes", "--skip-preview")
     assert refused.returncode != 0
@@ -91,7 +90,6 @@ def test_run_by_hand_without_the_shared_journal_is_refused(
         environment["HOSTWINDS_JOURNAL"] = str(tmp_path / journal)
     by_hand = ByHand(engine, environment, tmp_path)
     by_hand.configure(blueprint)
-    by_hand.init_stack(tmp_path / "elsewhere")
     for command in (("preview",), ("up", "--yes", "--skip-preview")):
         refused = by_hand.run(*command)
         assert refused.returncode != 0
@@ -171,7 +169,6 @@ def test_refresh_by_hand_forgets_nothing_for_a_key_of_another_account(
 ) -> None:
     by_hand = ByHand(engine, environment, tmp_path)
     by_hand.configure(blueprint)
-    by_hand.init_stack(tmp_path / "elsewhere")
     by_hand.run("up", "--yes", "--skip-preview")
     state = Stacks(environment["PULUMI_BACKEND_URL"])
     before = [row["urn"] for row in state.resources("acme")]

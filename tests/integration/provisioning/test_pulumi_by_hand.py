@@ -91,9 +91,7 @@ def test_tenant_begun_by_hand_is_continued_by_the_reconciler(
     reconciler: PulumiEngine,
     blueprint: Blueprint,
     cloud: Cloud,
-    tmp_path: Path,
 ) -> None:
-    by_hand.init_stack(tmp_path / "elsewhere")
     done = by_hand.run("up", "--yes", "--skip-preview")
     assert "hostwinds.pending" in done.stdout, done.stdout + done.stderr
     assert reconciler.state("acme").pending == ("mx1-2",)
@@ -103,10 +101,9 @@ def test_tenant_begun_by_hand_is_continued_by_the_reconciler(
 
 
 def test_address_of_cloudflare_in_the_configuration_is_refused(
-    by_hand: ByHand, blueprint: Blueprint, cloud: Cloud, tmp_path: Path
+    by_hand: ByHand, blueprint: Blueprint, cloud: Cloud
 ) -> None:
     """It would lead round the gateway. A refresh uses the address of the last `up`."""
-    by_hand.init_stack(tmp_path / "elsewhere")
     address = cloud.environment["CLOUDFLARE_BASE_URL"]
     by_hand.configure(blueprint, f"cloudflare:baseUrl: {address}")
     refused = by_hand.run("up", "--yes", "--skip-preview")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import environment_of, run_process
+from tests.support.command_line import environment_of, run_printed, run_process
 from tests.support.processes import mentioning
 from tests.support.waiting import wait_for
 from tools.servers import Postgres, Valkey, shared_memory
@@ -27,12 +28,20 @@ class Sandbox:
         self.environment = environment_of(directory)
 
     def penguin(self, *arguments: str) -> str:
-        done = run_process(*arguments, environment=self.environment)
+        """Run `penguin` as a person does: in a process that has ended afterwards."""
+        return self._output(run_process(*arguments, environment=self.environment))
+
+    def client(self, *arguments: str) -> str:
+        """Run a command that only asks the API."""
+        return self._output(run_printed(*arguments, environment=self.environment))
+
+    @staticmethod
+    def _output(done: subprocess.CompletedProcess[str]) -> str:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def is_in_operation(self) -> bool:
-        listed = json.loads(self.penguin("get", "operations", "--tenant", "globex", "-o", "json"))
+        listed = json.loads(self.client("get", "operations", "--tenant", "globex", "-o", "json"))
         return any(operation["phase"] == "cloud" for operation in listed)
 
     def processes(self) -> dict[int, str]:
@@ -51,11 +60,11 @@ def test_down_ends_everything_of_a_tenant_that_is(moment: str, servers_dir: Path
     sandbox = Sandbox(servers_dir / moment.replace(" ", ""))
     try:
         sandbox.penguin("up", "--api-only")
-        sandbox.penguin("apply", "-f", "tenants/globex.yaml")
+        sandbox.client("apply", "-f", "tenants/globex.yaml")
         if moment == "in the operation":
             wait_for(sandbox.is_in_operation, longest_pause=1)
         elif moment == "ready":
-            sandbox.penguin("wait", "tenant", "globex", "--for=condition=DnsReady")
+            sandbox.client("wait", "tenant", "globex", "--for=condition=DnsReady")
         elif moment == "killed":
             announced = json.loads((sandbox.directory / "serve.json").read_text())
             os.kill(int(announced["process"].partition(".")[0]), signal.SIGKILL)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from sender import directory
 from sender.dispatch.store import DatabaseClock
-from sender.dispatch.upkeep import trouble
+from sender.dispatch.upkeep import Health
 from sender.schemas import State, StopScope, SuppressionReason
 from sender.stops import Target, stop
 from sender.suppression import recipient_hash, suppress
@@ -68,6 +68,8 @@ class TestDatabase:
         await publish(entry)
         sink.answers.append("wait")
         message_id = await submit()
+        health = Health(upgraded)
+        assert await health.trouble() == ""
         async with (
             await psycopg.AsyncConnection.connect(upgraded, autocommit=True) as admin,
             sending(settings),
@@ -77,12 +79,13 @@ class TestDatabase:
             await _set_read_only(admin, is_on=True)
             try:
                 sink.released.set()
-                assert await reached(partial(trouble, upgraded)) == "PostgreSQL is read-only"
+                assert await reached(health.trouble) == "PostgreSQL is read-only"
             finally:
                 await _set_read_only(admin, is_on=False)
             await reaches(sender_engine, message_id, State.ACCEPTED)
             await reaches(sender_engine, other, State.ACCEPTED)
-        assert await trouble(upgraded) == ""
+        assert await health.trouble() == ""
+        await health.close()
         assert len(sink.mails) == 2
 
     async def test_outcome_that_a_stop_cannot_write_is_written_by_the_next_start(
@@ -112,7 +115,7 @@ class TestDatabase:
             await reaches(sender_engine, await submit(), State.ACCEPTED)
             await execute(sender_engine, "update queue.identity set timeline = timeline + 1")
             await submit()
-            assert "restored or promoted" in await trouble(upgraded)
+            assert "restored or promoted" in await Health(upgraded).trouble()
         assert len(sink.mails) == 1
 
 
