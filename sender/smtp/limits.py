@@ -40,7 +40,7 @@ class Limits:
     """To one address at the same time, at most."""
     first: int = 2
     """As many to an address of which nothing is known yet; each accepted mail allows one more."""
-    batch: int = 3
+    batch: int = 5
     """Mails that are expected to share a connection before another one is opened."""
     at_once: int = 24
     """Mails of one address at the same time: a silent host keeps no other mail waiting."""
