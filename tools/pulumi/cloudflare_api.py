@@ -8,6 +8,7 @@ from typing import Any
 
 from kit.cloudflare import BASE, Answer
 from kit.packages import absent
+from kit.web import verification
 from tools.pulumi.cloudflare_answers import mistake
 
 with absent("httpx._main"):  # its command line: 0.2 s of every process where it is installed
@@ -42,6 +43,7 @@ class CloudflareApi:
             base_url=self._base_url.rstrip("/"),
             max_retries=retries,
             timeout=30,
+            http_client=cloudflare.DefaultHttpxClient(verify=verification(self._base_url)),
         )
 
     def create_record(self, zone: str, body: dict[str, Any]) -> dict[str, Any]:
