@@ -13,10 +13,10 @@ class Lines:
     def __init__(self) -> None:
         self.severities: list[int] = []
 
-    def Log(self, request: engine_pb2.LogRequest) -> None:
+    def Log(self, request: engine_pb2.LogRequest) -> None:  # noqa: N802 - of the protocol
         self.severities.append(request.severity)
 
-    def GetRootResource(self) -> str:
+    def GetRootResource(self) -> str:  # noqa: N802 - of the protocol
         return "root"
 
 
