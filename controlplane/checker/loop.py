@@ -87,35 +87,61 @@ class Checker:
         self._workers = max(1, at_once // BATCH)
         self._clock = clock
         self._metrics = metrics or Metrics()
+        self._looking = asyncio.Lock()
+        self._idle: set[str] = set()
+        """Workers that look for checks, or wait until another one has found some."""
 
     async def run(self, stop: asyncio.Event, tick: Tick = lambda _: None) -> None:
         """Check until `stop` is set; checks that run are ended."""
-        working = [asyncio.create_task(self._work(stop, tick, n)) for n in range(self._workers)]
+        names = [f"worker {number}" for number in range(self._workers)]
+        working = [asyncio.create_task(self._work(stop, tick, name)) for name in names]
         await stop.wait()
         for task in working:
             task.cancel()
         await asyncio.gather(*working, return_exceptions=True)
 
-    async def _work(self, stop: asyncio.Event, tick: Tick, number: int) -> None:
+    async def _work(self, stop: asyncio.Event, tick: Tick, name: str) -> None:
         while not stop.is_set():
-            tick(f"worker {number}")
+            self._idle.add(name)
+            async with self._looking:
+                due = await self._await_due(stop, tick)
+            self._idle.remove(name)
+            try:
+                await self._make(due)
+            except Exception as error:  # noqa: BLE001 - the worker goes on
+                log_failure(error, "worker failed")
+                await pause(stop, ERROR_SECONDS)
+
+    async def _await_due(self, stop: asyncio.Event, tick: Tick) -> Sequence[Due]:
+        """Return checks that are due as soon as there are any: one worker looks for all."""
+        while not stop.is_set():
+            for name in self._idle:
+                tick(name)
             seconds = IDLE_SECONDS
             try:
-                if await self.step():
-                    continue
+                if due := await self._claim():
+                    return due
             except Exception as error:  # noqa: BLE001 - the worker goes on
                 log_failure(error, "worker failed")
                 seconds = ERROR_SECONDS
             await pause(stop, seconds)
+        return ()
 
     async def step(self) -> int:
         """Make checks that are due; return how many."""
+        due = await self._claim()
+        await self._make(due)
+        return len(due)
+
+    async def _claim(self) -> Sequence[Due]:
         async with self._database.begin(CONTROLLER) as connection:
             due = await rows.claim(connection, count=BATCH, intervals=self._intervals)
             self._metrics.overdue = await rows.overdue(connection) if due else 0.0
+        return due
+
+    async def _make(self, due: Sequence[Due]) -> None:
         made = await asyncio.gather(*(self._check(one) for one in due))
         await self._keep([found for found in made if found is not None])
-        return len(due)
 
     async def _check(self, due: Due) -> Found | None:
         """Check; None where that was not possible: the tenant's pass checks by itself."""

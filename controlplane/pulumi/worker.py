@@ -24,7 +24,8 @@ from typing import Any
 
 import grpc
 from pulumi.automation._server import LanguageServer
-from pulumi.runtime.proto import language_pb2_grpc
+from pulumi.runtime.proto import engine_pb2, language_pb2_grpc
+from pulumi.runtime.settings import SETTINGS
 
 from blueprint.document import Blueprint
 from controlplane.pulumi.job import COMMANDS, MARK, Job, Kind
@@ -242,7 +243,26 @@ def _program(job: Job, kind: Kind) -> Iterator[list[str]]:
         server.stop(grace=None)
 
 
+class WithoutDebugging:
+    """The engine, without the requests that bring it lines for debugging.
+
+    The SDK sends a few of them for each resource, and no operation shows them.
+    """
+
+    def __init__(self, engine: Any) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def Log(self, request: Any) -> None:  # noqa: N802 - the name of the protocol
+        """Show a line, unless it is for debugging."""
+        if request.severity != engine_pb2.DEBUG:
+            self._engine.Log(request)
+
+
 def _declare(job: Job) -> None:
+    SETTINGS.engine = WithoutDebugging(SETTINGS.engine)
     if job.blueprint is None:
         retire(job.tenant, job.installation)
     else:

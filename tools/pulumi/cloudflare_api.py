@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from typing import Any
+from weakref import finalize
 
 from kit.cloudflare import BASE, Answer
 from kit.packages import absent
+from kit.web import verification
 from tools.pulumi.cloudflare_answers import mistake
 
 with absent("httpx._main"):  # its command line: 0.2 s of every process where it is installed
@@ -37,11 +39,14 @@ class CloudflareApi:
     ) -> None:
         self._base_url = base_url or os.environ.get("CLOUDFLARE_BASE_URL") or BASE
         self._token = (token or os.environ.get("CLOUDFLARE_API_TOKEN") or "").strip()
+        http = cloudflare.DefaultHttpxClient(verify=verification(self._base_url))
+        finalize(self, http.close)  # the SDK does so with a client of its own
         self._client = cloudflare.Cloudflare(
             api_token=self._token or "none",
             base_url=self._base_url.rstrip("/"),
             max_retries=retries,
             timeout=30,
+            http_client=http,
         )
 
     def create_record(self, zone: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from tests.integration.controlplane.stepped_reconciler import SteppedReconciler,
 from tests.support.memory_internet import MemoryInternet
 from tests.support.phases import MemoryLinks, standard
 from tests.support.points import Points
+from tests.support.waiting import reached
 
 __all__ = ["stepped"]
 INTERVALS = dict.fromkeys(CheckKind, timedelta(minutes=10))
@@ -311,3 +312,24 @@ def test_finding_with_a_code_of_another_version_is_not_relied_on() -> None:
 def _loaded(content: str) -> list[dict[str, Any]]:
     loaded: list[dict[str, Any]] = json.loads(content)
     return loaded
+
+
+async def test_workers_without_a_check_progress_and_make_what_becomes_due(
+    checked: Checked,
+) -> None:
+    stop, progressed = asyncio.Event(), Counter[str]()
+    running = asyncio.create_task(checked.checker.run(stop, lambda name: progressed.update([name])))
+
+    async def idle() -> bool:
+        return len(progressed) == 2 and min(progressed.values()) > 1
+
+    await reached(idle)
+    assert not checked.internet.asked
+    await checked.run("update oltp.checks set due_at = clock_timestamp()")
+
+    async def made() -> bool:
+        return checked.internet.asked == {"dns": 1, "hosts": 1}
+
+    await reached(made)
+    stop.set()
+    await running
