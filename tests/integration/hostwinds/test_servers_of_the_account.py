@@ -30,9 +30,16 @@ def servers(url: str, tmp_path: Path, clock: Clock) -> HostwindsServers:
 
 @pytest.fixture
 def three(hostwinds_account: HostwindsAccount, clock: Clock) -> Sequence[int]:
-    ids = [hostwinds_account.order(f"acme-mx{n}-abc123", "52", 12) for n in (1, 2, 3)]
+    ids = [booted(hostwinds_account, f"acme-mx{number}-abc123") for number in (1, 2, 3)]
     clock.pause(120)
     return ids
+
+
+def booted(hostwinds_account: HostwindsAccount, name: str) -> int:
+    """Order a server, and return its number when it has booted."""
+    number = hostwinds_account.order(name, "52", 12)
+    hostwinds_account.owned(number).wait_for_boot()
+    return number
 
 
 def use_listing(servers: HostwindsServers) -> None:
@@ -156,7 +163,7 @@ def test_listing_says_which_servers_are_still_created(
     clock: Clock,
 ) -> None:
     hostwinds_account.settings.active_after = 600
-    created = hostwinds_account.order("acme-mx4-abc123", "52", 12)
+    created = booted(hostwinds_account, "acme-mx4-abc123")
     finished = {f"acme-mx{number}-abc123" for number in (1, 2, 3)}
     clock.pause(120)
     listing = servers.listed()
@@ -174,7 +181,7 @@ def ending(
     servers: HostwindsServers, hostwinds_account: HostwindsAccount, clock: Clock, tmp_path: Path
 ) -> int:
     """The number of the only server of the account, whose end a run has asked for."""
-    service = hostwinds_account.order("acme-mx1-abc123", "52", 12)
+    service = booted(hostwinds_account, "acme-mx1-abc123")
     clock.pause(120)
     journal = FileJournal(tmp_path / "journal.json")
     journal.settle("acme-mx1-abc123", str(service), "1")
