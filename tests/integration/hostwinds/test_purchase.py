@@ -197,6 +197,8 @@ def test_run_that_does_not_wait_leaves_a_new_instance_to_a_later_one(
     assert_shows(caught.value, PROVISIONING, name=ORDER.name, status="build", until=...)
     assert caught.value.instance is not None
     clock.pause(300)
+    [server] = hostwinds_account.all_servers()
+    server.wait_for_boot()
     assert brief.instance(ORDER, lines.append).is_active
     assert bought(hostwinds_account) == ["server"]
 
