@@ -61,8 +61,6 @@ class Connection:
 REASON_LOST = "can be reached over SSH"
 """Ansible's message without a reason, if ssh has closed its input but not ended yet, such as
 after a refused login. With a reason the message contains `ssh`."""
-REPETITIONS = 2
-"""Of a run whose reason was lost: on a busy machine ssh may end slowly once more."""
 
 OF_THE_RUNNER = ("ANSIBLE_", "AWX_", "RUNNER_", "ORIGINAL_STDOUT_CALLBACK")
 """Beginnings of the variables that ansible-runner sets."""
@@ -86,14 +84,13 @@ def run_playbook(
 
     Secrets reach Ansible by files (0600, in memory where the machine has a memory file system)
     and never by arguments or environment. Raises a fault of this package. A run that fails
-    without ssh's reason is repeated, twice at most.
+    without ssh's reason is repeated once.
     """
-    for _ in range(REPETITIONS):
-        try:
-            return _run_once(playbook, connection, progress, cancelled)
-        except Fault as fault:
-            if REASON_LOST not in str(fault):
-                raise
+    try:
+        return _run_once(playbook, connection, progress, cancelled)
+    except Fault as fault:
+        if REASON_LOST not in str(fault):
+            raise
     return _run_once(playbook, connection, progress, cancelled)
 
 
