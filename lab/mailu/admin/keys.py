@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -35,9 +34,17 @@ class Keys:
         return (path.read_bytes() or None) if path.exists() else None
 
     def public(self, domain: str) -> str | None:
-        """Return the public half in base64. A file that is no key raises ValueError."""
+        """Return the public half in base64. A file that is no key raises ValueError.
+
+        Loading verifies the key, which takes some 30 ms of the processor: so does Mailu.
+        """
         content = self.private(domain)
-        return None if content is None else _public_half(content)
+        if content is None:
+            return None
+        public = load_pem_private_key(content, password=None).public_key()
+        return b64encode(
+            public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        ).decode()
 
     def make(self, domain: str) -> None:
         """Make a key, in place of the one that is there."""
@@ -46,16 +53,6 @@ class Keys:
     def require_key(self, pem: bytes) -> None:
         """Raise ValueError for what is no key."""
         load_pem_private_key(pem, password=None)
-
-
-@lru_cache(maxsize=1024)
-def _public_half(pem: bytes) -> str:
-    """Return the public half of a key in base64.
-
-    Loading verifies the key, which takes some 30 ms of the processor: once for each key.
-    """
-    public = load_pem_private_key(pem, password=None).public_key()
-    return b64encode(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
 def made() -> bytes:
