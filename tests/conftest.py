@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import gc
 import os
-from pathlib import Path
 
 import hypothesis
 import pytest
 from xdist.remote import Producer
 
-from tests.support.compiled_tests import compile_part
 from tests.support.plain_log import log_plainly
 from tests.support.schedule import LAB, SharedResources, rank
 
@@ -25,11 +23,6 @@ hypothesis.settings.load_profile("shared machine")
 log_plainly()
 if "PYTEST_XDIST_WORKER" in os.environ:
     gc.disable()  # until all tests are collected: what is imported and collected stays
-
-
-def pytest_collection(session: pytest.Session) -> None:
-    """Compile the tests together before each worker collects all of them."""
-    compile_part(list(Path(__file__).parent.rglob("test_*.py")), session.config)
 
 
 def pytest_collection_finish() -> None:

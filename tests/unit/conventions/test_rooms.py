@@ -48,7 +48,6 @@ MAY_USE: dict[str, set[str]] = {
     },
 }
 DISTRIBUTIONS = {
-    "_pytest": "pytest",
     "awa": "awa-pg",
     "dkim": "dkimpy",
     "dns": "dnspython",
