@@ -74,7 +74,10 @@ replies to them pass, too, and a rule that is removed also ends what it had let 
 def up() -> None:
     """Create the bridge and the machine's link to it."""
     run("ip", "netns", "add", NAMESPACE)
-    run("ip", "-n", NAMESPACE, "link", "add", BRIDGE, "type", "bridge")
+    # A bridge without an address of its own takes the lowest of its ports: it would change as
+    # guests come and go, and the others would lose SERVICES until their neighbour entry expires.
+    address = ("address", _mac(BRIDGE))
+    run("ip", "-n", NAMESPACE, "link", "add", BRIDGE, *address, "type", "bridge")
     run("ip", "-n", NAMESPACE, "addr", "add", f"{SERVICES}/{LENGTH}", "dev", BRIDGE)
     run("ip", "-n", NAMESPACE, "link", "set", BRIDGE, "up")
     run("ip", "netns", "exec", NAMESPACE, "nft", "-f", "-", stdin=RULES)
