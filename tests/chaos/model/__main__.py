@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import random
 import shutil
+from collections import Counter
 from contextlib import ExitStack, closing
 
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -15,6 +17,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from controlplane.migrations import upgrade
 from kit.paths import state_dir
 from tests.bench.reconciler.world import made_rsa_keys
+from tests.chaos.model.ends import Target
 from tests.chaos.model.model import Model
 from tests.chaos.reconciler.switches import Without, switch_off
 from tests.integration.conftest import Emptying
@@ -35,14 +38,15 @@ def main() -> None:
         type=Without,
         choices=[each for each in Without if each],
         default=Without.NOTHING,
-        help="switch off what protects: an example fails",
+        help="switch off what protects: an example fails, which is not made smaller",
     )
     arguments = parser.parse_args()
     switch_off(arguments.without)
     print(f"seed {arguments.seed}", flush=True)
-    log_plainly()
+    log_plainly(least=logging.ERROR)
     directory = state_dir() / "chaos-model" / str(os.getpid())
     directory.mkdir(parents=True)
+    searched = [Phase.generate] if arguments.without else [Phase.generate, Phase.shrink]
     server = Postgres(directory / "postgres", durable=False)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, directory, ignore_errors=True)
@@ -53,12 +57,16 @@ def main() -> None:
         both = stack.enter_context(served()), stack.enter_context(served())
         stack.enter_context(made_rsa_keys())
 
+        exercised = Counter[str]()
+        stack.callback(_say, exercised)
+
         @seed(arguments.seed)
         class OfThisRun(Model):
             dsn = server.dsn()
             empty = staticmethod(emptying.empty)
             emulators = both
 
+        OfThisRun.exercised = exercised
         run_state_machine_as_test(
             OfThisRun,
             settings=settings(
@@ -67,11 +75,18 @@ def main() -> None:
                 deadline=None,
                 database=InMemoryExampleDatabase(),
                 suppress_health_check=list(HealthCheck),
-                phases=[Phase.generate, Phase.shrink],
+                phases=searched,
                 print_blob=False,
             ),
         )
     print(f"{arguments.examples} examples")
+
+
+def _say(exercised: Counter[str]) -> None:
+    """Print how many of the ends that were drawn have happened."""
+    for target in Target:
+        drawn, reached = exercised[f"{target} drawn"], exercised[f"{target} reached"]
+        print(f"ends of {target}: {reached} of {drawn} were reached")
 
 
 if __name__ == "__main__":

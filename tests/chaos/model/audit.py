@@ -46,6 +46,18 @@ async def audit(world: World, documents: Mapping[str, Declared]) -> list[str]:
     return found
 
 
+async def unnoticed(world: World) -> list[str]:
+    """Return the servers of states that have gone or moved, of tenants that are Ready."""
+    main_ips = {one.serviceid: one.main_ip for one in world.hostwinds.all_servers()}
+    return [
+        f"{host.server_name} of {name}, which is Ready, is not there at {host.primary_ip}"
+        for name in await _tenants(world)
+        if _not_ready((await world.api.get(f"/tenants/{name}")).json()) is None
+        for host in world.engine.state(name).hosts
+        if host.primary_ip != main_ips.get(host.service_id or 0)
+    ]
+
+
 async def _tenants(world: World) -> list[str]:
     answer = await world.api.get("/tenants", params={"limit": 100})
     answer.raise_for_status()
@@ -84,6 +96,8 @@ def _purchases(world: World) -> Iterator[str]:
             if event == "ended":
                 bought[name] -= 1
     yield from world.destroyed
+    yield from world.hostwinds.unfrozen
+    yield from world.engine.beside
 
 
 def _foreign(world: World) -> Iterator[str]:

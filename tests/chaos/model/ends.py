@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from enum import StrEnum
@@ -46,30 +47,54 @@ class _Thread(threading.local):
 
 
 class Ends:
-    """Counts what processes reach; beyond the n-th one, a killed process reaches nothing more."""
+    """Counts what processes reach; beyond the n-th one, a killed process reaches nothing more.
 
-    def __init__(self) -> None:
-        self.meanwhile: Callable[[], None] = lambda: None
-        """What another reconciler does while an operation is stopped."""
-        self.reached: list[str] = []
-        """What the last process has reached, in its order."""
+    An end that was drawn waits for reconcilers to come to it, in any of their passes.
+    """
+
+    def __init__(self, exercised: Counter[str]) -> None:
+        """`exercised` counts which ends were drawn, and which of them have happened."""
+        self._exercised = exercised
+        self._meanwhile: Callable[[], None] = lambda: None
+        self._reached: list[str] = []
         self._target: Target | None = None
         self._left = 0
+        self._at = ""
+        self._is_working = False
         self._thread = _Thread()
 
-    @contextmanager
-    def armed(self, target: Target, after: int) -> Iterator[None]:
-        """End a target when it has reached so many points."""
-        self.reached, self._target, self._left = [], target, after
-        try:
-            yield
-        finally:
-            self._target = None
+    def arm(
+        self, target: Target, after: int, meanwhile: Callable[[], None], *, at: str = ""
+    ) -> None:
+        """End a target when it has reached so many points, of those that begin with `at`.
+
+        `meanwhile` is what happens while an operation is stopped.
+        """
+        self._reached, self._target, self._left = [], target, after
+        self._meanwhile, self._at = meanwhile, at
+        self._exercised[f"{target} drawn"] += 1
+
+    def disarm(self) -> None:
+        """Let nothing end any more."""
+        self._target = None
 
     @property
-    def happened(self) -> bool:
-        """Whether something has ended."""
-        return self._target is not None and self._left < 0
+    def is_armed(self) -> bool:
+        """Whether an end has not happened yet."""
+        return self._target is not None
+
+    @contextmanager
+    def working(self) -> Iterator[list[str]]:
+        """Let the end come that is armed; afterwards the list says what has ended where, if any."""
+        self._is_working, happened = True, list[str]()
+        try:
+            yield happened
+        finally:
+            self._is_working = False
+            if self._target is not None and self._left < 0:
+                self._exercised[f"{self._target} reached"] += 1
+                happened.append(f"{self._target} ended at {self._reached[-1]}")
+                self._target = None
 
     @contextmanager
     def operation(self) -> Iterator[None]:
@@ -83,13 +108,17 @@ class Ends:
     def reach(self, what: str) -> None:
         """Come to a point; raises what ends this process."""
         target, is_operation = self._target, self._thread.is_operation
-        if target is None or (target is not Target.RECONCILER and not is_operation):
+        if target is None or not self._is_working:
+            return
+        if target is not Target.RECONCILER and not is_operation:
             return
         if self._left < 0:
             if target is Target.RECONCILER:
                 raise Killed(what)
             return
-        self.reached.append(what)
+        if not what.startswith(self._at):
+            return
+        self._reached.append(what)
         if self._left > 0:
             self._left -= 1
             return
@@ -101,7 +130,7 @@ class Ends:
         if target is Target.OPERATION:
             raise OperationKilled(what)
         self._thread.is_operation = False
-        self.meanwhile()
+        self._meanwhile()
         self._thread.is_operation = True
 
     @contextmanager

@@ -51,6 +51,10 @@ class SteppingEngine:
     ) -> None:
         """`pause` lets time pass at the providers."""
         self.stacks: dict[str, Stack] = {}
+        self.running: set[str] = set()
+        """Tenants with an operation whose lease has not ended."""
+        self.beside: list[str] = []
+        """Operations that began beside one of these."""
         self._environment = dict(environment)
         self._ends = ends
         self._chance = chance
@@ -96,7 +100,7 @@ class SteppingEngine:
         """Apply a blueprint, as the engine of the product does."""
         del deadline, background, forgotten
         tenant = blueprint.tenant
-        with self._process():
+        with self._process(tenant):
             extra = raise_fence(INSTALLATION, tenant, fence, self._environment)
             environment = {**self._environment, **extra}
             known = {row["id"] for row in resources(self._stack(tenant)) if row.get("id")}
@@ -128,7 +132,7 @@ class SteppingEngine:
     ) -> None:
         """Delete everything of a tenant, and its state."""
         del deadline, background, forgotten
-        with self._process():
+        with self._process(tenant):
             extra = raise_fence(INSTALLATION, tenant, fence, self._environment)
             environment = {**self._environment, **extra}
             ids = [h.service_id for h in self.state(tenant).hosts if h.service_id is not None]
@@ -162,12 +166,17 @@ class SteppingEngine:
         self._ends.reach("after a checkpoint")
 
     @contextmanager
-    def _process(self) -> Iterator[None]:
+    def _process(self, tenant: str) -> Iterator[None]:
+        if tenant in self.running:
+            self.beside.append(f"{tenant} has two operations at a time under valid leases")
+        self.running.add(tenant)
         try:
             with self._ends.operation():
                 yield
         except OperationKilled:
             raise OPERATION_ENDED(reason="its process was killed") from None
+        finally:
+            self.running.discard(tenant)
 
     @contextmanager
     def _run(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from kit.faults import Fault
-from tests.chaos.model.audit import audit
+from tests.chaos.model.audit import audit, unnoticed
 from tests.chaos.model.documents import HOSTS, MOST_ADDRESSES, TENANTS, Declared
 from tests.chaos.model.ends import Target
 from tests.chaos.model.person import Person
-from tests.chaos.model.world import World, quick
+from tests.chaos.model.world import MOST_PASSES, World, quick
 from tests.support.emulator import Emulator
 
 FAULTS = (
@@ -36,13 +38,24 @@ PORTAL = (
     "buy an address", "end", "move", "shut down", "rename an address", "change a record",
     "delete a record",
 )  # fmt: skip
+FREEZABLE = ("purchases", "destruction")
 PAUSES = (400, 400, 2000, 400, 400, 90_000, 400, 2000, 400, 400, 90_000, 400, 2000, 400)
 """Seconds between two looks of the person, in the end: records are written again after half an
 hour, reverse names after a day."""
+NOTICED = 1
+"""Looks after which a tenant is not Ready any more whose server has gone."""
 LOOKS = 6
 """At names, while nothing answers."""
 BY_CHANCE = 60
 """Points at most until something ends."""
+
+
+class Meanwhile(StrEnum):
+    """What happens while an operation is stopped and another reconciler works."""
+
+    ENDED = "its lease ends"
+    LEASED = "its lease does not end"
+    FORMER = "its lease ends, and what was declared before is declared again"
 
 
 def _is_something(model: Model) -> bool:
@@ -57,10 +70,14 @@ class Model(RuleBasedStateMachine):
     empty: Callable[[], None]
     """Deletes all rows of the database."""
     emulators: tuple[Emulator, Emulator]
+    exercised: Counter[str]
+    """Of all examples: which ends were drawn, and which of them have happened."""
 
     def __init__(self) -> None:
         super().__init__()
         self.documents: dict[str, Declared] = {}
+        self.former: dict[str, Declared] = {}
+        """What was declared before that."""
         self._runner = asyncio.Runner()
         self._stack = AsyncExitStack()
         self._is_over = False
@@ -74,7 +91,7 @@ class Model(RuleBasedStateMachine):
     async def _begin(self, seed: int) -> None:
         self._stack.enter_context(quick())
         directory = self._stack.enter_context(tempfile.TemporaryDirectory())
-        self.world = World(self.dsn, self.emulators, seed)
+        self.world = World(self.dsn, self.emulators, seed, self.exercised)
         await self._stack.enter_async_context(self.world.running(Path(directory)))
         self._stack.enter_context(self.world.ends.installed())
         self.person = Person(self.world)
@@ -85,12 +102,16 @@ class Model(RuleBasedStateMachine):
     def edit(self, name: str, data: st.DataObject) -> None:
         """Declare a tenant, or change what is declared."""
         before = self.documents.get(name)
-        after = Declared(name) if before is None else data.draw(_edits(before))
+        self.declare(Declared(name) if before is None else data.draw(_edits(before)))
+
+    def declare(self, after: Declared) -> None:
+        """Declare a tenant, if that is possible now."""
         self._run(self._apply(after))
 
     async def _apply(self, after: Declared) -> None:
         answer = await self.world.api.put(f"/tenants/{after.name}", json=after.document())
         if answer.status_code in (httpx2.codes.OK, httpx2.codes.CREATED):
+            self.former[after.name] = self.documents.get(after.name, after)
             self.documents[after.name] = after
             self.world.settled[after.name] &= after.hosts.keys()
         else:
@@ -102,7 +123,7 @@ class Model(RuleBasedStateMachine):
     def delete(self, name: str) -> None:
         """Delete a tenant."""
         if name in self.documents:
-            del self.documents[name]
+            self.former[name] = self.documents.pop(name)
             self.world.settled[name].clear()
             answer = self._run(self.world.api.delete(f"/tenants/{name}"))
             assert answer.is_success, answer.text
@@ -122,13 +143,20 @@ class Model(RuleBasedStateMachine):
 
     @rule(
         command=st.sampled_from(("freeze", "unfreeze")),
-        what=st.sampled_from(("purchases", "destruction")),
+        what=st.sampled_from(FREEZABLE),
     )
     def freeze(self, command: str, what: str) -> None:
         """Freeze all orders, or all ends of servers, or let them go on."""
+        self._run(self._freeze(command, what))
+
+    async def _freeze(self, command: str, what: str) -> None:
+        frozen = self.world.hostwinds.frozen
+        frozen.discard(what)
         body = {"what": what, "reason": "tried"}
-        answer = self._run(self.world.api.post(f"/platform/{command}", json=body))
+        answer = await self.world.api.post(f"/platform/{command}", json=body)
         assert answer.is_success, answer.text
+        if command == "freeze":
+            frozen.add(what)
 
     @precondition(_is_something)
     @rule(name=st.sampled_from(TENANTS), what=st.sampled_from(("refresh", "update")))
@@ -215,27 +243,52 @@ class Model(RuleBasedStateMachine):
     def work(self, seconds: float, passes: int) -> None:
         """Let time pass, and a reconciler work."""
         self.world.pass_time(seconds)
-        self._run(self.world.work(passes))
+        self._run(self._work(passes))
 
-    @rule(what=st.sampled_from(Target), after=st.integers(0, BY_CHANCE))
-    def end(self, what: Target, after: int) -> None:
-        """Let a reconciler work whose process, or that of an operation, ends at some point."""
+    async def _work(self, passes: int) -> None:
+        for ended in await self.world.work_until_killed(passes):
+            _note(ended)
+
+    @precondition(lambda model: _is_something(model) and not model.world.ends.is_armed)
+    @rule(
+        what=st.sampled_from(Target),
+        after=st.integers(0, BY_CHANCE),
+        meanwhile=st.sampled_from(Meanwhile),
+    )
+    def end(self, what: Target, after: int, meanwhile: Meanwhile) -> None:
+        """Let a reconciler work whose process, or that of an operation, ends at some point.
+
+        The point may come later, in another step.
+        """
         self.world.pass_time(60)
-        self._run(self._end(what, after))
+        self._run(self._end(what, after, meanwhile))
 
-    async def _end(self, target: Target, after: int) -> None:
-        loop, world = asyncio.get_running_loop(), self.world
+    def end_at(self, what: Target, at: str, meanwhile: Meanwhile = Meanwhile.ENDED) -> None:
+        """Let a reconciler work until something ends at a point, which has to come."""
+        self._run(self._end(what, 0, meanwhile, at))
+        assert not self.world.ends.is_armed, f"nothing came {at}"
 
-        async def take_over() -> None:
+    async def _end(self, target: Target, after: int, meanwhile: Meanwhile, at: str = "") -> None:
+        loop = asyncio.get_running_loop()
+
+        def wait() -> None:
+            asyncio.run_coroutine_threadsafe(self._take_over(meanwhile), loop).result()
+
+        self.world.ends.arm(target, after, wait, at=at)
+        await self._work(4)
+
+    async def _take_over(self, meanwhile: Meanwhile) -> None:
+        """Let another reconciler work while an operation is stopped."""
+        world = self.world
+        if meanwhile is not Meanwhile.LEASED:
             await world.end_leases()
-            world.pass_time(700)
-            await world.work()
-
-        world.ends.meanwhile = lambda: asyncio.run_coroutine_threadsafe(take_over(), loop).result()
-        with world.ends.armed(target, after):
-            await world.work_until_killed(4)
-            if world.ends.happened:
-                _note(f"{target} ended at {world.ends.reached[-1]}")
+        if meanwhile is Meanwhile.FORMER:
+            for before in tuple(self.former.values()):
+                await self._apply(before)
+        world.pass_time(700)
+        await world.work()
+        if not await audit(world, self.documents):
+            self._note_settled()
 
     # What has to be true
 
@@ -246,24 +299,39 @@ class Model(RuleBasedStateMachine):
 
     async def _settle(self) -> None:
         world = self.world
+        await self._come_to_ends()
         world.hostwinds.faults.clear()
         world.cloudflare.faults.clear()
-        for what in ("purchases", "destruction"):
-            await world.api.post("/platform/unfreeze", json={"what": what, "reason": "over"})
+        for what in FREEZABLE:
+            await self._freeze("unfreeze", what)
         for name in TENANTS:  # also those that are being deleted
             await world.api.post(f"/tenants/{name}/resume", json={"reason": "over"})
         found: list[str] = []
-        for seconds in PAUSES:
+        for look, seconds in enumerate(PAUSES, 1):
             world.pass_time(seconds)
             await world.work()
+            if look >= NOTICED:
+                gone = await unnoticed(world)
+                assert not gone, "\n".join(gone)
             found = await audit(world, self.documents)
             if not found:
                 break
             await self.person.act()
         assert not found, "\n".join([*found, *await self._shown()])
         assert not self.person.untrue
+        self._note_settled()
+
+    async def _come_to_ends(self) -> None:
+        """Let the end happen that was drawn, if there is still something to do where it can."""
+        for seconds in PAUSES[:2]:
+            if self.world.ends.is_armed:
+                self.world.pass_time(seconds)
+                await self._work(MOST_PASSES)
+        self.world.ends.disarm()
+
+    def _note_settled(self) -> None:
         for name, declared in self.documents.items():
-            world.settled[name] = set(declared.hosts)
+            self.world.settled[name] = set(declared.hosts)
 
     @precondition(_is_something)
     @rule()

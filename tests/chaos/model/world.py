@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -80,12 +80,18 @@ class RecordingAccount(HostwindsAccount):
         """What happened to the server of which name and number, in its order."""
         self.on_end: Callable[[str], None] = lambda _: None
         """Called with the name of a server that the API ends."""
+        self.frozen: set[str] = set()
+        """What operators have frozen."""
+        self.unfrozen: list[str] = []
+        """What was done all the same."""
 
     def order(self, name: str, *others: Any, **named: Any) -> int:
         """Sell a server."""
         number = super().order(name, *others, **named)
         if number in self._servers:
             self.history.append(("bought", name, number))
+            if "purchases" in self.frozen:
+                self.unfrozen.append(f"{name} was bought, and purchases are frozen")
         return number
 
     def begin(self, server: Server) -> None:
@@ -100,15 +106,23 @@ class RecordingAccount(HostwindsAccount):
             self.history.append((event, name, service_id))
             if event == "ended":
                 self.on_end(name)
+                if "destruction" in self.frozen:
+                    self.unfrozen.append(f"{name} was ended, and destruction is frozen")
         super().end(service_id)
 
 
 class World:
     """Everything of one run; times are of its own clock, which only `pass_time` advances."""
 
-    def __init__(self, dsn: str, emulators: tuple[Emulator, Emulator], seed: int) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        emulators: tuple[Emulator, Emulator],
+        seed: int,
+        exercised: Counter[str],
+    ) -> None:
         self.dsn = dsn
-        self.ends = Ends()
+        self.ends = Ends(exercised)
         self.seconds = 0.0
         self.nameserver = MemoryNameserver()
         self.hostwinds = RecordingAccount(
@@ -231,17 +245,24 @@ class World:
                 return count
         return passes
 
-    async def work_until_killed(self, passes: int) -> None:
-        """Work; a process that is killed is followed by another one, which has its leases."""
-        try:
-            await self.work(passes)
-        except BaseException as ended:
-            if not killed().matches(ended):
-                raise
-        await self.end_leases()
+    async def work_until_killed(self, passes: int) -> list[str]:
+        """Work; a process that is killed is followed by another one, which has its leases.
+
+        Returns what has ended.
+        """
+        with self.ends.working() as ended:
+            try:
+                await self.work(passes)
+            except BaseException as error:
+                if not killed().matches(error):
+                    raise
+        if ended:
+            await self.end_leases()
+        return ended
 
     async def end_leases(self) -> None:
         """Let the leases of dead processes have ended."""
+        self.engine.running.clear()
         async with self.database.begin(CONTROLLER) as connection:
             await connection.execute(
                 text("update oltp.schedule set lease_until = 'epoch' where lease_until is not null")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from unittest.mock import patch
 
 from sqlalchemy import text
 
 from controlplane.pulumi import engine
+from controlplane.pulumi.purchases import Untracked
 from controlplane.reconciler.sweep import Sweep
 from controlplane.schedule import repository as schedule
 from hostwinds.journal.fence import Fence
@@ -30,26 +32,51 @@ class Without(StrEnum):
     """A tenant that one reconciler works on is taken by others, too."""
     SWEEP = "sweep"
     """Nothing looks at what happens at the provider between two passes."""
+    UNTRACKED = "untracked"
+    """What an interrupted run bought, and neither state nor document has, is not ended."""
+    FREEZE = "freeze"
+    """Nothing asks whether operators have frozen orders or ends of servers."""
 
 
 def switch_off(what: Without) -> None:
-    """Switch it off in this process and its children."""
+    """Switch it off in this process and its children, for good."""
+    for owner, name, value in _replaced(what):
+        assert hasattr(owner, name), f"{owner} has no {name}"
+        setattr(owner, name, value)
+
+
+@contextmanager
+def switched_off(what: Without) -> Iterator[None]:
+    """Switch it off in this process during the block."""
+    with ExitStack() as stack:
+        for owner, name, value in _replaced(what):
+            stack.enter_context(patch.object(owner, name, value))
+        yield
+
+
+def _replaced(what: Without) -> list[tuple[Any, str, object]]:
+    """Return what is something else then: owner, name, value."""
     match what:
         case Without.INTENT:
-            _replace(PostgresJournal, "find", _finds_nothing)
-            _replace(PostgresJournal, "open", _opens_nothing)
+            return [
+                (PostgresJournal, "find", _finds_nothing),
+                (PostgresJournal, "open", _opens_nothing),
+            ]
         case Without.FENCE:
-            _replace(Fence, "held", _holds_nothing)
-            _replace(engine, "raise_fence", lambda *_: {})
+            return [
+                (Fence, "held", _holds_nothing),
+                (engine, "raise_fence", lambda *_: {}),
+            ]
         case Without.LEASE:
-            _replace(schedule.SQL, "claim", text(_without_leases(schedule.SQL.claim.text)))
+            return [(schedule.SQL, "claim", text(_without_leases(schedule.SQL.claim.text)))]
         case Without.SWEEP:
-            _replace(Sweep, "look", _looks_at_nothing)
-
-
-def _replace(owner: object, name: str, value: object) -> None:
-    assert hasattr(owner, name), f"{owner} has no {name}"
-    setattr(owner, name, value)
+            return [(Sweep, "look", _looks_at_nothing)]
+        case Without.UNTRACKED:
+            return [(Untracked, "end_unwanted", lambda *_: [])]
+        case Without.FREEZE:
+            return [(PostgresJournal, "frozen", lambda *_: None)]
+        case Without.NOTHING:
+            return []
 
 
 def _finds_nothing(journal: PostgresJournal, key: str) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
 from hypothesis import Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.chaos.model.documents import Declared
 from tests.chaos.model.model import Model
+from tests.chaos.model.trials import TRIALS
+from tests.chaos.reconciler.switches import Without, switched_off
 from tests.integration.conftest import Emptying
 from tests.support.emulator import Emulator, served
 
@@ -22,14 +26,20 @@ def second_emulator() -> Iterator[Emulator]:
         yield emulator
 
 
-def test_tenants_become_what_their_last_documents_say(
+@pytest.fixture
+def model(
     upgraded: str, emptying: Emptying, emulator: Emulator, second_emulator: Emulator
-) -> None:
+) -> type[Model]:
     class OfThisTest(Model):
         dsn = upgraded
         empty = staticmethod(emptying.empty)
         emulators = (emulator, second_emulator)
+        exercised = Counter[str]()
 
+    return OfThisTest
+
+
+def test_tenants_become_what_their_last_documents_say(model: type[Model]) -> None:
     few = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
@@ -37,4 +47,42 @@ def test_tenants_become_what_their_last_documents_say(
         deadline=None,
         phases=[Phase.explicit, Phase.generate],
     )
-    run_state_machine_as_test(OfThisTest, settings=few)
+    run_state_machine_as_test(model, settings=few)
+    assert any(what.endswith("reached") for what in model.exercised), "nothing has ended"
+
+
+def _tried(model: type[Model], without: Without) -> None:
+    """Make the trial of a protection."""
+    tried = model()
+    tried.begin(0)
+    try:
+        TRIALS[without][0](tried)
+    finally:
+        tried.teardown()  # settles, and compares
+
+
+def test_spf_record_that_was_changed_in_the_portal_is_written_again(model: type[Model]) -> None:
+    tried = model()
+    tried.begin(0)
+    try:
+        tried.declare(Declared("a"))
+        tried.settle()
+        comments = [record["comment"] for _, record in tried.world.marked()]
+        [changed] = [each for each in comments if each.endswith("a.example/SPF")]
+        tried.portal("change a record", comments.index(changed))
+    finally:
+        tried.teardown()
+
+
+@pytest.mark.parametrize("without", TRIALS)
+def test_model_finds_what_is_wrong_without_a_protection(
+    model: type[Model], without: Without
+) -> None:
+    found = TRIALS[without][1]
+    with switched_off(without), pytest.raises(AssertionError, match=found):
+        _tried(model, without)
+
+
+@pytest.mark.parametrize("without", TRIALS)
+def test_nothing_is_wrong_with_all_protections(model: type[Model], without: Without) -> None:
+    _tried(model, without)
