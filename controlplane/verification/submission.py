@@ -22,6 +22,9 @@ RECIPIENTS = 25
 """Recipients that are asked for in one transaction: hosts limit them."""
 OTHER_DOMAIN = "relay-test@example.com"
 """An address of a reserved domain (RFC 2606): a host that accepts mail for it is an open relay."""
+RELAY = "smtp.relay"
+OF_RECIPIENTS = (RELAY, INBOUND)
+"""Checks of recipients: an answer to one hides nothing of the others."""
 FOR_GOOD, NO_RELAY = 500, 454
 """Codes: the least of those that refuse for good, and that of a relay that is refused for now."""
 
@@ -61,7 +64,7 @@ async def verify_port(
     steps: list[tuple[str, str, Step]] = [(address, BANNER, _greet)]
     if target.trust is not None:
         steps += [(address, "smtp.tls", _encrypt), (address, "smtp.auth", _auth)]
-    steps.append((address, "smtp.relay", _relay))
+    steps.append((address, RELAY, _relay))
     for domain, recipients in target.recipients.items():
         steps.append((f"domain/{domain}", INBOUND, partial(_inbound, recipients=recipients)))
     return await _session(target, steps, source, stream)
@@ -105,7 +108,7 @@ async def _session(
                 # A temporary error is not conclusive.
                 checked = fault.code is not faults.UNCLEAR
                 findings.append(Finding.of(subject, check, fault, checked=checked))
-                if check != INBOUND:  # a refused recipient does not hide another domain
+                if check not in OF_RECIPIENTS:
                     break
     except (SMTPException, OSError) as error:
         lost = faults.UNCLEAR(port=target.where, reason=f"connection lost: {_reason(error)}")

@@ -161,6 +161,16 @@ async def test_port_25_with_a_fault_has_its_finding(ports, blueprint, replies, e
     assert wrong(await verify(ports, blueprint)) == [expected]
 
 
+@pytest.mark.parametrize("answer", ["250 OK", "450 4.1.2 Domain not found"])
+async def test_relay_attempt_that_is_not_refused_hides_no_recipient(
+    ports, blueprint, answer
+) -> None:
+    ports[1].replies |= {OTHER_DOMAIN: answer, OWN[3]: "550 no"}
+    [relay, inbound] = wrong(await verify(ports, blueprint))
+    assert relay[0] == "smtp.relay"
+    assert inbound == ("smtp.inbound", False, faults.INBOUND_REFUSED)
+
+
 async def test_domain_whose_mail_goes_elsewhere_need_not_be_accepted(ports) -> None:
     accepted = [
         f"{name}@{domain}"
