@@ -91,6 +91,8 @@ class Sending:
                 facts = _facts(attempt.job)
                 return _outcome(Queued.UNKNOWN, State.UNKNOWN, "internal_error", words, facts)
             return self._failed(attempt.job, "internal_error", words, _facts(attempt.job))
+        finally:
+            self.tenants.answered(attempt.job.bucket_id)
 
     async def _carry(self, attempt: Attempt) -> Outcome:
         job = attempt.job
