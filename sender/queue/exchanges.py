@@ -27,7 +27,7 @@ from sender.queue.store import Claimed, Exchanged, Store
 
 LEAST = 32
 """Results below which an exchange of its own costs more than it saves."""
-ENOUGH = 4
+ENOUGH = 2
 """As soon as results, or intents, wait for one in so many jobs that handlers have, they are
 written."""
 APART = 1.0
@@ -171,7 +171,7 @@ class Exchanges:
     async def _gather(self) -> None:
         """Wait for more to write where more is to come: an exchange costs as much as 50 rows."""
         enough = (self._claims.held - len(self._results) - self._in_exchanges) // ENOUGH
-        if not 0 < self._rows < enough:
+        if self._rows >= enough:
             return
         self._enough = enough
         try:
