@@ -45,7 +45,8 @@ class SenderSettings(BaseSettings):
     """Messages that are claimed and have no outcome in the database yet: more than are handled, so
     that handlers have work while outcomes are being written."""
     per_address: Count = Field(default=8, ge=1, le=1000)
-    """Messages in work for one address: a host that is silent keeps no other mail waiting."""
+    """Messages in work for one address, until it has answered: a host that is silent keeps no other
+    mail waiting."""
     burst: Count = Field(default=BURST, ge=1)
     """Messages of an idle mailbox to a provider that leave at once; the rest of a day's are spread
     over the tenant's sending hours."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, TypedDict
 from uuid import UUID
@@ -20,7 +20,7 @@ from sender.dispatch.stopped import stopped
 from sender.dispatch.store import SQL
 from sender.dispatch.tenants import Tenants
 from sender.explain import WORDS
-from sender.policy import counters
+from sender.policy import counters, database
 from sender.policy.counters import Refusal
 from sender.policy.holds import hold
 from sender.policy.model import HandOver, Hold, Kind, Subject
@@ -28,6 +28,7 @@ from sender.policy.names import BucketName
 from sender.policy.snapshots import settle_homes
 from sender.queue import Batch, Intent, Job, Outcome
 from sender.queue import State as Queued
+from sender.queue.session import Cursors
 from sender.reasons import (
     ADDRESS_DRAINING,
     CAP_RACE,
@@ -94,6 +95,7 @@ class Accounting:
     """The extension of the queue's worker."""
 
     tenants: Tenants
+    _cursors: Cursors = field(default_factory=Cursors)
 
     async def __call__(
         self, connection: AsyncConnection[Any], batch: Batch
@@ -105,7 +107,7 @@ class Accounting:
             if (report := _report(result.outcome)) is not None
         ]
         if reports:
-            await _record(connection, reports)
+            await self._record(connection, reports)
             await self._hold_addresses(connection, [report for _, report in reports])
         back = [
             (result.job, HandOver.read(result.intent.data["takes"]))
@@ -135,8 +137,8 @@ class Accounting:
         Obstacles are rare, so that places are taken in the round trip that looks for them. What may
         not leave gives its places back: rows that this transaction has locked already.
         """
-        asked = await _ask_for_obstacles(connection, intents) if intents else None
-        cursor = connection.cursor()
+        asked = await self._ask_for_obstacles(connection, intents) if intents else None
+        cursor = self._cursors.of(connection, database.SQL.reserve)
         wanted = {intent.job.id: HandOver.read(intent.data["takes"]) for intent in intents}
         reserved = await counters.reserve(cursor, wanted, returned=[taken for _, taken in back])
         obstacles = await _obstacles(asked, intents) if asked else {}
@@ -162,6 +164,32 @@ class Accounting:
             intent.job.bucket_id for intent in intents if intent.job.id not in refused
         )
         return refused
+
+    async def _ask_for_obstacles(
+        self, connection: AsyncConnection[Any], intents: Sequence[Intent]
+    ) -> AsyncCursor[tuple[Any, ...]]:
+        """Send the question; its answer comes with the next one."""
+        values = {
+            "ids": [intent.job.id for intent in intents],
+            "tenant_ids": [intent.job.tenant_id for intent in intents],
+            "recipients": [bytes.fromhex(intent.data["recipient"]) for intent in intents],
+            "concerned": list({intent.job.tenant_id for intent in intents}),
+        }
+        return await self._cursors.run(connection, SQL.obstacles, values)
+
+    async def _record(
+        self, connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]
+    ) -> None:
+        values = {
+            "ids": [job.id for job, _ in reports],
+            "tenant_ids": [job.tenant_id for job, _ in reports],
+            "kinds": [report["kind"] for _, report in reports],
+            "states": [str(report["state"]) for _, report in reports],
+            "reasons": [report["reason"] for _, report in reports],
+            "words": [report["words"] for _, report in reports],
+            "details": [json.dumps(report["details"]) for _, report in reports],
+        }
+        await self._cursors.run(connection, SQL.record_events, values)
 
     async def _hold_addresses(
         self, connection: AsyncConnection[Any], reports: Sequence[Report]
@@ -226,21 +254,6 @@ def report_of(
     )
 
 
-async def _ask_for_obstacles(
-    connection: AsyncConnection[Any], intents: Sequence[Intent]
-) -> AsyncCursor[tuple[Any, ...]]:
-    """Send the question; its answer comes with the next one."""
-    return await connection.execute(
-        SQL.obstacles,
-        {
-            "ids": [intent.job.id for intent in intents],
-            "tenant_ids": [intent.job.tenant_id for intent in intents],
-            "recipients": [bytes.fromhex(intent.data["recipient"]) for intent in intents],
-            "concerned": list({intent.job.tenant_id for intent in intents}),
-        },
-    )
-
-
 async def _obstacles(
     asked: AsyncCursor[tuple[Any, ...]], intents: Sequence[Intent]
 ) -> dict[UUID, Outcome]:
@@ -297,16 +310,3 @@ def cancelled(reason: str, words: str) -> Outcome:
 def recipient_suppressed(reasons: str) -> Outcome:
     """Return the outcome of a message whose recipient gets no mail for some reasons."""
     return cancelled(SUPPRESSED, f"the recipient is suppressed: {reasons}")
-
-
-async def _record(connection: AsyncConnection[Any], reports: Sequence[tuple[Job, Report]]) -> None:
-    values = {
-        "ids": [job.id for job, _ in reports],
-        "tenant_ids": [job.tenant_id for job, _ in reports],
-        "kinds": [report["kind"] for _, report in reports],
-        "states": [str(report["state"]) for _, report in reports],
-        "reasons": [report["reason"] for _, report in reports],
-        "words": [report["words"] for _, report in reports],
-        "details": [json.dumps(report["details"]) for _, report in reports],
-    }
-    await connection.execute(SQL.record_events, values)

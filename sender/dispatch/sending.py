@@ -7,7 +7,7 @@ none, and a crash leaves the outcome unknown only while the answer to the mail i
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -91,6 +91,8 @@ class Sending:
                 facts = _facts(attempt.job)
                 return _outcome(Queued.UNKNOWN, State.UNKNOWN, "internal_error", words, facts)
             return self._failed(attempt.job, "internal_error", words, _facts(attempt.job))
+        finally:
+            self.tenants.answered(attempt.job.bucket_id)
 
     async def _carry(self, attempt: Attempt) -> Outcome:
         job = attempt.job
@@ -169,7 +171,7 @@ class Sending:
     def _refused_here(self, job: Job, ip: str, words: str, facts: Facts) -> Outcome:
         """Hold the address: what is refused is not the mail."""
         later = self._later(HOST_REFUSED, words, facts, delay(job.attempts + 1))
-        return replace(later, life=LIFE, data=later.data | {"held_ip": ip})
+        return later._replace(life=LIFE, data=later.data | {"held_ip": ip})
 
     def _failed(self, job: Job, reason: str, words: str, facts: Facts) -> Outcome:
         """Try again later, or give up after too many attempts."""
@@ -177,13 +179,13 @@ class Sending:
             state = State.BOUNCED_INFRASTRUCTURE
             return _outcome(Queued.DEAD, state, reason, words, facts)
         later = self._later(reason, words, facts, delay(job.attempts + 1))
-        return replace(later, spent=1, life=None if job.attempts else LIFE)
+        return later._replace(spent=1, life=None if job.attempts else LIFE)
 
     def _later(self, reason: str, words: str, facts: Facts, wait: timedelta) -> Outcome:
         """Try again later; no attempt is spent."""
         facts = facts | {"until": (self.clock.now() + wait).isoformat()}
         tried = _outcome(Queued.RETRY, State.DEFERRED, reason, words, facts)
-        return replace(tried, delay=wait, spent=0)
+        return tried._replace(delay=wait, spent=0)
 
     async def _write(self, job: Job, message: OutgoingMessage, route: Route) -> bytes:
         token = self.tokens.unsubscribe(job.tenant_id, recipient_hash(message.to))

@@ -85,6 +85,8 @@ class Known:
     """Its jobs in work, and what it shares with other buckets."""
     ip: str | None = None
     """Of the address that its jobs in work are for."""
+    answered: int = 0
+    """Jobs in work that the address has nothing to do with any more: their outcomes are written."""
     tenant: Tenant | None = None
     """As of the last decision."""
     credit: Credit | None = None
@@ -99,6 +101,11 @@ class Known:
     def in_work(self) -> int:
         """Return how many jobs are in work."""
         return self.shared.claimed + self.shared.begun
+
+    @property
+    def at_address(self) -> int:
+        """Return how many of them the address still has to do with."""
+        return self.in_work - self.answered
 
 
 @dataclass
@@ -212,8 +219,10 @@ class Tenants:
                 del self._in_work[bucket_id]
             return
         known.shared.in_work(jobs)
+        written = min(max(-jobs, 0), known.answered)
+        known.answered -= written
         if known.ip is not None:
-            self._at_address[known.ip] += jobs
+            self._at_address[known.ip] += jobs + written
             if not known.in_work:
                 self._place(known, None)
 
@@ -272,11 +281,11 @@ class Tenants:
         if known.ip == ip:
             return
         if known.ip is not None:
-            self._at_address[known.ip] -= known.in_work
+            self._at_address[known.ip] -= known.at_address
             if not self._at_address[known.ip]:
                 del self._at_address[known.ip]
         if ip is not None:
-            self._at_address[ip] += known.in_work
+            self._at_address[ip] += known.at_address
         known.ip = ip
 
     def shown(self, most: int) -> tuple[LiveBucket, ...]:
@@ -303,6 +312,14 @@ class Tenants:
             if known is not None:
                 known.shared.begin(count)
                 self._pass(known, count)
+
+    def answered(self, bucket_id: int) -> None:
+        """Take note of a job in work that leaves its place at the address to another one."""
+        known = self._buckets.get(bucket_id)
+        if known is not None and known.at_address > 0:
+            known.answered += 1
+            if known.ip is not None:
+                self._at_address[known.ip] -= 1
 
     def ended_elsewhere(self, bucket_id: int) -> None:
         """Take note of a job that was claimed here and handled by another sender.

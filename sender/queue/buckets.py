@@ -336,6 +336,10 @@ class Buckets:
         self._hold(bucket_id, -1)
         self._rounds.has_credit(bucket_id)
 
+    def may_have_credit(self, bucket_id: int) -> None:
+        """Take note of an outcome that is being written: a credit may know of it already."""
+        self._rounds.has_credit(bucket_id)
+
     def ask_again(self) -> None:
         """Ask some of the buckets again that had no credit: all of them within a few calls."""
         self._rounds.ask_again()

@@ -27,8 +27,9 @@ from sender.queue.store import Claimed, Exchanged, Store
 
 LEAST = 32
 """Results below which an exchange of its own costs more than it saves."""
-ENOUGH = 4
-"""As soon as results, or intents, of one in so many jobs wait, they are written."""
+ENOUGH = 2
+"""As soon as results, or intents, wait for one in so many jobs that handlers have, they are
+written."""
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
 log = structlog.get_logger(__name__)
@@ -41,8 +42,8 @@ class Claims(Protocol):
     def held(self) -> int:
         """Count the jobs that have no outcome in the database."""
 
-    def plan(self, ending: int) -> list[Claim]:
-        """Return the claims of an exchange that writes so many results."""
+    def plan(self, ending: Sequence[Result]) -> list[Claim]:
+        """Return the claims of an exchange that writes results."""
 
     def claimed(self, claims: Sequence[Claim], found: Sequence[Claimed], ending: int) -> None:
         """Take what was claimed with so many results."""
@@ -123,8 +124,7 @@ class Exchanges:
                     await self._gather()
                     writes = self._next()
                     is_whole = not writes.is_apart and self._most == self._settings.at_risk
-                    ending = len(writes.results)
-                    claims = self._claims.plan(ending) if is_whole or not writes else []
+                    claims = self._claims.plan(writes.results) if is_whole or not writes else []
                     if not (writes or claims):
                         self.work.clear()
                         await pause(self.work, self._settings.poll)
@@ -170,8 +170,8 @@ class Exchanges:
 
     async def _gather(self) -> None:
         """Wait for more to write where more is to come: an exchange costs as much as 50 rows."""
-        enough = self._claims.held // ENOUGH
-        if not 0 < self._rows < enough:
+        enough = (self._claims.held - len(self._results) - self._in_exchanges) // ENOUGH
+        if self._rows >= enough:
             return
         self._enough = enough
         try:

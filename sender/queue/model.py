@@ -5,7 +5,6 @@ What is made for each job is a named tuple: a frozen dataclass takes three times
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -79,8 +78,7 @@ class State(StrEnum):
     """Not tried: it waits where it was, or in `bucket`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The result of an attempt."""
 
     state: State

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, errors
+from psycopg import AsyncConnection, AsyncCursor, errors
 from psycopg_pool import AsyncConnectionPool
+
+
+class Cursors:
+    """Keeps a cursor of each connection for each statement.
+
+    A cursor that runs its last statement again knows how to convert parameters and rows, which
+    takes as long to find out as a few parameters take to convert.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[AsyncConnection[Any], dict[str, AsyncCursor[Any]]] = {}
+
+    def of(self, connection: AsyncConnection[Any], query: str) -> AsyncCursor[Any]:
+        """Return the cursor for a statement."""
+        kept = self._kept.get(connection)
+        if kept is None:
+            self._kept = {one: its for one, its in self._kept.items() if not one.closed}
+            kept = self._kept[connection] = {}
+        if query not in kept:
+            kept[query] = connection.cursor(binary=True)
+        return kept[query]
+
+    async def run(
+        self, connection: AsyncConnection[Any], query: str, values: Mapping[str, Any] | None = None
+    ) -> AsyncCursor[Any]:
+        """Run a statement; the cursor has its rows until it is run on this connection again."""
+        return await self.of(connection, query).execute(query, values)
 
 
 class Session:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +27,7 @@ from kit.queries import Queries
 from sender.queue.buckets import START, Arrival, BucketRow, Claim, Position
 from sender.queue.extension import Batch, Extension
 from sender.queue.model import Intent, Job, Outcome, Result, State, writable
-from sender.queue.session import Session
+from sender.queue.session import Cursors, Session
 
 SQL: Queries[str] = Queries(__file__, partial(re.compile(r"\n\s+").sub, "\n"))
 SHARE = 20
@@ -33,6 +41,8 @@ APART = timedelta(seconds=15)
 NONE, LONGEST = timedelta(), timedelta(days=3650)
 """Bounds of a delay."""
 MOST_SPENT = 1000
+BEGIN, COMMIT = "begin", "commit"
+Run = Callable[[str, dict[str, Any]], Awaitable[AsyncCursor[Any]]]
 Value = TypeVar("Value")
 
 
@@ -77,6 +87,7 @@ class Store:
         self._pool = pool
         self._lease = lease
         self._extension = extension
+        self._cursors = Cursors()
         self._worker = 0
         self._claims = 0
         self.last_arrival = 0
@@ -144,50 +155,40 @@ class Store:
         Whether the repeated ones of the intents were written before is not known.
         """
         refused: Mapping[UUID, Outcome] = {}
-        async with (
-            session.connection() as connection,
-            connection.cursor(binary=True) as first,
-            connection.cursor(binary=True) as second,
-            connection.cursor(binary=True) as third,
-        ):
+        async with session.connection() as connection:
+            run = partial(self._cursors.run, connection)
             async with connection.pipeline():
-                await connection.execute("begin")
+                await run(BEGIN)
                 known = await _begun(connection, repeated) if repeated else set()
-                if results:
-                    await _finish(first, results)
-                if intents:
-                    await _begin(second, intents)
-                if claims:
-                    await self._claim(third, claims, token)
+                ended = await _finish(run, results) if results else None
+                starts = await run(SQL.begin, _intents(intents)) if intents else None
+                taken = await run(SQL.claim, self._claims_of(claims, token)) if claims else None
                 if self._extension:
-                    finished = await _finished(first) if results else {}
-                    begun = await _ids(second) if intents else set()
+                    finished = await _finished(ended) if ended else {}
+                    begun = await _ids(starts) if starts else set()
                     if begun or finished:
                         batch = _batch(results, intents, finished, begun)
                         refused = await self._extension(connection, batch)
                     if refused:
                         await connection.execute(SQL.refuse, {"ids": list(refused)})
-                await connection.execute("commit")
+                await run(COMMIT)
             # All answers have come by now, in one round trip where there is no extension.
             if not self._extension:
-                finished = await _finished(first) if results else {}
-                begun = await _ids(second) if intents else set()
-            claimed = [_claimed(row, token) for row in await third.fetchall()] if claims else []
+                finished = await _finished(ended) if ended else {}
+                begun = await _ids(starts) if starts else set()
+            claimed = [_claimed(row, token) for row in await taken.fetchall()] if taken else []
         return Exchanged(claimed, begun | known, refused, finished.keys())
 
-    async def _claim(self, cursor: AsyncCursor[Any], claims: Sequence[Claim], token: int) -> None:
-        await cursor.execute(
-            SQL.claim,
-            {
-                "worker": self._worker,
-                "token": token,
-                "buckets": [claim.bucket.id for claim in claims],
-                "counts": [claim.most for claim in claims],
-                "priorities": [claim.bucket.position[0] for claim in claims],
-                "dues": [claim.bucket.position[1] for claim in claims],
-                "ids": [claim.bucket.position[2] for claim in claims],
-            },
-        )
+    def _claims_of(self, claims: Sequence[Claim], token: int) -> dict[str, Any]:
+        return {
+            "worker": self._worker,
+            "token": token,
+            "buckets": [claim.bucket.id for claim in claims],
+            "counts": [claim.most for claim in claims],
+            "priorities": [claim.bucket.position[0] for claim in claims],
+            "dues": [claim.bucket.position[1] for claim in claims],
+            "ids": [claim.bucket.position[2] for claim in claims],
+        }
 
     def is_own(self, token: int) -> bool:
         """Return whether a claim is of this worker."""
@@ -257,21 +258,17 @@ class Store:
             "most": 10 * BATCH,
             "after": 0 if is_all else self.last_arrival - BATCH,
         }
-        async with (
-            session.connection() as connection,
-            connection.cursor(binary=True) as first,
-            connection.cursor(binary=True) as second,
-        ):
+        async with session.connection() as connection:
+            run = partial(self._cursors.run, connection)
             async with connection.pipeline():  # one transaction, as it has no `begin`
                 if is_whole:
-                    due = {"slots": list(slots), "most": BATCH}
-                    await connection.execute(SQL.due_jobs, due)
-                await first.execute(SQL.arrivals, values)
+                    await run(SQL.due_jobs, {"slots": list(slots), "most": BATCH})
+                arrived = await run(SQL.arrivals, values)
                 if is_whole:
                     released = {"ids": [], "slots": list(slots), "since": since}
-                    await second.execute(SQL.buckets, released)
-            rows = await first.fetchall()
-            buckets = await second.fetchall() if is_whole else []
+                    ended = await run(SQL.buckets, released)
+            rows = await arrived.fetchall()
+            buckets = await ended.fetchall() if is_whole else []
         if is_all:
             self._next_whole = began + (time.monotonic() - began) * SHARE
         self.last_arrival = max([self.last_arrival, *(row[5] for row in rows)])
@@ -329,25 +326,22 @@ async def _begun(connection: AsyncConnection[Any], intents: Sequence[Intent]) ->
     return await _ids(await connection.execute(SQL.begun, values))
 
 
-async def _begin(cursor: AsyncCursor[Any], intents: Sequence[Intent]) -> None:
-    await cursor.execute(
-        SQL.begin,
-        {
-            "ids": [intent.job.id for intent in intents],
-            "tokens": [intent.job.token for intent in intents],
-            "notes": _array(writable(intent.note) for intent in intents),
-        },
-    )
+def _intents(intents: Sequence[Intent]) -> dict[str, Any]:
+    return {
+        "ids": [intent.job.id for intent in intents],
+        "tokens": [intent.job.token for intent in intents],
+        "notes": _array(writable(intent.note) for intent in intents),
+    }
 
 
-async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
+async def _finish(run: Run, results: Sequence[Result]) -> AsyncCursor[Any]:
     moved = [one for one in results if one.outcome.bucket is not None]
     if moved:
         named = {
             "sources": [one.job.bucket_id for one in moved],
             "names": [writable(one.outcome.bucket) for one in moved],
         }
-        await cursor.execute(SQL.make_buckets, named)
+        await run(SQL.make_buckets, named)
     outcomes = [one.outcome for one in results]
     values: dict[str, Any] = {
         "ids": [one.job.id for one in results],
@@ -355,9 +349,8 @@ async def _finish(cursor: AsyncCursor[Any], results: Sequence[Result]) -> None:
         "notes": _array(writable(one.note) for one in outcomes),
     }
     if all(map(_is_just_done, outcomes)):
-        await cursor.execute(SQL.finish_done, values)
-        return
-    await cursor.execute(
+        return await run(SQL.finish_done, values)
+    return await run(
         SQL.finish,
         {
             **values,

@@ -331,15 +331,17 @@ class Worker:
         """Count the jobs that have no outcome in the database."""
         return self._held.total()
 
-    def plan(self, ending: int) -> list[Claim]:
-        """Return the claims of an exchange that writes so many results."""
+    def plan(self, ending: Sequence[Result]) -> list[Claim]:
+        """Return the claims of an exchange that writes results."""
         if self._draining or not self._bound:
             return []
-        free = self.settings.at_risk - self.held - self._asked + ending
+        for result in ending:
+            self._buckets.may_have_credit(result.job.bucket_id)
+        free = self.settings.at_risk - self.held - self._asked + len(ending)
         claims = self._buckets.plan(free, self.credit)
         if claims:
             self._claiming += 1
-            self._asked += _above(claims, ending)
+            self._asked += _above(claims, len(ending))
         return claims
 
     def failed(self, claims: Sequence[Claim], token: int, ending: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from sender.smtp.limits import Limits
@@ -64,9 +64,9 @@ class Breaker:
             self._is_probing = True
         if self.trouble is None or state is BreakerState.HALF_OPEN:
             return None
-        untried = replace(self.trouble, stage=Stage.WAITING, begun=False, usable=False)
+        untried = self.trouble._replace(stage=Stage.WAITING, begun=False, usable=False)
         if self.trouble.result is Result.UNKNOWN:  # of that mail, not of this one
-            return replace(untried, result=Result.BROKEN, reason="connection_lost")
+            return untried._replace(result=Result.BROKEN, reason="connection_lost")
         return untried
 
     def rest(self, now: float) -> Rest | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from sender.directory import SendingAddress
@@ -159,7 +159,7 @@ class AddressPool:
                 return outcome
             for kept in self.idle():  # for longer than this one was: they may have ended, too
                 self.retire(kept)
-        return replace(outcome, result=Result.BUSY, stage=Stage.WAITING)
+        return outcome._replace(result=Result.BUSY, stage=Stage.WAITING)
 
     async def _acquire(self) -> Connection | Outcome:
         if self._is_closed:

@@ -15,6 +15,7 @@ from typing import Any
 from sender import daemon  # noqa: F401 - the memory of a process is that of a sender
 from sender.queue import Attempt, Outcome, Settings, State, Worker, worker_pool
 from sender.queue.buckets import Claim
+from sender.queue.model import Result
 from sender.queue.store import Claimed
 from tests.bench.sender.loops import runner
 from tests.support.plain_log import log_plainly
@@ -35,7 +36,7 @@ class Measured(Worker):
     claimed_jobs: int = 0
     _planned: dict[int, float] = field(default_factory=dict)
 
-    def plan(self, ending: int) -> list[Claim]:
+    def plan(self, ending: Sequence[Result]) -> list[Claim]:
         """Measure it."""
         began = time.thread_time()
         claims = super().plan(ending)

@@ -122,6 +122,17 @@ def test_credit_counts_jobs_that_have_no_outcome() -> None:
     assert [c.most for c in buckets.plan(100, lambda _: 7)] == [1]
 
 
+def test_bucket_whose_outcome_is_being_written_is_asked_at_once() -> None:
+    def only_the_last(bucket: Bucket) -> int:
+        return int(bucket.id == 100)
+
+    buckets = served(*(row(number) for number in range(1, 101)))
+    assert buckets.plan(100, lambda _: 0) == []
+    assert buckets.plan(100, only_the_last) == []
+    buckets.may_have_credit(100)
+    assert [claim.bucket.id for claim in buckets.plan(100, only_the_last)] == [100]
+
+
 def test_bucket_that_had_fewer_jobs_than_asked_for_is_served_again_after_an_arrival() -> None:
     buckets = served(row(1))
     (claim,) = buckets.plan(10, plenty)

@@ -1,6 +1,5 @@
 """What a hand-over that was not tried leaves."""
 
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -9,6 +8,8 @@ import pytest
 
 from sender import queue
 from sender.dispatch.sending import Sending
+from sender.dispatch.store import DatabaseClock
+from sender.dispatch.tenants import Tenants
 from sender.queue import Attempt, Job, State
 from sender.queue.model import Intent
 from sender.schemas import State as Shown
@@ -18,12 +19,13 @@ JOB = Job(UUID(int=1), UUID(int=2), 1, 1, 0, b"")
 
 
 def sending(most_attempts: int = 3) -> Sending:
-    """Return a handler without anything that it works with."""
+    """Return a handler that knows no tenants, without anything else that it works with."""
     nothing: Any = None
-    clock: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
+    clock = DatabaseClock()
+    tenants = Tenants(clock, lambda _: 1)
     url = "https://app.example"
     return Sending(
-        nothing, nothing, nothing, nothing, nothing, url, clock, most_attempts, nothing, nothing
+        tenants, nothing, nothing, nothing, nothing, url, clock, most_attempts, nothing, nothing
     )
 
 

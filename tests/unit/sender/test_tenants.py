@@ -87,6 +87,26 @@ def test_buckets_share_what_their_address_takes_at_the_same_time(tenants: Tenant
     assert tenants.credit(yahoo) == 3
 
 
+def test_place_at_an_address_is_free_as_soon_as_the_address_is_done_with_a_mail(
+    tenants: Tenants,
+) -> None:
+    google, yahoo = bucket(1, GOOGLE), bucket(2, YAHOO)
+    warmed_up(tenants).credit(google)
+    tenants.on_in_work(1, 3)
+    assert tenants.credit(yahoo) == 1
+    tenants.answered(1)
+    assert tenants.credit(yahoo) == 2
+    tenants.on_in_work(1, -1)
+    assert tenants.credit(yahoo) == 2, "its outcome is written, and frees nothing more"
+    for _ in range(3):
+        tenants.answered(1)
+    assert tenants.credit(yahoo) == 3
+    tenants.on_in_work(1, -2)
+    tenants.credit(google)
+    tenants.on_in_work(1, 3)
+    assert tenants.credit(yahoo) == 1
+
+
 def test_buckets_of_a_mailbox_to_a_provider_share_its_burst_from_the_claim_on(
     tenants: Tenants,
 ) -> None:
