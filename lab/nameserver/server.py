@@ -28,6 +28,8 @@ BROKEN = "dnssec-failed.org"
 """A zone whose DS record fits no key, as in the world: each host proves by it that it validates."""
 REVERSE = ("18.198.in-addr.arpa", "19.198.in-addr.arpa")
 TTL = 60
+WITHOUT_MAIL = "example.com"
+"""A domain that takes no mail (RFC 7505), as in the world: by it each host is tried as a relay."""
 FOREIGN_DS = f"4711 13 2 {'00' * 32}"
 """Fits no key."""
 DEADLINE = 30.0
@@ -65,6 +67,9 @@ class KnotNameserver:
             self.delegate(zone)
             self.sign(zone)
         self.set_ds(BROKEN, [FOREIGN_DS])
+        self.create_zone(WITHOUT_MAIL)
+        self.delegate(WITHOUT_MAIL)
+        self.replace(WITHOUT_MAIL, WITHOUT_MAIL, "MX", TTL, ["0 ."])
         self.trust_anchor = f"{ROOT} IN DS {self.sign(ROOT)}"
         self.replace(SIGNED, SIGNED, "A", TTL, [*REGISTRY.values()])  # it is asked for an address
         self._guest.inside(

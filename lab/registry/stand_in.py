@@ -54,7 +54,6 @@ HEALTH = {
         60,
     ),
     "imap": ('kill -0 "$(cat /run/dovecot/master.pid)"', 0),
-    "redis": ("redis-cli ping", 0),
     "resolver": ("dig +short @127.0.0.1 example.org A >/dev/null", 0),
     "smtp": ("! /usr/lib/postfix/sbin/master -t", 30),
     "webmail": ("curl -m3 -sfo /dev/null http://127.0.0.1/ping", 0),

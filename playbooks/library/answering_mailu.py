@@ -15,6 +15,7 @@ import smtplib
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 ARGUMENTS = r"""<<INCLUDE_ANSIBLE_MODULE_JSON_ARGS>>"""
 """Ansible writes them here: see "Modules" in playbooks/README.md."""
@@ -33,8 +34,9 @@ class NotYet(Exception):
 
 def resolver(project: str, name: str) -> None:
     """Have the resolver validate a name, asked from inside: it answers containers only."""
-    done = _docker(
-        project, "exec", "-T", "resolver", "dig", "+time=5", "+tries=1", "@127.0.0.1", name, "A"
+    done = _run(
+        *("docker", "exec", f"{Path(project).name}-resolver-1"),
+        *("dig", "+time=5", "+tries=1", "@127.0.0.1", name, "A"),
     )
     if "status: NOERROR" not in done.stdout:
         raise NotYet(f"{name}: {_last_line(done.stdout + done.stderr)}")
@@ -78,19 +80,14 @@ def mail(address: str, port: int = 25, timeout: float = TIMEOUT) -> None:
 
 def state_of(project: str, service: str) -> str:
     """Return the state of a container, and the last line of its log."""
-    shown = _docker(project, "ps", "--all", "--format", "{{.Status}}", service).stdout.strip()
-    done = _docker(project, "logs", "--no-log-prefix", "--tail", "1", service)
+    compose = ("docker", "compose", "--project-directory", project)
+    shown = _run(*compose, "ps", "--all", "--format", "{{.Status}}", service).stdout.strip()
+    done = _run(*compose, "logs", "--no-log-prefix", "--tail", "1", service)
     return f"{service}: {shown or 'no container'}; {_last_line(done.stdout + done.stderr)}"
 
 
-def _docker(project: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["docker", "compose", "--project-directory", project, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
 def _last_line(text: str) -> str:

@@ -188,7 +188,7 @@ def render(
         variables: dict[str, Any] = {}
         for file in sorted(playbooks.glob("roles/*/defaults/main.yml")):
             variables |= yaml.safe_load(file.read_text())
-        variables |= {"host": host, "inbound_owner": {"uid": 999, "group": 999}}
+        variables |= {"host": host, "inbound_owner": {"stdout_lines": ["999", "999"]}}
         variables |= secret_variables(secrets)
         variables |= {"item": host["instances"][0]} | extra
         return environment.get_template(name).render(variables)

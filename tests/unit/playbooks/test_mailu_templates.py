@@ -95,6 +95,14 @@ def test_only_the_administration_can_read_the_token_of_the_api(mailu: Render) ->
     assert set(map(tuple, secrets.values())) == {("secret_key",)}
 
 
+def test_health_of_an_idle_container_is_seldom_asked(mailu: Render) -> None:
+    services = compose(mailu, replace(SERVER, webmail=True))["services"]
+    assert services.pop("redis").get("healthcheck") is None  # its image has no such command
+    assert [each["healthcheck"] for each in services.values()] == [{"interval": "5m"}] * len(
+        services
+    )
+
+
 def test_settings_are_the_decided_ones(mailu: Render) -> None:
     decided = {
         "TLS_FLAVOR": "cert",

@@ -26,7 +26,7 @@ class Docker:
         """State and start by service."""
         self.fails = False
         self.done: list[str] = []
-        """Calls that change something."""
+        """Calls that change something, or read the files of the project."""
 
     def __call__(self, *words: str) -> str:
         if words[0] == "compose":
@@ -34,6 +34,7 @@ class Docker:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f123Z")
         match words:
             case ("compose", "config", "--services"):
+                self.done.append("config")
                 return "\n".join(self.services)
             case ("ps", "-aq", "--filter", "label=com.docker.compose.project=mailu"):
                 return "\n".join(self.containers)
@@ -89,7 +90,7 @@ def project(tmp_path: Path) -> Project:
 
 def test_first_run_starts_all_and_the_second_nothing(project: Project) -> None:
     assert project.run()["started"] == ["front", "redis"]
-    assert project.docker.done == ["up"]
+    assert project.docker.done == ["config", "up"]
     assert project.run() == {"changed": False, "started": [], "restarted": []}
     assert project.docker.done == []
 
@@ -99,7 +100,7 @@ def test_changed_file_of_the_project_is_applied_once(project: Project, name: str
     project.run()
     project.write(name, "two")
     assert project.run()["changed"]
-    assert project.docker.done == ["up"]
+    assert project.docker.done == ["config", "up"]
     assert not project.run()["changed"]
 
 
@@ -152,7 +153,7 @@ def test_start_that_failed_is_repeated(project: Project) -> None:
 
 def test_check_changes_nothing(project: Project) -> None:
     assert project.run(check=True)["changed"]
-    assert project.docker.done == []
+    assert project.docker.done == ["config"]
     assert project.docker.containers == {}
 
 

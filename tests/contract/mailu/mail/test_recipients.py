@@ -67,6 +67,27 @@ def test_mail_for_others_is_refused(person: Person, front: Front, sender: str) -
     assert (code, reply.split()[0]) == (554, b"5.7.1")
 
 
+def test_domain_that_no_name_server_knows_is_refused_for_now(front: Front) -> None:
+    """It is asked for before relaying is refused."""
+    client = front.smtp()
+    client.envelope(OUT)
+    code, reply = client.rcpt("other@elsewhere.invalid")
+    assert (code, reply.split()[0]) == (450, b"4.1.2")
+
+
+@pytest.mark.parametrize(
+    ("sender", "answer"),
+    [("other@elsewhere.invalid", (450, b"4.1.8")), ("other@elsewhere", (504, b"5.5.2"))],
+)
+def test_sender_without_a_domain_of_its_own_is_refused(
+    person: Person, front: Front, sender: str, answer: tuple[int, bytes]
+) -> None:
+    client = front.smtp()
+    client.envelope(sender)
+    code, reply = client.rcpt(person.address)
+    assert (code, reply.split()[0]) == answer
+
+
 def test_what_comes_from_the_subnet_is_relayed_for_anybody(mailu: Mailu) -> None:
     """The trap of a host whose connections reach front as the gateway of the bridge."""
     with SmtpClient(mailu.containers.connect("front", 25, GATEWAY), "front") as client:
