@@ -126,7 +126,10 @@ def store(project: Path, digest: str, services: set[str]) -> None:
 
 
 def started_last(project: Path) -> tuple[str, set[str]]:
-    """Return the digest and the services of what was started last; none where nothing was."""
+    """Return the digest and the services of what was started last; none where nothing was.
+
+    What an earlier version of this module has written has no services.
+    """
     file = project / APPLIED
     digest, *services = file.read_text().split() if file.exists() else [""]
     return digest, set(services)
@@ -144,7 +147,7 @@ def run(
     found = containers(project.name, call)
     digest = digest_of(project, files)
     applied, services = started_last(project)
-    is_current = applied == digest
+    is_current = applied == digest and bool(services)
     if not is_current:
         services = set(call(*compose, "config", "--services").split())
     started: list[str] = []

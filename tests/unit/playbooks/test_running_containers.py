@@ -95,6 +95,15 @@ def test_first_run_starts_all_and_the_second_nothing(project: Project) -> None:
     assert project.docker.done == []
 
 
+def test_services_that_an_earlier_version_has_not_written_are_read(project: Project) -> None:
+    project.run()
+    applied = project.directory / module.APPLIED
+    applied.write_text(applied.read_text().split()[0])
+    assert project.run()["changed"]
+    assert project.docker.done == ["config", "up"]
+    assert not project.run()["changed"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_changed_file_of_the_project_is_applied_once(project: Project, name: str) -> None:
     project.run()
