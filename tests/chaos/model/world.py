@@ -65,8 +65,11 @@ MOST_PASSES = 60
 
 
 AGE = """
-update purchase.intents set opened_at = opened_at - %(by)s, ending_at = ending_at - %(by)s
-where closed_at is null
+with purchases as (
+    update purchase.intents set opened_at = opened_at - %(by)s, ending_at = ending_at - %(by)s
+    where closed_at is null
+)
+update oltp.account_troubles set until = until - %(by)s
 """
 
 
@@ -161,7 +164,7 @@ class World:
             self.ends,
             random.Random(seed),  # noqa: S311 - repeatable
             self._advance,
-            self._age_purchases,
+            self._age,
         )
         self.servers = HostwindsServers(self.environment, clock=self.elapsed)
         self.hosts = Hosts(self.hostwinds, self.ends)
@@ -196,13 +199,13 @@ class World:
     def pass_time(self, seconds: float) -> None:
         """Let time pass."""
         self._advance(seconds)
-        self._age_purchases(seconds)
+        self._age(seconds)
 
     def _advance(self, seconds: float) -> None:
         self.seconds += seconds
 
-    def _age_purchases(self, seconds: float) -> None:
-        """Let open purchases be older: they are dated by the database's clock."""
+    def _age(self, seconds: float) -> None:
+        """Let open purchases, and refusals of the account, be older: the database dates them."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             connection.execute(AGE, {"by": timedelta(seconds=seconds)})
 

@@ -82,6 +82,14 @@ def test_end_of_a_server_that_had_no_effect_is_asked_for_again(model: type[Model
         assert tried.world.ours(), "it has ended"
 
 
+def test_account_that_refused_the_key_is_tried_again(model: type[Model]) -> None:
+    with _begun(model) as tried:
+        tried.declare(Declared("a"))
+        tried.hostwinds_fails("unauthorized", 9)
+        tried.work(60, 4)
+        assert not tried.world.ours(), "it was not refused"
+
+
 @pytest.mark.parametrize("without", TRIALS)
 def test_model_finds_what_is_wrong_without_a_protection(
     model: type[Model], without: Without
