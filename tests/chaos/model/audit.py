@@ -98,6 +98,7 @@ def _purchases(world: World) -> Iterator[str]:
     yield from world.destroyed
     yield from world.hostwinds.unfrozen
     yield from world.engine.beside
+    yield from world.ends.overtaken
 
 
 def _foreign(world: World) -> Iterator[str]:

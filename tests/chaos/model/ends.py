@@ -55,6 +55,10 @@ class Ends:
     def __init__(self, exercised: Counter[str]) -> None:
         """`exercised` counts which ends were drawn, and which of them have happened."""
         self._exercised = exercised
+        self.overtaken: list[str] = []
+        """Changes by operations whose fence a later lease had raised."""
+        self._raised: dict[str, int] = {}
+        """Fences, by name."""
         self._meanwhile: Callable[[], None] = lambda: None
         self._reached: list[str] = []
         self._target: Target | None = None
@@ -138,6 +142,7 @@ class Ends:
         """Let calls to providers, requests and transactions of the journal be points."""
         call, ask = Client._call, cloudflare_api._ask
         transaction, held = PostgresJournal._transaction, Fence.held
+        raise_fence = PostgresJournal.raise_fence
 
         def called(client: Client, action: str, *others: Any) -> Any:
             self.reach(f"before {action}")
@@ -158,9 +163,18 @@ class Ends:
                 yield connection
             self.reach("after a transaction of the journal")
 
+        def raised(journal: PostgresJournal, name: str, token: int) -> None:
+            raise_fence(journal, name, token)
+            self._raised[name] = token
+
         @contextmanager
         def holding(fence: Fence) -> Iterator[None]:
             with held(fence):
+                latest = self._raised.get(fence._name, 0)
+                if fence.token < latest:
+                    self.overtaken.append(
+                        f"a change under lease {fence.token}, and {latest} has raised {fence._name}"
+                    )
                 self._thread.fences += 1
                 try:
                     yield
@@ -172,6 +186,7 @@ class Ends:
             patch.object(cloudflare_api, "_ask", asked),
             patch.object(PostgresJournal, "_transaction", transacted),
             patch.object(Fence, "held", holding),
+            patch.object(PostgresJournal, "raise_fence", raised),
         ]
         with ExitStack() as stack:
             for each in wrapped:

@@ -48,8 +48,12 @@ class SteppingEngine:
         ends: Ends,
         chance: random.Random,
         pause: Callable[[float], None],
+        age: Callable[[float], None],
     ) -> None:
-        """`pause` lets time pass at the providers."""
+        """`pause` lets time pass at the providers, and `age` for what purchases have written.
+
+        That comes at the end of a run, which knows by itself how long it has waited.
+        """
         self.stacks: dict[str, Stack] = {}
         self.running: set[str] = set()
         """Tenants with an operation whose lease has not ended."""
@@ -59,6 +63,7 @@ class SteppingEngine:
         self._ends = ends
         self._chance = chance
         self._pause = pause
+        self._age = age
         self._times = itertools.count(1)
         self._zones: dict[str, Mapping[str, str]] = {}
 
@@ -205,4 +210,7 @@ class SteppingEngine:
             services = Services(client, buyer, progress, lost_pointers)
             stack = self._stack(tenant)
             write = partial(self._write, tenant, stack)
-            yield Run(tenant, stack, services, journal, self._chance, write, self)
+            try:
+                yield Run(tenant, stack, services, journal, self._chance, write, self)
+            finally:
+                self._age(passed.total_seconds())

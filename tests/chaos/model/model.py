@@ -44,10 +44,23 @@ PAUSES = (400, 400, 2000, 400, 400, 90_000, 400, 2000, 400, 400, 90_000, 400, 20
 hour, reverse names after a day."""
 NOTICED = 1
 """Looks after which a tenant is not Ready any more whose server has gone."""
+PLACES = (
+    "",
+    "",
+    "before add_instance",
+    "after add_instance",
+    "before terminate",
+    "after terminate",
+    "before POST",
+    "before DELETE",
+    "before a checkpoint",
+    "after a checkpoint",
+)
+"""Where something ends, by how points begin; empty: anywhere."""
 LOOKS = 6
 """At names, while nothing answers."""
-BY_CHANCE = 60
-"""Points at most until something ends."""
+BY_CHANCE, SELDOM = 60, 3
+"""Points at most until something ends: anywhere, or at those that begin alike."""
 
 
 class Meanwhile(StrEnum):
@@ -59,8 +72,8 @@ class Meanwhile(StrEnum):
 
 
 def _is_something(model: Model) -> bool:
-    """Return whether anything was bought, or is to be."""
-    return bool(model.documents or model.world.engine.stacks)
+    """Return whether anything was declared; by what was drawn, since how far all got may vary."""
+    return model.has_declared
 
 
 class Model(RuleBasedStateMachine):
@@ -76,6 +89,7 @@ class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.documents: dict[str, Declared] = {}
+        self.has_declared = False
         self.former: dict[str, Declared] = {}
         """What was declared before that."""
         self._runner = asyncio.Runner()
@@ -101,6 +115,7 @@ class Model(RuleBasedStateMachine):
     @rule(name=st.sampled_from(TENANTS), data=st.data())
     def edit(self, name: str, data: st.DataObject) -> None:
         """Declare a tenant, or change what is declared."""
+        self.has_declared = True
         before = self.documents.get(name)
         self.declare(Declared(name) if before is None else data.draw(_edits(before)))
 
@@ -249,19 +264,23 @@ class Model(RuleBasedStateMachine):
         for ended in await self.world.work_until_killed(passes):
             _note(ended)
 
-    @precondition(lambda model: _is_something(model) and not model.world.ends.is_armed)
+    @precondition(_is_something)
     @rule(
         what=st.sampled_from(Target),
+        at=st.sampled_from(PLACES),
         after=st.integers(0, BY_CHANCE),
         meanwhile=st.sampled_from(Meanwhile),
     )
-    def end(self, what: Target, after: int, meanwhile: Meanwhile) -> None:
+    def end(self, what: Target, at: str, after: int, meanwhile: Meanwhile) -> None:
         """Let a reconciler work whose process, or that of an operation, ends at some point.
 
-        The point may come later, in another step.
+        The point may come later, in another step; one is waited for at a time.
         """
         self.world.pass_time(60)
-        self._run(self._end(what, after, meanwhile))
+        if self.world.ends.is_armed:
+            self._run(self._work(4))
+        else:
+            self._run(self._end(what, after % SELDOM if at else after, meanwhile, at))
 
     def end_at(self, what: Target, at: str, meanwhile: Meanwhile = Meanwhile.ENDED) -> None:
         """Let a reconciler work until something ends at a point, which has to come."""

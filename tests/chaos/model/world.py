@@ -64,6 +64,15 @@ MOST_PASSES = 60
 """Between two looks of the person: more means that passes request each other for ever."""
 
 
+AGE = """
+with purchases as (
+    update purchase.intents set opened_at = opened_at - %(by)s, ending_at = ending_at - %(by)s
+    where closed_at is null
+)
+update oltp.account_troubles set until = until - %(by)s
+"""
+
+
 class Unlimited:
     """A limiter that lets everything pass."""
 
@@ -149,11 +158,13 @@ class World:
         """Names of servers that may be bought again."""
         self.hostwinds.on_end = self._note_end
         self.journal = PostgresJournal(dsn)
+        self.journal.now()  # makes its tables
         self.engine = SteppingEngine(
             self.environment,
             self.ends,
             random.Random(seed),  # noqa: S311 - repeatable
-            self.pass_time,
+            self._advance,
+            self._age,
         )
         self.servers = HostwindsServers(self.environment, clock=self.elapsed)
         self.hosts = Hosts(self.hostwinds, self.ends)
@@ -187,7 +198,16 @@ class World:
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass."""
+        self._advance(seconds)
+        self._age(seconds)
+
+    def _advance(self, seconds: float) -> None:
         self.seconds += seconds
+
+    def _age(self, seconds: float) -> None:
+        """Let open purchases, and refusals of the account, be older: the database dates them."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute(AGE, {"by": timedelta(seconds=seconds)})
 
     @asynccontextmanager
     async def running(self, directory: Path) -> AsyncIterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import Phase, settings
@@ -51,27 +52,42 @@ def test_tenants_become_what_their_last_documents_say(model: type[Model]) -> Non
     assert any(what.endswith("reached") for what in model.exercised), "nothing has ended"
 
 
-def _tried(model: type[Model], without: Without) -> None:
-    """Make the trial of a protection."""
-    tried = model()
-    tried.begin(0)
+@contextmanager
+def _begun(model: type[Model]) -> Iterator[Model]:
+    """Yield a world with nothing in it; at the end all settles, and is compared."""
+    begun = model()
+    begun.begin(0)
     try:
-        TRIALS[without][0](tried)
+        yield begun
     finally:
-        tried.teardown()  # settles, and compares
+        begun.teardown()
 
 
 def test_spf_record_that_was_changed_in_the_portal_is_written_again(model: type[Model]) -> None:
-    tried = model()
-    tried.begin(0)
-    try:
+    with _begun(model) as tried:
         tried.declare(Declared("a"))
         tried.settle()
         comments = [record["comment"] for _, record in tried.world.marked()]
         [changed] = [each for each in comments if each.endswith("a.example/SPF")]
         tried.portal("change a record", comments.index(changed))
-    finally:
-        tried.teardown()
+
+
+def test_end_of_a_server_that_had_no_effect_is_asked_for_again(model: type[Model]) -> None:
+    with _begun(model) as tried:
+        tried.declare(Declared("a"))
+        tried.settle()
+        tried.delete("a")
+        tried.hostwinds_fails("no_effect", 9)
+        tried.work(60, 4)
+        assert tried.world.ours(), "it has ended"
+
+
+def test_account_that_refused_the_key_is_tried_again(model: type[Model]) -> None:
+    with _begun(model) as tried:
+        tried.declare(Declared("a"))
+        tried.hostwinds_fails("unauthorized", 9)
+        tried.work(60, 4)
+        assert not tried.world.ours(), "it was not refused"
 
 
 @pytest.mark.parametrize("without", TRIALS)
@@ -79,10 +95,15 @@ def test_model_finds_what_is_wrong_without_a_protection(
     model: type[Model], without: Without
 ) -> None:
     found = TRIALS[without][1]
-    with switched_off(without), pytest.raises(AssertionError, match=found):
-        _tried(model, without)
+    with (
+        switched_off(without),
+        pytest.raises(AssertionError, match=found),
+        _begun(model) as tried,
+    ):
+        TRIALS[without][0](tried)
 
 
 @pytest.mark.parametrize("without", TRIALS)
 def test_nothing_is_wrong_with_all_protections(model: type[Model], without: Without) -> None:
-    _tried(model, without)
+    with _begun(model) as tried:
+        TRIALS[without][0](tried)
