@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import select
 import smtplib
 import socket
 import ssl
@@ -284,6 +285,18 @@ def test_mail_for_a_domain_that_is_not_made_yet_is_refused_for_now(mailu: MailuH
     assert mailu.answer(someone) == 450
     mailu.host.shell(RELEASE)
     assert mailu.answer(someone) == 454
+
+
+def test_command_on_an_open_connection_waits_while_domains_are_made(mailu: MailuHost) -> None:
+    with smtplib.SMTP(mailu.host.observed.primary_ip or "", 25, timeout=SECONDS) as client:
+        client.ehlo("far.test")
+        assert client.mail("")[0] == 250
+        mailu.host.shell(HOLD)
+        client.putcmd("RCPT", f"TO:<ann@{mailu.zone.name}>")
+        assert client.sock is not None
+        assert select.select([client.sock], [], [], 2) == ([], [], [])
+        mailu.host.shell(RELEASE)
+        assert client.getreply()[0] == 454
 
 
 def test_key_is_read_by_mailu_alone(mailu: MailuHost) -> None:
