@@ -28,7 +28,7 @@ from tests.chaos.reconciler.disturbances import (
 )
 from tests.chaos.reconciler.documents import Tenant
 from tests.chaos.reconciler.person import Person
-from tests.chaos.reconciler.scene import Scene, staged
+from tests.chaos.reconciler.scene import PROVISIONING, Scene, staged
 from tests.chaos.reconciler.seats import Seat
 from tests.chaos.reconciler.switches import Without
 from tests.chaos.starter import starter
@@ -79,6 +79,8 @@ class Plan:
     """After which no further process is ended, and no tenant edited."""
     listed_after: float = 0.5
     """Seconds from an order until the server is listed."""
+    provisioning: float = PROVISIONING
+    """Seconds after which an order that shows no server is a person's to settle."""
     without: Without = Without.NOTHING
     clock: str = ""
     """What is added to the clock of the last seat's reconcilers; empty: it is right."""
@@ -97,6 +99,7 @@ async def running(plan: Plan, *, continues: bool = True) -> AsyncIterator[Play]:
             tenants=plan.tenants,
             lease=plan.lease,
             listed_after=plan.listed_after,
+            provisioning=plan.provisioning,
             without=plan.without,
         ) as scene,
         AsyncExitStack() as stack,

@@ -53,6 +53,8 @@ KEY = "key"
 REQUESTS = 1_000_000
 """Of Cloudflare's API in five minutes: retries of killed processes are not what is tried here."""
 PORTS = [22, 25, 80, 443, 465, 587, 993]
+PROVISIONING = 15.0
+"""Seconds after which an order that shows no server is a person's to settle."""
 DISKS, DISK = (directories.POSTGRES, "work"), "1500m"
 """Directories that have a disk of their own, and its size."""
 FOREIGN_SERVERS = ("shop-db", "k3f9b-t1-mx1-3f9a2c71be")
@@ -143,9 +145,18 @@ class Scene:
 
 @asynccontextmanager
 async def staged(
-    *, seed: int, tenants: int, lease: float, listed_after: float, without: Without
+    *,
+    seed: int,
+    tenants: int,
+    lease: float,
+    listed_after: float,
+    provisioning: float = PROVISIONING,
+    without: Without,
 ) -> AsyncIterator[Scene]:
-    """Start all but reconcilers. Servers are listed `listed_after` seconds after their order."""
+    """Start all but reconcilers. Servers are listed `listed_after` seconds after their order.
+
+    For `provisioning` seconds an operation may expect that.
+    """
     directory = directories.begin("chaos-reconciler")
     chance = random.Random(seed)  # noqa: S311 - repeatable
     faults = Chance(seed)
@@ -187,7 +198,7 @@ async def staged(
         await asyncio.to_thread(upgrade, scene.dsn, INSTALLATION, PASSWORDS)
         with psycopg.connect(scene.dsn, autocommit=True) as admin:
             grant_rights(admin, login(Role.JOURNAL))
-        with _providers(scene), running_api(scene.dsn, directory) as (url, key):
+        with _providers(scene, provisioning), running_api(scene.dsn, directory) as (url, key):
             scene.api = Api(url, key)
             yield scene
             await scene.api.close()
@@ -197,7 +208,7 @@ async def staged(
 
 
 @contextmanager
-def _providers(scene: Scene) -> Iterator[None]:
+def _providers(scene: Scene, provisioning: float) -> Iterator[None]:
     hostwinds, cloudflare = scene.hostwinds, scene.cloudflare
     hostwinds.make_profile(PLATFORM.firewall_profile, PORTS)
     for zone in (PLATFORM_ZONE, *(tenant.zone for tenant in scene.tenants)):
@@ -208,7 +219,7 @@ def _providers(scene: Scene) -> Iterator[None]:
         servers = serve(hostwinds_app(hostwinds)), serve(cloudflare_app(cloudflare))
         for server in servers:
             running.callback(server.stop)
-        scene.environment = _environment(scene, *(server.url for server in servers))
+        scene.environment = _environment(scene, provisioning, *(server.url for server in servers))
         yield
 
 
@@ -240,7 +251,9 @@ def _plant(scene: Scene) -> dict[str, Any]:
     }
 
 
-def _environment(scene: Scene, hostwinds_url: str, cloudflare_url: str) -> dict[str, str]:
+def _environment(
+    scene: Scene, provisioning: float, hostwinds_url: str, cloudflare_url: str
+) -> dict[str, str]:
     directory = scene.directory
     passphrase = directory / "passphrase"
     passphrase.write_text("")
@@ -260,7 +273,7 @@ def _environment(scene: Scene, hostwinds_url: str, cloudflare_url: str) -> dict[
         "HOSTWINDS_POLL": "0.2",
         "HOSTWINDS_RATE": "50",
         "HOSTWINDS_PORTAL_DEADLINE": "0.5",
-        "HOSTWINDS_PROVISIONING_DEADLINE": "15",
+        "HOSTWINDS_PROVISIONING_DEADLINE": str(provisioning),
         "HOSTWINDS_SERVER_DEADLINE": "0",
         "HOSTWINDS_END_DEADLINE": "0",
         "CLOUDFLARE_BASE_URL": f"{cloudflare_url}/client/v4",

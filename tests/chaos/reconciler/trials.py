@@ -14,6 +14,7 @@ from tests.chaos.reconciler import auditor
 from tests.chaos.reconciler.disturbances import Play, end_server
 from tests.chaos.reconciler.harness import Plan, Say, audited, busy, declare, running
 from tests.chaos.reconciler.points import Point, Target
+from tests.chaos.reconciler.scene import FOREIGN_SERVERS
 from tests.chaos.reconciler.switches import Without
 from tests.support.waiting import reached
 
@@ -21,8 +22,10 @@ PATIENCE = 300.0
 """Seconds in which a run with everything comes to its end, on a slow machine too."""
 LONGER = 3.0
 """How many times as long a run may take without a protection before it counts as stuck."""
-LATE = 8.0
-"""Seconds from an order until the server is listed: longer than the next attempt takes to begin."""
+UNLISTED = 3600.0
+"""Seconds from an order until the server is listed, unless the trial shows it before."""
+AGAIN = 3.0
+"""How many times as long as the first attempt to its order the next one may take to its own."""
 TAKEN_OVER = 20.0
 """Seconds for which another reconciler waits, if it does."""
 NOTICED = 10.0
@@ -30,10 +33,19 @@ NOTICED = 10.0
 
 
 async def order_twice(play: Play, patience: float) -> None:
-    """Kill an operation that has the answer of its order, before the server is listed."""
+    """Kill an operation that has the answer of its order, before the server is listed.
+
+    It is listed when another attempt has ordered, too, or has had enough time to.
+    """
     play.scene.arms.arm(Point.ORDERED, Target.OPERATION)
+    began = time.monotonic()
     await _declare(play, mx1=1)
     await _until(lambda: _is_reached(play, Point.ORDERED), patience)
+    await _until(lambda: _has_ordered_twice(play), AGAIN * (time.monotonic() - began))
+    play.scene.hostwinds.settings.listed_after = 0
+    for server in play.scene.hostwinds.all_servers():
+        server.wait_for_boot()
+        server.visible_at = server.active_at = 0
     await _until(lambda: _has_converged(play), patience)
 
 
@@ -72,7 +84,7 @@ async def end_in_the_portal(play: Play, patience: float) -> None:
 
 
 TRIALS: dict[Without, tuple[Callable[[Play, float], Awaitable[None]], float]] = {
-    Without.INTENT: (order_twice, LATE),
+    Without.INTENT: (order_twice, UNLISTED),
     Without.FENCE: (end_what_is_wanted_again, 0.5),
     Without.LEASE: (work_on_one_tenant, 0.5),
     Without.SWEEP: (end_in_the_portal, 0.5),
@@ -93,6 +105,7 @@ async def compare(seed: int, say: Say, chosen: Collection[Without]) -> dict[str,
                 reconcilers=2,
                 kills=[],
                 listed_after=listed_after,
+                provisioning=PATIENCE,
                 without=switched,
             )
             async with running(plan, continues=False) as play:
@@ -123,6 +136,10 @@ async def _is_right(play: Play) -> bool:
     """Return whether the auditor counts nothing: what is not as wanted is listed for a person."""
     found = await audited(play.scene)
     return not any(found[kind] for kind in auditor.KINDS)
+
+
+async def _has_ordered_twice(play: Play) -> bool:
+    return len(list(play.scene.hostwinds.all_servers())) - len(FOREIGN_SERVERS) > 1
 
 
 async def _is_reached(play: Play, point: Point) -> bool:
