@@ -27,9 +27,10 @@ from sender.queue.store import Claimed, Exchanged, Store
 
 LEAST = 32
 """Results below which an exchange of its own costs more than it saves."""
-ENOUGH = 2
+ENOUGH = 8
 """As soon as results, or intents, wait for one in so many jobs that handlers have, they are
-written."""
+written. With fewer, handlers wait for exchanges on a machine that has time; with more, exchanges
+are so small that they cost more."""
 APART = 1.0
 """Seconds between two attempts to write a result that cannot be written."""
 log = structlog.get_logger(__name__)
