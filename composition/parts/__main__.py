@@ -1,25 +1,18 @@
-"""`python -m composition.parts MODULE`: load the module of a part, and run its `main`.
-
-What a part loads stays for all its life. So garbage is neither looked for meanwhile, which took up
-to a third of a start, nor ever looked for among it.
-"""
+"""`python -m composition.parts MODULE`: load the module of a part, and run its `main`."""
 
 from __future__ import annotations
 
-import gc
 import sys
 from importlib import import_module
 
-from kit.packages import absent
+from kit.packages import absent, loaded_for_good
 
 
 def main() -> None:
     """Run the part; what libraries would load for a terminal or for telemetry, no part uses."""
-    gc.disable()
-    with absent("rich"), absent("opentelemetry.sdk"):  # structlog and redis load them if installed
+    # structlog and redis load them if installed.
+    with loaded_for_good(), absent("rich"), absent("opentelemetry.sdk"):
         part = import_module(sys.argv[1])
-    gc.freeze()
-    gc.enable()
     part.main()
 
 

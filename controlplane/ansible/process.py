@@ -6,18 +6,13 @@ and the search for garbage among what it loads.
 
 from __future__ import annotations
 
-import gc
-
-from kit.packages import absent
+from kit.packages import absent, loaded_for_good
 
 
 def main() -> None:
     """Run `ansible-playbook` with the arguments of this process."""
-    gc.disable()
-    with absent("paramiko"):
+    with loaded_for_good(), absent("paramiko"):
         from ansible.cli.playbook import main as playbook
-    gc.freeze()
-    gc.enable()
     playbook()
 
 

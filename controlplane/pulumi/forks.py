@@ -6,7 +6,6 @@ memory while nothing runs.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import socket
@@ -22,6 +21,7 @@ from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
 from controlplane.pulumi.job import Job
+from kit.packages import loaded_for_good
 from kit.plugins import served
 
 IDLE = timedelta(minutes=10)
@@ -132,18 +132,12 @@ def _work(connection: Connection, work: Callable[[Job, Connection], None]) -> No
 
 
 def main() -> None:
-    """Load what every operation needs, then serve.
+    """Load what every operation needs, then serve."""
+    with loaded_for_good():
+        from controlplane.pulumi.worker import work
 
-    All of it stays: neither is garbage looked for meanwhile, nor do workers look for garbage in it,
-    which would also copy it for each of them.
-    """
-    gc.disable()
-    from controlplane.pulumi.worker import work
-
-    for module in sys.argv[2:]:
-        import_module(module)
-    gc.freeze()
-    gc.enable()
+        for module in sys.argv[2:]:
+            import_module(module)
     serve(socket.socket(fileno=int(sys.argv[1])), work)
 
 

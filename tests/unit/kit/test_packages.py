@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.packages import absent, unexecuted
+from kit.packages import absent, loaded_for_good, unexecuted
 
 PACKAGE = "slow_package"
 INNER = f"{PACKAGE}.inner"
@@ -69,3 +70,12 @@ def test_process_of_the_engine_does_not_import_the_sdk(module: str) -> None:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_what_is_loaded_for_good_is_not_looked_at_for_garbage() -> None:
+    before = gc.get_freeze_count()
+    with loaded_for_good():
+        assert not gc.isenabled()
+        import_module(PART)
+    assert gc.isenabled()
+    assert gc.get_freeze_count() > before
