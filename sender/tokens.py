@@ -30,6 +30,7 @@ KEY_BYTES = 32
 LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 """The letters of base32, and as ids of keys 0 to 31."""
 TRANSLATION = LETTERS.encode() + bytes(256 - len(LETTERS))
+"""The letter of each octet from 0 to 31."""
 RETURN_PATH_FORM = r"b\+[a-z2-7]{48,49}"
 """Regular expression of a return path's local part: the key's id, if it is not the first, then
 base32 of message, address and MAC."""

@@ -25,7 +25,7 @@ options:
 """
 
 
-class BecomeModule(BecomeBase):  # type: ignore[misc] - ansible has no types
+class BecomeModule(BecomeBase):
     """Puts the fence's program before a command. There is no prompt and no sign of success."""
 
     name = "fenced"

@@ -18,7 +18,7 @@ description: The processes of tasks are forked from this one, and have what it h
 """
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc] - ansible has no types
+class CallbackModule(CallbackBase):
     """Acts once, when the play begins."""
 
     CALLBACK_VERSION = 2.0
