@@ -17,10 +17,8 @@ from tests.chaos.reconciler.wires import Wire
 from tests.support.processes import children
 from tests.support.small_disk import CAN_MOUNT, SmallDisk
 
-PATIENCE = 15.0
-"""Seconds for which a point stays armed; then another one's turn comes."""
-AT_ONCE = 3
-"""Points that are armed at a time."""
+ARMING = 3.0
+"""Seconds between two points that are armed: time for passes to come further than the last one."""
 LOOK = 0.1
 OUTAGE = 2.0
 """Seconds."""
@@ -73,33 +71,35 @@ def every_kill(times: int, targets: tuple[Target, ...] = tuple(Target)) -> list[
 
 
 async def kill_at_points(play: Play) -> None:
-    """Arm one point after the other, until something has ended at each."""
-    waiting: dict[Point, tuple[Kill, float]] = {}
+    """Arm one point after the other, until something has ended at each.
+
+    A point stays armed until it is reached: those that are seldom come to have all the time.
+    """
+    armed: dict[Point, Kill] = {}
     clock, arms = asyncio.get_running_loop().time, play.scene.arms
+    next_arming = clock()
     try:
-        while play.kills or waiting:
-            for point, (kill, since) in list(waiting.items()):
-                if not arms.is_armed(point) or clock() - since > PATIENCE:
-                    del waiting[point]
-                    _take_back(play, kill)
-            free = [kill for kill in play.kills if kill.point not in waiting]
-            if free and len(waiting) < AT_ONCE:
+        while play.kills or armed:
+            for point in [each for each in armed if not arms.is_armed(each)]:
+                _count(play, armed.pop(point))
+            free = [kill for kill in play.kills if kill.point not in armed]
+            if free and clock() >= next_arming:
+                next_arming = clock() + ARMING
                 kill = free[-1]
                 play.kills.remove(kill)
+                armed[kill.point] = kill
                 arms.arm(kill.point, kill.target)
-                waiting[kill.point] = kill, clock()
             await asyncio.sleep(LOOK)
     finally:
-        for kill, _ in waiting.values():
-            _take_back(play, kill)
+        for point, kill in armed.items():
+            if arms.disarm(point):
+                play.kills.append(kill)
+            else:
+                _count(play, kill)
 
 
-def _take_back(play: Play, kill: Kill) -> None:
-    """Count an end that has happened; let another one's turn come before one that has not."""
-    if play.scene.arms.disarm(kill.point):
-        play.kills.insert(0, kill)
-    else:
-        play.scene.done[f"{kill.target}: {kill.point}"] += 1
+def _count(play: Play, kill: Kill) -> None:
+    play.scene.done[f"{kill.target}: {kill.point}"] += 1
 
 
 async def kill_at_random(play: Play, times: int) -> None:

@@ -152,7 +152,6 @@ async def _disturbed(played: Play, plan: Plan, person: Person, say: Say) -> None
                 if task.done():
                     task.result()
             if time.monotonic() - began > plan.seconds:
-                say(f"time is over: {len(played.kills)} ends did not happen")
                 break
             edits += await _edit(scene, say)
             await asyncio.sleep(plan.pace)
@@ -160,6 +159,8 @@ async def _disturbed(played: Play, plan: Plan, person: Person, say: Say) -> None
         for task in (*tasks, acting):
             task.cancel()
         await asyncio.gather(*tasks, acting, return_exceptions=True)
+        if played.kills:
+            say(f"time is over: {len(played.kills)} ends at points did not happen")
         scene.faults.begin(0)
         scene.done["edits"] = edits
 
@@ -225,15 +226,20 @@ async def _judged(played: Play, plan: Plan, person: Person, say: Say) -> dict[st
     began = time.monotonic()
     say("calm")
     quiet = 0
+    wrong: list[str] = []
     while True:
         await person.act()
         waiting, found = await busy(scene), await audited(scene)
-        quiet = 0 if waiting or _wrong(found) else quiet + 1
+        before, wrong = wrong, _wrong(found)
+        for line in wrong:
+            if line not in before:
+                say(f"not yet  {line}")
+        quiet = 0 if waiting or wrong else quiet + 1
         took = time.monotonic() - began
         if quiet == QUIET or took > CALM:
             break  # what is due again after this look is not stuck
         await asyncio.sleep(LOOK)
-    broken = _wrong(found) + [f"{tenant} has not converged" for tenant in sorted(waiting)]
+    broken = wrong + [f"{tenant} has not converged" for tenant in sorted(waiting)]
     broken += scene.broken
     say(f"converged after {took:.0f} s, {scene.faults.happened} faults of providers")
     return {
