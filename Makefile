@@ -38,11 +38,14 @@ mailu-contract: setup ## Hold Mailu, or its stand-in, to the calls we make
 	@$(PY) -m tests.contract.mailu
 
 .PHONY: lint
-lint: setup ## Check style, types and the rules between rooms
+lint: setup ## Check style, types, playbooks, and the rules between rooms
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@MYPY_CACHE_DIR="$$($(PY) -c 'from kit.paths import cache_dir; print(cache_dir() / "mypy")')" $(PY) -m mypy
 	@.venv/bin/lint-imports
+	@cd playbooks && PATH="$$PWD/../.venv/bin:$$PATH" ANSIBLE_ROLES_PATH="$$PWD/roles" \
+		ANSIBLE_LIBRARY="$$PWD/library" ANSIBLE_ACTION_PLUGINS="$$PWD/action_plugins" \
+		ansible-lint --offline --profile production -q
 
 .PHONY: format
 format: setup ## Format the code and sort its imports

@@ -50,12 +50,13 @@ def configuration(known: environment.Environment, imap: str, antispam: str) -> t
         tables=TABLES,
         imap=imap,
         subnet=known.subnet,
-        unlisted="yes" if known.yes("REJECT_UNLISTED_RECIPIENT", "yes") else "no",
         antispam=antispam,
         tls_level=known.tls_level,
         dns="dnssec" if dane else "enabled",
     )
-    return main, texts.text_of("master.cf", imap=imap, tables=TABLES)
+    # At port 25 there is no such choice: Postfix refuses what is not listed.
+    unlisted = "yes" if known.yes("REJECT_UNLISTED_RECIPIENT", "no") else "no"
+    return main, texts.text_of("master.cf", imap=imap, tables=TABLES, unlisted=unlisted)
 
 
 def apply(overrides: Path) -> None:

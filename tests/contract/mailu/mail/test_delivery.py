@@ -5,6 +5,8 @@ from __future__ import annotations
 import secrets
 from email import message_from_bytes
 
+import pytest
+
 from tests.contract.mailu.conftest import Names
 from tests.support.mailu_containers import Mailu
 from tests.support.waiting import wait_for
@@ -47,6 +49,21 @@ def test_mail_with_a_detail_arrives_in_the_inbox(person: Person, front: Front) -
     detail = person.address.replace("@", "+detail@")
     message = message_from_bytes(person.received(sent(front, OUT, detail)))
     assert message["Delivered-To"] == person.address.replace("@", "+detail@")
+
+
+@pytest.mark.parametrize("end", [b"\n.\n", b"\n.\r\n", b"\r\n.\n"])
+def test_message_hidden_in_another_stays_part_of_it(
+    person: Person, front: Front, end: bytes
+) -> None:
+    mark, hidden = secrets.token_hex(6), secrets.token_hex(6)
+    client = front.smtp()
+    assert client.envelope(OUT, person.address) == [250]
+    assert client.docmd("data")[0] == 354
+    commands = f"MAIL FROM:<>\r\nRCPT TO:<{person.address}>\r\nDATA\r\n{hidden}".encode()
+    client.send(text(OUT, person.address, mark) + end + commands + b"\r\n.\r\n")
+    assert client.getreply()[0] == 250
+    assert client.noop()[0] == 250  # nothing else was answered
+    assert hidden.encode() in person.received(mark)
 
 
 def test_mail_that_claims_to_be_from_a_domain_of_ours_is_refused(

@@ -55,6 +55,29 @@ def test_overrides_are_read_at_the_start_alone(mailu: Mailu) -> None:
     assert _size_limit(mailu) == before
 
 
+@pytest.mark.parametrize(("setting", "submitted"), [("no", 250), ("yes", 550)])
+def test_setting_for_unlisted_recipients_is_of_submission_alone(
+    mailu: Mailu, person: Person, front: Front, setting: str, submitted: int
+) -> None:
+    nothing = f"nothing@{person.domain}"
+    _restarted(mailu, "smtp", REJECT_UNLISTED_RECIPIENT=setting)
+    try:
+        assert front.smtp().envelope(OUT, nothing) == [550]
+        client = front.submission(person.address, person.token)
+        assert client.envelope(person.address, nothing) == [submitted]
+    finally:
+        _restarted(mailu, "smtp")
+
+
+def test_sender_is_warned_after_five_minutes_unless_overrides_say_otherwise(mailu: Mailu) -> None:
+    overrides = mailu.containers.volume("overrides/postfix")
+    ask = ("postconf", "-h", "delay_warning_time")
+    (overrides / "postfix.cf").write_text("delay_warning_time = 4h\n")
+    assert _restarted(mailu, "smtp").run(*ask) == "4h\n"
+    (overrides / "postfix.cf").unlink()
+    assert _restarted(mailu, "smtp").run(*ask) == "5m\n"
+
+
 def test_domain_that_was_lost_is_refused_for_now_where_overrides_say_so(
     mailu: Mailu, names: Names, person: Person, front: Front
 ) -> None:

@@ -58,8 +58,23 @@ def test_person_may_send_as_an_alias_and_with_a_detail(
 def test_person_may_not_send_as_another(names: Names, person: Person, front: Front) -> None:
     other = names.user(person.domain, "bob")
     client = front.submission(person.address, person.token)
-    for sender in (other, f"nothing@{person.domain}", "someone@far.test"):
+    for sender in (other, "someone@far.test"):
         assert client.envelope(sender, person.address) == [553]
+    assert client.envelope(f"nothing@{person.domain}", person.address) == [550]
+
+
+def test_mail_of_a_person_to_an_address_that_does_not_exist_comes_back(
+    person: Person, front: Front
+) -> None:
+    """It is taken: REJECT_UNLISTED_RECIPIENT is off unless it is set."""
+    mark, nothing = secrets.token_hex(6), f"nothing@{person.domain}"
+    client = front.submission(person.address, person.token)
+    assert client.envelope(person.address, nothing) == [250]
+    assert client.data(text(person.address, nothing, mark))[0] == 250
+    report = message_from_bytes(person.received(mark))
+    assert report.get_content_type() == "multipart/report"
+    assert report["Return-Path"] == "<>"
+    assert f"Final-Recipient: rfc822; {nothing}" in str(report)
 
 
 def test_wrong_token_and_right_password_are_refused(person: Person, front: Front) -> None:
