@@ -152,6 +152,7 @@ class HostwindsServers:
             frozenset(each.name for each in instances if each.is_active or each.has_failed),
             {each.service_id: frozenset(each.addresses) for each in instances},
             self._see_ends_through(client, journal, presence),
+            {each.service_id: each.trouble for each in instances if each.trouble},
         )
 
     def _see_ends_through(

@@ -196,6 +196,8 @@ class Listing:
     """All of each server, by its service id; none where the provider does not list them."""
     unended: Sequence[str] = ()
     """What is wrong with servers whose end the provider has accepted."""
+    troubles: Mapping[int, str] = field(default_factory=dict)
+    """Why servers do not run, or may not be changed, in a word or two."""
 
 
 class Servers(Protocol):

@@ -44,6 +44,8 @@ class Server:
     free: list[str] = field(default_factory=list)
     """Addresses that no resource has adopted."""
     adopted: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    """As the provider lists it."""
 
 
 class Account:
@@ -112,6 +114,7 @@ class Account:
                 for server in self.servers.values()
             },
             list(self.unended),
+            {one.service_id: one.trouble for one in self.servers.values() if one.trouble},
         )
 
     def spam(self, service_id: int) -> tuple[str, ...] | None:

@@ -216,3 +216,15 @@ def test_listing_that_shows_nothing_closes_no_purchase_without_an_earlier_one(
     assert listing is not None
     assert listing.unended == [NOT_SHOWN(service_id=ending, name="acme-mx1-abc123").sentence]
     assert FileJournal(tmp_path / "journal.json").intents()
+
+
+def test_listing_says_which_servers_do_not_run_or_may_not_be_changed(
+    servers: HostwindsServers, three: Sequence[int], hostwinds_account: HostwindsAccount
+) -> None:
+    suspended, off, locked = three
+    hostwinds_account.suspend(hostwinds_account.owned(suspended), suspended=True)
+    hostwinds_account.power("shutdown", off)
+    hostwinds_account.owned(locked).locked = True
+    listing = servers.listed()
+    assert listing is not None
+    assert listing.troubles == {suspended: "suspended", off: "shut down", locked: "locked"}
