@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from controlplane.conditions.model import (
     DRIFTED,
@@ -17,6 +17,7 @@ from controlplane.conditions.model import (
 from controlplane.operations.repository import last_end
 from controlplane.reconciler.faults import SERVER_NOT_RUNNING
 from controlplane.reconciler.ports import Finding
+from controlplane.reconciler.repair import waits_in_words
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
@@ -39,12 +40,14 @@ def is_foreign(conditions: Conditions) -> bool:
     )
 
 
-def report_drift(snapshot: Snapshot) -> None:
+def report_drift(snapshot: Snapshot, *, now: datetime) -> None:
     """Set the flag by what the phases of a pass have found."""
     if is_foreign(snapshot.conditions):
         return
     words = "; ".join(f"{part}: {found}" for part, found in sorted(snapshot.drift.items()))
-    drifted = ok(CHANGED, words[:TEXT_LIMIT]) if words else bad("AsApplied", "")
+    waits = waits_in_words(snapshot, now)
+    shown = f"{words[:TEXT_LIMIT]}; {waits}" if waits else words[:TEXT_LIMIT]
+    drifted = ok(CHANGED, shown) if words else bad("AsApplied", "")
     snapshot.conditions.set(TENANT, DRIFTED, drifted)
 
 

@@ -51,6 +51,7 @@ from controlplane.reconciler.ports import (
     Server,
     Servers,
 )
+from controlplane.reconciler.repair import bought_again, repair_begins
 from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.rewriting import NOTHING, REFRESH, Rewriting
 from controlplane.reconciler.session import AnyReading, Session
@@ -152,7 +153,8 @@ class Cloud(Phase[Observed]):
         report_spam(servers, snapshot)
         moved = _moved(servers, snapshot)
         snapshot.drift.clear()
-        gone = {name: server for name, server in servers.items() if not server.exists}
+        gone = _gone(servers)
+        snapshot.is_repaired = repair_begins(snapshot, now := session.clock()) == now
         self._forget_former_addresses(moved, gone, snapshot)
         stopped = await stopped_servers(gone, snapshot, session)
         awaited = await session.fetch(sweep_rows.awaited(snapshot.tenant.id))
@@ -262,7 +264,9 @@ class Cloud(Phase[Observed]):
         retired = {host.name for host in snapshot.blueprint.hosts if host.is_retired}
         again = any(one.is_forgotten for name, one in observed.gone.items() if name not in retired)
         asked = snapshot.tenant.refresh_asked_at is not None and snapshot.cloud.digest is not None
-        if observed.moved or observed.closed or observed.rewrite or again or asked:
+        wrong = observed.moved or observed.closed or observed.rewrite
+        unbought = bought_again(observed.gone, snapshot)
+        if again or asked or (snapshot.is_repaired and (wrong or unbought)):
             return [Step(operation=REFRESH)]
         if observed.settled or observed.waits_until:
             return [Step()] if _new_hosts(snapshot) else []
@@ -284,8 +288,12 @@ class Cloud(Phase[Observed]):
             ended = ended_by(blueprint, snapshot.cloud)
             await require_consent(ended, snapshot, session)
             awaited = await session.fetch(sweep_rows.awaited(tenant_id))
-            moved = _moved(await self._look(snapshot, session), snapshot)
+            servers = await self._look(snapshot, session)
+            moved = _moved(servers, snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
+            if snapshot.is_repaired:
+                for service_id in bought_again(_gone(servers), snapshot):
+                    await asyncio.to_thread(self._servers.forget, service_id)
             async with session.begin() as connection:
                 await repository.record_digest(connection, tenant_id, blueprint.digest)
                 await hold_back(connection, tenant_id=tenant_id, addresses=primaries)
@@ -412,6 +420,10 @@ def _moved(servers: Mapping[str, Server], snapshot: Snapshot) -> dict[str, str]:
         and host.primary_ip
         and servers[host.name].main_ip not in ("", *(address.ip for address in host.addresses))
     }
+
+
+def _gone(servers: Mapping[str, Server]) -> dict[str, Server]:
+    return {name: server for name, server in servers.items() if not server.exists}
 
 
 def _new_hosts(snapshot: Snapshot) -> list[HostRow]:
