@@ -182,6 +182,14 @@ class Day(StrEnum):
     SUNDAY = "sun"
 
 
+class Repair(StrEnum):
+    """What is repaired by itself that others have changed."""
+
+    NEVER = "never"
+    DNS = "dns"
+    ALL = "all"
+
+
 class Metadata(Written):
     """What identifies a document."""
 
@@ -259,8 +267,17 @@ class MailboxSpec(Written):
     """On a host with `mail: mailu`."""
 
 
-class SendingHours(Written):
-    """When the tenant's mail leaves: a day's mail is spread over these hours."""
+HoursOfDay = Annotated[
+    str,
+    Matching(
+        r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+        "write the first and the last hour, such as 09:00-17:00",
+    ),
+]
+
+
+class WeeklyHours(Written):
+    """Hours of the days of a week."""
 
     timezone: Annotated[
         str,
@@ -270,17 +287,18 @@ class SendingHours(Written):
         ),
     ] = "UTC"
     """A name of the IANA time zone database."""
-    hours: Annotated[
-        str,
-        Matching(
-            r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
-            "write the first and the last hour, such as 09:00-17:00",
-        ),
-    ] = "00:00-24:00"
-    """In that time zone; an end that is not after the start is on the next day. Replies in a
-    thread, transactional mail and operators' mail do not wait for it."""
+    hours: HoursOfDay = "00:00-24:00"
+    """In that time zone; an end that is not after the start is on the next day."""
     days: Annotated[tuple[Day, ...], Field(min_length=1)] = tuple(Day)
     """On which the hours begin."""
+
+
+class SendingHours(WeeklyHours):
+    """When the tenant's mail leaves: a day's mail is spread over these hours."""
+
+    hours: HoursOfDay = "00:00-24:00"
+    """In that time zone; an end that is not after the start is on the next day. Replies in a
+    thread, transactional mail and operators' mail do not wait for it."""
 
 
 class SendingSpec(SendingHours):
@@ -298,6 +316,13 @@ class SendingSpec(SendingHours):
     """Language of the default footer, and of the footer's link in HTML."""
 
 
+class Maintenance(WeeklyHours):
+    """When what others have changed at the providers is repaired."""
+
+
+ALWAYS = Maintenance()
+
+
 class TenantSpec(Written):
     """The desired state of the tenant."""
 
@@ -307,6 +332,13 @@ class TenantSpec(Written):
     domains: tuple[DomainSpec, ...] = Field(min_length=1)
     mailboxes: tuple[MailboxSpec, ...] = ()
     sending: SendingSpec = SendingSpec()
+    repair: Repair = Field(default=Repair.DNS, exclude_if=lambda repair: repair is Repair.DNS)
+    """What is repaired by itself that others have changed at the providers. `dns`: what costs
+    nothing, that is records, reverse names, firewalls, and what follows from another main address.
+    `all`: a server that has ended is bought again, too, with what it costs, unless it was ordered
+    less than a day before. `never`: nothing before `penguin refresh`."""
+    maintenance: Maintenance = Field(default=ALWAYS, exclude_if=lambda hours: hours == ALWAYS)
+    """The hours in which it is repaired; `penguin refresh` does so at once."""
 
 
 class Tenant(Written):

@@ -213,8 +213,9 @@ def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: 
     sending = tenant.spec.sending
     if tenant.spec.mailboxes and sending.postal_address is None:
         yield _located(NO_POSTAL_ADDRESS, "spec", "sending")
-    if sending.timezone not in _timezones():
-        yield _located(UNKNOWN_TIMEZONE, "spec", "sending", "timezone", timezone=sending.timezone)
+    for key, hours in (("sending", sending), ("maintenance", tenant.spec.maintenance)):
+        if hours.timezone not in _timezones():
+            yield _located(UNKNOWN_TIMEZONE, "spec", key, "timezone", timezone=hours.timezone)
 
 
 @cache

@@ -18,6 +18,7 @@ from cli.apply import FilesOption
 from cli.changes import Change
 from cli.output import Format, OutputOption, plain, print_document
 from cli.terminal import printable
+from controlplane.conditions.model import DRIFTED, TENANT, Status
 from controlplane.tenants.schemas import TenantView
 
 app = typer.Typer()
@@ -41,12 +42,16 @@ class Difference:
     is_new: bool
     document: list[Change]
     blueprint: list[Change]
+    drift: str
+    """What others have changed at the providers, in words; empty: nothing that was seen."""
     monthly_cost_usd_cents: Cost
 
 
 @app.command()
 def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
-    """Compare files with the control plane. Exit code 0: nothing differs; 2: something does."""
+    """Compare files with the control plane, and that with what it has last seen at the providers.
+
+    Exit code 0: nothing differs; 2: something does."""
     sources = files.read(filename)
     api = connect()
     differences: list[Difference] = []
@@ -58,7 +63,11 @@ def diff(filename: FilesOption, output: OutputOption = Format.TABLE) -> int:
     finally:
         if output is not Format.TABLE:
             print_document(differences, output)
-    return CHANGED if any(item.document or item.blueprint for item in differences) else 0
+    return CHANGED if any(_differs(item) for item in differences) else 0
+
+
+def _differs(difference: Difference) -> bool:
+    return bool(difference.document or difference.blueprint or difference.drift)
 
 
 def _compared(api: Api, source: Source) -> Difference:
@@ -73,11 +82,26 @@ def _compared(api: Api, source: Source) -> Difference:
         is_new=old is None,
         document=list(documents),
         blueprint=list(changes.of_blueprints(old, new)),
+        drift=_drift(applied) if applied else "",
         monthly_cost_usd_cents=Cost(old.cost.usd_cents if old else 0, new.cost.usd_cents),
     )
 
 
+def _drift(applied: TenantView) -> str:
+    """Return what the last look at the providers found, as the condition says it."""
+    return next(
+        (
+            each.message
+            for each in applied.conditions
+            if (each.subject, each.type, each.status) == (TENANT, DRIFTED, Status.TRUE)
+        ),
+        "",
+    )
+
+
 def _print(difference: Difference) -> None:
+    if difference.drift:
+        print(printable(f"tenant/{difference.tenant} has drifted: {difference.drift}"))
     if not difference.document and not difference.blueprint:
         print(f"tenant/{difference.tenant} unchanged")
         return

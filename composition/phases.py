@@ -93,7 +93,7 @@ TABLE: tuple[tuple[Row, Callable[[Adapters], AnyPhase]], ...] = (
         Draining.row,
         lambda adapters: Draining(adapters.engine, adapters.spools, limit=adapters.drain),
     ),
-    (Dns.row, lambda adapters: Dns(adapters.checks, adapters.threshold)),
+    (Dns.row, lambda adapters: Dns(adapters.checks, adapters.threshold, REWRITING.reasons)),
     (Links.row, lambda adapters: Links(adapters.checks, adapters.threshold)),
     (Certificates.row, lambda adapters: Certificates(adapters.certificates)),
     (

@@ -30,6 +30,10 @@ def host_address(value: Any) -> str | None:
     return str(address) if reachable and not address.is_multicast else None
 
 
+SUSPENDED, SHUT_DOWN, FAILED, LOCKED = "suspended", "shut down", "in error", "locked"
+"""Troubles of a server."""
+
+
 class Instance(BaseModel):
     """One VPS. Holds neither root password nor configuration key."""
 
@@ -97,6 +101,17 @@ class Instance(BaseModel):
     def is_active(self) -> bool:
         """Return whether it runs, has its address, and no task is running."""
         return self.status == "active" and not self.task_state and bool(self.main_ip)
+
+    @property
+    def trouble(self) -> str:
+        """Return why it does not run, or may not be changed, in a word or two; empty: neither."""
+        if self.suspended or self.status == "suspended":
+            return SUSPENDED
+        if self.status in ("shutoff", "stopped", "paused"):
+            return SHUT_DOWN
+        if self.status == "error":
+            return FAILED
+        return LOCKED if self.locked else ""
 
     @property
     def has_failed(self) -> bool:

@@ -98,8 +98,6 @@ class AdvisoryLock(IntEnum):
     """The sender's part of an upgrade, which can run alone."""
     JOURNAL_SCHEMA = 0x70656E03
     """One process at a time creates the purchase journal's tables."""
-    EVENTS = 0x70656E04
-    """Transactions with events commit one after the other."""
     IDEMPOTENCY_KEY = 0x70656E05
     """One request per idempotency key at a time; the second number is the key's hash."""
     DOMAINS = 0x70656E06

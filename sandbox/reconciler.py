@@ -68,7 +68,7 @@ def phases(settings: ReconcilerPart, servers: Servers, *, lacks: str) -> Sequenc
             rewriting=REWRITING,
         ),
         Draining(cloud_engine, HostSpools(), limit=settings.reconciler.drain),
-        Dns(Checks(outside, {}, FAULTS.get), FailureThreshold()),
+        Dns(Checks(outside, {}, FAULTS.get), FailureThreshold(), REWRITING.reasons),
     ]
     names = {phase.row.name for phase in real}
     message = f"real hosts cannot run on this machine: {lacks}"

@@ -31,7 +31,7 @@ SUMMARY = {
 FLAGS = {
     RECONCILING: "work is in progress",
     STALLED: "failed steps are not retried until the document is applied again",
-    DRIFTED: "the cloud was changed by another program or person",
+    DRIFTED: "the cloud was changed by another program or person; the message says what",
     PAUSED: "an operator paused the tenant",
     SPAM_LISTED: "the provider lists mail of the tenant's hosts as spam; nothing is stopped",
     DELETING: "the tenant is being deleted",
@@ -48,6 +48,9 @@ class Status(StrEnum):
 
 
 NOT_YET_REPORTED = "NotYetReported"
+FOREIGN_STATE = "ForeignUpdate"
+"""Reason of Drifted where another program or person has written the state: nothing is changed
+before the next apply."""
 PROVISIONED = "Provisioned"
 """Reason of a host or an address that exists; the message is its IPv4 address."""
 

@@ -1,13 +1,15 @@
-"""`/api/v1/events`: events in order, with a cursor that never skips one."""
+"""`/api/v1/events`: events, with a cursor that never skips one."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AfterValidator
 
 from blueprint.fields import Flag, Text, WrittenWhole
 from controlplane.events import repository
+from controlplane.events.cursor import Cursor
 from controlplane.events.schemas import EventPage
 from controlplane.faults import NOT_FOUND
 from controlplane.identity.access import GuardedRoute, Reader
@@ -16,14 +18,18 @@ from controlplane.problems import responses
 router = APIRouter(tags=["events"], route_class=GuardedRoute)
 
 
+def _checked(cursor: str) -> str:
+    return str(Cursor.parse(cursor))
+
+
 @router.get("/events", responses=responses(NOT_FOUND))
 async def list_events(
     access: Reader,
     cursor: Annotated[
-        int,
-        Query(ge=0, lt=2**63, strict=True, description="`next` of the previous page"),
-        WrittenWhole,
-    ] = 0,
+        Text,
+        AfterValidator(_checked),
+        Query(description="`next` of the previous page", max_length=20_000, examples=["0"]),
+    ] = "0",
     tenant: Annotated[Text | None, Query(examples=["acme"])] = None,
     subject: Annotated[Text | None, Query(examples=["host/mx1"])] = None,
     latest: Annotated[
@@ -31,16 +37,22 @@ async def list_events(
     ] = False,
     limit: Annotated[int, Query(ge=1, le=1000, strict=True), WrittenWhole] = 100,
 ) -> EventPage:
-    """List events after a cursor, or the latest."""
+    """List events after a cursor, or the latest.
+
+    Who goes on by `next` misses none, and waits for no transaction: events of one that commits late
+    follow those that have a larger id.
+    """
     async with access.begin() as connection:
         if latest:
-            items = await repository.latest(connection, tenant, subject, limit=limit)
+            items, after = await repository.latest(connection, tenant, subject, limit=limit)
         else:
-            items = await repository.after(connection, cursor, tenant, subject, limit=limit)
+            items, after = await repository.after(
+                connection, Cursor.parse(cursor), tenant, subject, limit=limit
+            )
         if (
             tenant is not None
             and not items
             and not await repository.has_existed(connection, tenant)
         ):
             raise NOT_FOUND(kind="tenant", name=tenant, plural="tenants")
-    return EventPage(items=items, next=str(items[-1].id if items else cursor))
+    return EventPage(items=items, next=str(after))

@@ -1,4 +1,4 @@
-"""Rows of events; their id is the cursor."""
+"""Rows of events, and pages of them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import fetch_all
+from controlplane.events.cursor import Cursor
 from controlplane.events.schemas import EventView
-from kit.database import AdvisoryLock
 from kit.queries import Queries
 
 SQL = Queries(__file__, text)
@@ -28,14 +28,13 @@ async def emit(
     message: str,
     actor: str | None = None,
 ) -> None:
-    """Record an event, as the last statement of a transaction: other writers wait until it ends.
+    """Record an event.
 
-    An event without a tenant concerns the platform. `actor` is the prefix of the requester's key.
+    One without a tenant concerns the platform. `actor` is the prefix of the requester's key.
     """
     await connection.execute(
         SQL.emit,
         {
-            "lock": AdvisoryLock.EVENTS,
             "tenant_id": tenant_id,
             "tenant": tenant,
             "at": at,
@@ -50,22 +49,32 @@ async def emit(
 
 async def after(
     connection: AsyncConnection,
-    cursor: int,
+    cursor: Cursor,
     tenant: str | None = None,
     subject: str | None = None,
     *,
     limit: int,
-) -> list[EventView]:
-    """Return the events that follow a cursor, oldest first."""
-    return await fetch_all(
+) -> tuple[list[EventView], Cursor]:
+    """Return the events that follow a cursor, oldest first, and the cursor after them.
+
+    Those of open transactions follow when these have committed; nothing waits for them.
+    """
+    until = cursor.until or await _snapshot(connection)
+    of_seen = {} if cursor.seen is None else {"seen": cursor.seen}
+    items = await fetch_all(
         connection,
-        SQL.after,
+        SQL.first if cursor.seen is None else SQL.since,
         EventView,
-        cursor=cursor,
+        until=until,
+        last=cursor.last,
         tenant=tenant,
         subject=subject,
         limit=limit,
+        **of_seen,
     )
+    if len(items) == limit:
+        return items, Cursor(items[-1].id, cursor.seen, until)
+    return items, Cursor(seen=until)
 
 
 async def latest(
@@ -74,12 +83,25 @@ async def latest(
     subject: str | None = None,
     *,
     limit: int,
-) -> list[EventView]:
-    """Return the last events, oldest first."""
+) -> tuple[list[EventView], Cursor]:
+    """Return the last events, oldest first, and the cursor after them."""
+    until = await _snapshot(connection)
     newest_first = await fetch_all(
-        connection, SQL.latest, EventView, tenant=tenant, subject=subject, limit=limit
+        connection,
+        SQL.latest,
+        EventView,
+        until=until,
+        tenant=tenant,
+        subject=subject,
+        limit=limit,
     )
-    return newest_first[::-1]
+    return newest_first[::-1], Cursor(seen=until)
+
+
+async def _snapshot(connection: AsyncConnection) -> str:
+    """Return which transactions have ended by now."""
+    snapshot: str = (await connection.execute(SQL.snapshot)).scalar_one()
+    return snapshot
 
 
 async def has_existed(connection: AsyncConnection, tenant: str) -> bool:

@@ -39,8 +39,10 @@ class EventView(BaseModel):
 
 
 class EventPage(Page[EventView]):
-    """Some events, oldest first; `next` is never null: later events follow it."""
+    """Some events, by id; `next` is never null: later events follow it."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"items": [EXAMPLE_RESPONSE], "next": "7"}]}
+        json_schema_extra={
+            "examples": [{"items": [EXAMPLE_RESPONSE], "next": "812:815:812,813//0"}]
+        }
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
@@ -16,7 +17,7 @@ import structlog
 
 from controlplane.reconciler.ports import Listing, Server
 from hostwinds.client import Client
-from hostwinds.journal import Journal, journal_from_environment
+from hostwinds.journal import Intent, Journal, close_server, journal_from_environment
 from hostwinds.presence import Presence
 from hostwinds.purchase import Buyer, Deadlines
 from hostwinds.recovery import unexplained
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 Answer = TypeVar("Answer")
 PROOF_SECONDS = 300.0
 """How long a listing shows that its key reaches the account."""
+RECENT = timedelta(days=1)
+"""For how long a purchase is taken for a recent one."""
 ASKED_SECONDS = 60.0
 """How long the answer about one server is used that is not listed."""
 
@@ -105,22 +108,31 @@ class HostwindsServers:
             self._looked_for[service_id] = now
             if self._ask(partial(self._has_ended, service_id)):
                 self._gone.add(service_id)
-        return {
-            service_id: Server("", None, exists=False, is_forgotten=self._is_forgotten(service_id))
-            for service_id in self._gone & missing
-        }
+        return {id_: self._ended_one(id_) for id_ in self._gone & missing}
 
     def _has_ended(self, service_id: int, client: Client) -> bool:
         return Presence(client, self._journal()).server(service_id) is None
 
-    def _is_forgotten(self, service_id: int) -> bool:
-        """Return whether the purchase of a server that has ended is closed."""
+    def _ended_one(self, service_id: int) -> Server:
+        """Return a server that has ended, with what the journal has of its purchase."""
         try:
-            rows = [row for row in self._journal().ledger() if row.outcome == str(service_id)]
+            rows = self._purchases(service_id)
         except Fault as fault:
             log.warning("purchases not read", code=str(fault.code), error=fault.message)
-            return False
-        return bool(rows) and all(row.closed_at is not None for row in rows)
+            return Server("", None, exists=False, is_recent=True)
+        is_forgotten = bool(rows) and all(row.closed_at is not None for row in rows)
+        day_ago = datetime.now(UTC) - RECENT
+        is_recent = any(row.opened_at > day_ago for row in rows)
+        return Server("", None, exists=False, is_forgotten=is_forgotten, is_recent=is_recent)
+
+    def forget(self, service_id: int) -> None:
+        """Close its purchase."""
+        for row in self._purchases(service_id):
+            if row.closed_at is None:
+                close_server(self._journal(), row.key)
+
+    def _purchases(self, service_id: int) -> list[Intent]:
+        return [row for row in self._journal().ledger() if row.outcome == str(service_id)]
 
     def _journal(self) -> Journal:
         return journal_from_environment(self._environment)
@@ -152,6 +164,7 @@ class HostwindsServers:
             frozenset(each.name for each in instances if each.is_active or each.has_failed),
             {each.service_id: frozenset(each.addresses) for each in instances},
             self._see_ends_through(client, journal, presence),
+            {each.service_id: each.trouble for each in instances if each.trouble},
         )
 
     def _see_ends_through(

@@ -20,10 +20,10 @@ def held_everywhere(blueprint: Blueprint, held: dict[str, Held]) -> Held | None:
 
 
 def of_host(
-    observed: ObservedHost | None, held: Held | None, closed: Fault | None, created: Verdict | None
+    observed: ObservedHost | None, held: Held | None, wrong: Fault | None, created: Verdict | None
 ) -> Verdict:
-    if closed is not None:
-        return failed(closed)
+    if wrong is not None:
+        return failed(wrong)
     if created is not None:
         return created
     if observed is not None and observed.primary_ip:

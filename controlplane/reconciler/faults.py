@@ -76,6 +76,16 @@ SERVER_GONE = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+SERVER_NOT_RUNNING = FAULTS.code(
+    "cloud.server_not_running",
+    message="server {service_id} of host {host} is {trouble}, as the provider lists it",
+    remedy="look into the provider's portal: start the server there, or see to what it is "
+    "suspended for",
+    cause="A person has shut it down, or the provider has suspended it, as for an open invoice.",
+    example={"service_id": 1001, "host": "mx1", "trouble": "suspended"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)
 SPAM_LISTED = FAULTS.code(
     "cloud.spam_listed",
     message="the provider lists mail of this tenant as spam: {entries}",

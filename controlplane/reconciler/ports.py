@@ -181,6 +181,8 @@ class Server:
     """False: it has ended, as a key shows that reaches its account."""
     is_forgotten: bool = False
     """Whether the purchase of one that has ended is closed: another may be bought."""
+    is_recent: bool = False
+    """Whether one that has ended was ordered less than a day ago."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +198,8 @@ class Listing:
     """All of each server, by its service id; none where the provider does not list them."""
     unended: Sequence[str] = ()
     """What is wrong with servers whose end the provider has accepted."""
+    troubles: Mapping[int, str] = field(default_factory=dict)
+    """Why servers do not run, or may not be changed, in a word or two."""
 
 
 class Servers(Protocol):
@@ -224,6 +228,9 @@ class Servers(Protocol):
         `last` has main addresses that a later listing may have shown than the one that is used:
         another process, or this one a moment ago, has made it. None: it has not the server.
         """
+
+    def forget(self, service_id: int) -> None:
+        """Close the purchase of a server that has ended: another may be bought."""
 
 
 @dataclass(frozen=True)

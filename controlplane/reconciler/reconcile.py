@@ -8,6 +8,7 @@ from functools import partial
 
 import structlog
 
+from controlplane.reconciler.drift import report_drift
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase import AnyPhase, Step
 from controlplane.reconciler.phase_run import as_fault, run
@@ -58,6 +59,7 @@ class Pass:
             result = await run(phase, self._snapshot, self._session, allowed)
             self._summary.add(phase.row, result)
             await self._save()
+        report_drift(self._snapshot, now=self._session.clock())
         outcome = self._summary.conclude(waits=self._session.slots.wait)
         times = self._snapshot.awaits_servers_until, self._snapshot.look_at
         self._session.slots.look_at = min((at for at in times if at is not None), default=None)

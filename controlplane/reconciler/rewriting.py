@@ -32,6 +32,11 @@ class Rewriting:
     pointers: Collection[str]
     """Reasons for which reverse names are set again; the provider does not show them."""
 
+    @property
+    def reasons(self) -> frozenset[str]:
+        """Return all reasons for which something is written again."""
+        return frozenset((*self.records, *self.pointers))
+
     async def is_due(self, snapshot: Snapshot, session: Session, phase: str) -> bool:
         """Return whether the last pass has found something to write again, and it is time to.
 

@@ -61,6 +61,10 @@ class Snapshot:
     """The names that links in mail may have, since they are proven."""
     leading_names: frozenset[str] = frozenset()
     """The names for links that lead to the public address, whatever answers there."""
+    is_repaired: bool = True
+    """Whether what others have changed is repaired now, by the policy of the document."""
+    drift: dict[str, str] = field(default_factory=dict)
+    """What others have changed at the providers, in words, by subject."""
     waiting: set[tuple[str, str]] = field(default_factory=set)
     """Subject and type of conditions that wait for an action outside."""
     _parents: tuple[Blueprint, Mapping[str, str | None]] | None = None

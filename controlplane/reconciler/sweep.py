@@ -129,7 +129,8 @@ class Sweep:
     async def _write(self, token: int, listed: Listing | None) -> None:
         """Write a listing, and request a pass of each tenant whose server is not as before.
 
-        It has gone, has another main or a further address, or is finished and was waited for.
+        It has gone, does not run any more, has another main or a further address, or is finished
+        and was waited for.
         Writes nothing without the lease: what was listed is old. No answer changes nothing. The
         pass asks for a missing server by itself.
         """
@@ -143,12 +144,14 @@ class Sweep:
                 before = await rows.listed(connection)
                 now = {id_: listed.main_ips.get(id_) for id_ in tenants}
                 await rows.save(connection, before, now)
+                troubled = await rows.save_troubles(connection, listed.troubles)
                 changed = {
                     tenants[service_id]
                     for service_id, ip in now.items()
                     if ip != before.get(service_id, ip or "")
                 } | await rows.finish(connection, listed.finished)
-                changed |= {tenants[id_] for id_ in self._grown(listed) if id_ in tenants}
+                seen = troubled | self._grown(listed)
+                changed |= {tenants[id_] for id_ in seen if id_ in tenants}
             for tenant_id in sorted(changed):
                 await request_pass(connection, tenant_id, Priority.WAKE, now=self._clock())
             # Without servers nothing can have ended, whether the provider answers or not.

@@ -34,6 +34,24 @@ from oltp.listed_servers as listed join oltp.hosts using (service_id)
 where hosts.tenant_id = :tenant_id
 order by listed.service_id
 
+-- name: troubles_of
+select listed.service_id, listed.trouble
+from oltp.listed_servers as listed join oltp.hosts using (service_id)
+where hosts.tenant_id = :tenant_id and listed.trouble is not null
+order by listed.service_id
+
+-- name: save_troubles
+with now as (
+    select service_id, shown.trouble
+    from oltp.listed_servers
+        left join unnest(cast(:service_ids as bigint[]), cast(:troubles as text[]))
+            as shown (service_id, trouble) using (service_id)
+)
+update oltp.listed_servers as listed set trouble = now.trouble
+from now
+where now.service_id = listed.service_id and now.trouble is distinct from listed.trouble
+returning listed.service_id
+
 -- name: save
 insert into oltp.listed_servers (service_id, main_ip)
 select * from unnest(cast(:service_ids as bigint[]), cast(:main_ips as text[]))

@@ -75,6 +75,21 @@ def listed_of(tenant_id: UUID) -> Reading[TextClause, dict[int, str | None]]:
     )
 
 
+def troubles_of(tenant_id: UUID) -> Reading[TextClause, dict[int, str]]:
+    """Read why a tenant's servers do not run, or may not be changed, by service id."""
+    return Reading(
+        SQL.troubles_of,
+        {"tenant_id": tenant_id},
+        lambda rows: {row["service_id"]: row["trouble"] for row in rows},
+    )
+
+
+async def save_troubles(connection: AsyncConnection, troubles: Mapping[int, str]) -> set[int]:
+    """Write what is wrong with servers that are listed; return those where that has changed."""
+    values = {"service_ids": list(troubles), "troubles": list(troubles.values())}
+    return {row.service_id for row in await connection.execute(SQL.save_troubles, values)}
+
+
 async def save(
     connection: AsyncConnection, before: Mapping[int, str | None], now: Mapping[int, str | None]
 ) -> None:

@@ -17,7 +17,15 @@ from blueprint.platform import Platform
 from blueprint.render import render
 from blueprint.tenant import Tenant
 from controlplane.conditions import repository as conditions
-from controlplane.conditions.model import DRIFTED, READY, STALLED, TENANT, Condition, Status
+from controlplane.conditions.model import (
+    DRIFTED,
+    FOREIGN_STATE,
+    READY,
+    STALLED,
+    TENANT,
+    Condition,
+    Status,
+)
 from controlplane.events.repository import emit
 from controlplane.faults import (
     DOMAIN_TAKEN,
@@ -264,7 +272,13 @@ async def _awaits_apply(connection: AsyncConnection, row: TenantRow) -> bool:
     operation has ended that was cancelled."""
     if await repository.was_cancelled(connection, row):
         return True
-    return await _is_true(connection, row, DRIFTED, STALLED)
+    awaited = {(STALLED, None), (DRIFTED, FOREIGN_STATE)}
+    return any(
+        each.subject == TENANT
+        and each.status is Status.TRUE
+        and {(each.type, None), (each.type, each.reason)} & awaited
+        for each in await conditions.load(connection, row.id)
+    )
 
 
 async def _is_true(connection: AsyncConnection, row: TenantRow, *types: str) -> bool:

@@ -9,7 +9,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple, Self
 
-from sender.policy.spreading import BURST, Hours, Pace
+from blueprint.hours import Hours
+from sender.policy.spreading import BURST, Pace
 from sender.schemas import Stop
 
 

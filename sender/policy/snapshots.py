@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 from uuid import UUID
 
+from blueprint.hours import Hours
 from blueprint.mail_address import folded
 from blueprint.tenant import Warmup
 from sender.directory import DirectoryEntry, SendingAddress, SendingDomain, SendingMailbox
@@ -34,7 +35,7 @@ from sender.policy.model import (
     at_provider,
 )
 from sender.policy.names import BucketName
-from sender.policy.spreading import BURST, Hours, Pace
+from sender.policy.spreading import BURST, Pace
 from sender.policy.subjects import subjects_of
 from sender.policy.warmup import warm
 from sender.schemas import Stop, StopScope

@@ -44,6 +44,8 @@ class Server:
     free: list[str] = field(default_factory=list)
     """Addresses that no resource has adopted."""
     adopted: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
+    """As the provider lists it."""
 
 
 class Account:
@@ -60,6 +62,8 @@ class Account:
         """Labels and servers that have ended."""
         self.forgotten: set[str] = set()
         """Labels whose last purchase a person has closed."""
+        self.is_recent = False
+        """Whether servers that have ended were ordered less than a day ago."""
         self.answers = True
         """Whether the provider answers who asks for all servers."""
         self.answers_of_one = True
@@ -112,6 +116,7 @@ class Account:
                 for server in self.servers.values()
             },
             list(self.unended),
+            {one.service_id: one.trouble for one in self.servers.values() if one.trouble},
         )
 
     def spam(self, service_id: int) -> tuple[str, ...] | None:
@@ -139,12 +144,20 @@ class Account:
         }
         ended = {
             server.service_id: Observed(
-                "", None, exists=False, is_forgotten=label in self.forgotten
+                "",
+                None,
+                exists=False,
+                is_forgotten=label in self.forgotten,
+                is_recent=self.is_recent,
             )
             for label, server in self.ended
             if self.answers_of_one
         }
         return {id_: one for id_, one in (ended | shown).items() if id_ in service_ids}
+
+    def forget(self, service_id: int) -> None:
+        """Close the purchase of a server that has ended."""
+        self.forgotten |= {label for label, one in self.ended if one.service_id == service_id}
 
     def end(self, label: str) -> None:
         """Terminate a server; idempotent."""

@@ -194,6 +194,9 @@ class Unseen:
         """Return nothing."""
         return {}
 
+    def forget(self, service_id: int) -> None:
+        """Do nothing."""
+
 
 def checks_of(verifier: Verifier, links: Links | None = None) -> Checks:
     """Return checks that each pass makes by itself."""

@@ -14,6 +14,7 @@ import structlog
 from blueprint.document import Firewall
 from controlplane.conditions.model import (
     DRIFTED,
+    FOREIGN_STATE,
     PROVISIONED,
     TENANT,
     Verdict,
@@ -32,6 +33,7 @@ from controlplane.reconciler.awaiting import (
     servers_awaited,
     verdict_of,
 )
+from controlplane.reconciler.drift import is_foreign, stopped_servers
 from controlplane.reconciler.faults import (
     FOREIGN_UPDATE,
     MAIN_ADDRESS_MOVED,
@@ -49,6 +51,7 @@ from controlplane.reconciler.ports import (
     Server,
     Servers,
 )
+from controlplane.reconciler.repair import bought_again, repair_begins
 from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.rewriting import NOTHING, REFRESH, Rewriting
 from controlplane.reconciler.session import AnyReading, Session
@@ -58,6 +61,7 @@ from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from controlplane.schedule.schemas import Pool
 from controlplane.sweeps import repository as sweep_rows
+from controlplane.sweeps.repository import troubles_of
 from controlplane.tenants import repository
 from kit.faults import Fault
 from sender.directory import hold_back
@@ -83,6 +87,8 @@ class Observed:
     """What the firewall of a host does not let pass any more, by the host's name."""
     gone: Mapping[str, Server] = field(default_factory=dict)
     """Servers that have ended outside of this control plane, by the host's name."""
+    stopped: Mapping[str, Fault] = field(default_factory=dict)
+    """Servers that do not run, by the host's name."""
     awaited: Awaited = field(default_factory=dict)
     """Servers that the provider creates, by the host's name."""
     waits_until: datetime | None = None
@@ -133,6 +139,7 @@ class Cloud(Phase[Observed]):
             operation_rows.last_end(tenant_id, self.row.name),
             sweep_rows.awaited(tenant_id),
             sweep_rows.listed_of(tenant_id),
+            troubles_of(tenant_id),
         ]
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:
@@ -145,11 +152,14 @@ class Cloud(Phase[Observed]):
         servers = await self._look(snapshot, session)
         report_spam(servers, snapshot)
         moved = _moved(servers, snapshot)
-        gone = {name: server for name, server in servers.items() if not server.exists}
+        snapshot.drift.clear()
+        gone = _gone(servers)
+        snapshot.is_repaired = repair_begins(snapshot, now := session.clock()) == now
         self._forget_former_addresses(moved, gone, snapshot)
+        stopped = await stopped_servers(gone, snapshot, session)
         awaited = await session.fetch(sweep_rows.awaited(snapshot.tenant.id))
         if not await self._is_applied(snapshot, session):
-            return Observed(settled=False, moved=moved, gone=gone, awaited=awaited)
+            return Observed(False, moved, gone=gone, stopped=stopped, awaited=awaited)
         state = snapshot.cloud
         settled = not state.pending and not state.held
         until = servers_awaited(snapshot.blueprint, awaited, session.clock())
@@ -158,7 +168,7 @@ class Cloud(Phase[Observed]):
             snapshot.awaits_servers_until = min(until.values())
         closed = await self._closed(gone, snapshot, session)
         rewrite = await self._rewriting.is_due(snapshot, session, self.row.name)
-        return Observed(settled, moved, closed, gone, awaited, waits_until, rewrite)
+        return Observed(settled, moved, closed, gone, stopped, awaited, waits_until, rewrite)
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
         """Return whether our last operation applied this blueprint, and none wrote the state since.
@@ -203,6 +213,7 @@ class Cloud(Phase[Observed]):
                 elif host.name in moved and address == host.addresses[0]:
                     lost = existence.of_moved_address(host, moved[host.name])
                 if lost is not None:
+                    snapshot.drift[name] = lost.message
                     if not was_lost:
                         snapshot.begin_again(name)
                         snapshot.conditions.set(name, self.row.condition, lost)
@@ -222,9 +233,9 @@ class Cloud(Phase[Observed]):
         for host in blueprint.hosts:
             own = hosts.get(host.name)
             cause = held.get(host.zone) or existence.held_everywhere(blueprint, held)
-            closed = observed.closed.get(host.name)
+            wrong = observed.stopped.get(host.name) or observed.closed.get(host.name)
             created = verdict_of(observed.awaited.get(host.name), host, own)
-            verdicts[subject(Kind.HOST, host.name)] = existence.of_host(own, cause, closed, created)
+            verdicts[subject(Kind.HOST, host.name)] = existence.of_host(own, cause, wrong, created)
             ips = {a.name: a.ip for a in own.addresses} if own else {}
             for address in host.addresses:
                 ask = None if address.draining else existence.purchase_of(own)
@@ -253,7 +264,9 @@ class Cloud(Phase[Observed]):
         retired = {host.name for host in snapshot.blueprint.hosts if host.is_retired}
         again = any(one.is_forgotten for name, one in observed.gone.items() if name not in retired)
         asked = snapshot.tenant.refresh_asked_at is not None and snapshot.cloud.digest is not None
-        if observed.moved or observed.closed or observed.rewrite or again or asked:
+        wrong = observed.moved or observed.closed or observed.rewrite
+        unbought = bought_again(observed.gone, snapshot)
+        if again or asked or (snapshot.is_repaired and (wrong or unbought)):
             return [Step(operation=REFRESH)]
         if observed.settled or observed.waits_until:
             return [Step()] if _new_hosts(snapshot) else []
@@ -275,8 +288,12 @@ class Cloud(Phase[Observed]):
             ended = ended_by(blueprint, snapshot.cloud)
             await require_consent(ended, snapshot, session)
             awaited = await session.fetch(sweep_rows.awaited(tenant_id))
-            moved = _moved(await self._look(snapshot, session), snapshot)
+            servers = await self._look(snapshot, session)
+            moved = _moved(servers, snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
+            if snapshot.is_repaired:
+                for service_id in bought_again(_gone(servers), snapshot):
+                    await asyncio.to_thread(self._servers.forget, service_id)
             async with session.begin() as connection:
                 await repository.record_digest(connection, tenant_id, blueprint.digest)
                 await hold_back(connection, tenant_id=tenant_id, addresses=primaries)
@@ -344,6 +361,7 @@ class Cloud(Phase[Observed]):
                 fault = await session.ask(asked)
                 if fault is not None:
                     closed[host.name] = fault
+                    snapshot.drift[subject(Kind.HOST, host.name)] = fault.message
         return closed
 
     async def _is_ours(self, digest: str, snapshot: Snapshot, session: Session) -> bool:
@@ -362,24 +380,24 @@ class Cloud(Phase[Observed]):
         ):
             return
         if digest is not None and await self._is_ours(digest, snapshot, session):
-            conditions.set(TENANT, DRIFTED, bad("AsApplied", ""))
+            if is_foreign(conditions):
+                conditions.set(TENANT, DRIFTED, bad("AsApplied", ""))
             return
         reported = conditions.get(TENANT, DRIFTED)
         acknowledged = (
             reported is not None and reported.observed_generation < snapshot.tenant.generation
         )
         # After an apply the condition stays True until our next update succeeds.
-        if not (acknowledged and conditions.is_true(TENANT, DRIFTED)):
+        if not (acknowledged and is_foreign(conditions)):
             fault = _foreign(snapshot, digest)
-            conditions.set(TENANT, DRIFTED, ok("ForeignUpdate", fault.sentence))
+            conditions.set(TENANT, DRIFTED, ok(FOREIGN_STATE, fault.sentence))
             raise fault
 
 
 def _replaced(snapshot: Snapshot) -> int | None:
     """Return the generation of a foreign state that was acknowledged, which may be higher: it is
     that of another control plane, or of this one before its database was restored."""
-    drifted = snapshot.conditions.is_true(TENANT, DRIFTED)
-    return snapshot.cloud.generation if drifted else None
+    return snapshot.cloud.generation if is_foreign(snapshot.conditions) else None
 
 
 def _foreign(snapshot: Snapshot, digest: str | None) -> Fault:
@@ -402,6 +420,10 @@ def _moved(servers: Mapping[str, Server], snapshot: Snapshot) -> dict[str, str]:
         and host.primary_ip
         and servers[host.name].main_ip not in ("", *(address.ip for address in host.addresses))
     }
+
+
+def _gone(servers: Mapping[str, Server]) -> dict[str, Server]:
+    return {name: server for name, server in servers.items() if not server.exists}
 
 
 def _new_hosts(snapshot: Snapshot) -> list[HostRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from controlplane.checks.kinds import CheckKind
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.conditions.model import Verdict, aggregate, unknown
 from controlplane.reconciler.checks import Checks, Given
+from controlplane.reconciler.drift import note_records
 from controlplane.reconciler.findings import Looked, held, look, verdict_of
 from controlplane.reconciler.phase import Phase, Verdicts
 from controlplane.reconciler.rest import ALWAYS
@@ -36,7 +37,11 @@ class Dns(Phase[Looked]):
         needs=("cloud",),
     )
 
-    def __init__(self, checks: Checks, threshold: FailureThreshold) -> None:
+    def __init__(
+        self, checks: Checks, threshold: FailureThreshold, drifted: Collection[str] = ()
+    ) -> None:
+        """`drifted` are the reasons for which a record is not as it was written."""
+        self._drifted = drifted
         self._checks = checks
         self._threshold = threshold
 
@@ -48,6 +53,7 @@ class Dns(Phase[Looked]):
         """Look up every name, unless that was done lately and all was right."""
         given = Given(blueprint=snapshot.blueprint, cloud=snapshot.cloud)
         findings = await self._checks.findings(CheckKind.DNS, given, snapshot, session)
+        await note_records(findings, self._drifted, _manual(snapshot), snapshot, session)
         return await look(findings, self.row, snapshot, session)
 
     def holds_until(self, observed: Looked, snapshot: Snapshot) -> datetime:
@@ -57,11 +63,7 @@ class Dns(Phase[Looked]):
 
     def verdicts(self, observed: Looked, snapshot: Snapshot) -> Verdicts:
         """Return whether the names of each address and domain are right; a host has the worst."""
-        manual = {
-            subject(Kind.DOMAIN, domain.name)
-            for domain in snapshot.blueprint.domains
-            if domain.dns is Provider.MANUAL
-        }
+        manual = _manual(snapshot)
         assigned = {
             subject(Kind.ADDRESS, address.name)
             for host in snapshot.cloud.hosts
@@ -87,3 +89,12 @@ class Dns(Phase[Looked]):
         if not snapshot.conditions.is_true(part, self.row.condition):
             return verdict
         return held(verdict, VERIFIED, own, observed.failures.get(part), self._threshold)
+
+
+def _manual(snapshot: Snapshot) -> set[str]:
+    """Return the domains whose records their owners write."""
+    return {
+        subject(Kind.DOMAIN, domain.name)
+        for domain in snapshot.blueprint.domains
+        if domain.dns is Provider.MANUAL
+    }

@@ -47,8 +47,9 @@ async def audit(world: World, documents: Mapping[str, Declared]) -> list[str]:
 
 
 async def unnoticed(world: World) -> list[str]:
-    """Return the servers of states that have gone or moved, of tenants that are Ready."""
-    main_ips = {one.serviceid: one.main_ip for one in world.hostwinds.all_servers()}
+    """Return the servers of states that have gone, moved or stopped, of tenants that are Ready."""
+    running = [one for one in world.hostwinds.all_servers() if not one.off]
+    main_ips = {one.serviceid: one.main_ip for one in running}
     return [
         f"{host.server_name} of {name}, which is Ready, is not there at {host.primary_ip}"
         for name in await _tenants(world)

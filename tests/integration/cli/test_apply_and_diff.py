@@ -88,6 +88,22 @@ def test_diff_shows_key_paths_resources_and_cost_and_exits_2(plane, penguin, fil
     assert changes[0]["monthly_cost_usd_cents"] == {"before": 4398, "after": 4897}
 
 
+def test_diff_of_a_tenant_that_others_have_changed_says_what_and_exits_2(
+    plane, penguin, file, capsys
+):
+    penguin("apply", "-f", str(file))
+    plane.set("Drifted", "True", "ChangedOutside", "host/mx1: server 1001 is suspended")
+    capsys.readouterr()
+    assert penguin("diff", "-f", str(file)) == 2
+    shown = capsys.readouterr().out
+    assert shown.startswith("tenant/acme has drifted: host/mx1: server 1001 is suspended\n")
+    assert penguin("diff", "-f", str(file), "-o", "json") == 2
+    [difference] = json.loads(capsys.readouterr().out)
+    assert difference["drift"] == "host/mx1: server 1001 is suspended"
+    plane.set("Drifted", "False", "AsApplied")
+    assert penguin("diff", "-f", str(file)) == 0
+
+
 def test_labels_are_compared_applied_shown_and_selected_by(plane, penguin, file, capsys):
     penguin("apply", "-f", str(file))
     file.write_text(file.read_text().replace("name: acme}", "name: acme, labels: {team: mail}}", 1))

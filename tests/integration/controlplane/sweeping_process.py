@@ -52,6 +52,9 @@ class FileServers:
     ) -> Mapping[int, Server]:
         raise NotImplementedError  # a sweep asks for no single server
 
+    def forget(self, service_id: int) -> None:
+        raise NotImplementedError
+
 
 async def main() -> None:
     """Sweep until the process is killed."""

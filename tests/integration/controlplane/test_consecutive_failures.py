@@ -263,3 +263,31 @@ async def test_ports_are_looked_at_as_they_are_since_a_host_was_configured(
     assert verified.internet.settled_for == timedelta(0)
     await look(verified)
     assert verified.internet.settled_for == timedelta(minutes=11)
+
+
+async def test_record_that_others_have_changed_is_named_as_drift_at_the_first_look(
+    verified: SteppedReconciler,
+) -> None:
+    assert await verified.condition("Drifted") == ("False", "AsApplied")
+    verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    verified.clock.advance(minutes=11)
+    assert await look(verified) == "True"
+    drifted = await verified.shown_condition("Drifted")
+    assert (drifted["status"], drifted["reason"]) == ("True", "ChangedOutside")
+    assert drifted["message"].startswith(f"{DOMAIN}: ")
+    since = drifted["last_transition_at"]
+    verified.clock.advance(minutes=11)
+    await look(verified)
+    assert (await verified.shown_condition("Drifted"))["last_transition_at"] == since
+    verified.internet.wrong.clear()
+    await look(verified)
+    assert await verified.condition("Drifted") == ("False", "AsApplied")
+
+
+async def test_record_that_was_just_written_is_no_drift_while_name_servers_are_behind(
+    verified: SteppedReconciler,
+) -> None:
+    await verified.apply(mailboxes=[{"address": "new@acme.example"}])
+    verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
+    await look(verified)
+    assert await verified.condition("Drifted") == ("False", "AsApplied")

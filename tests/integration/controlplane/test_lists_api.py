@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import event, text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import event
 from uuid_utils.compat import uuid7
 
-from controlplane.database import CONTROLLER, OPERATOR, Database
-from controlplane.events.repository import emit
+from controlplane.database import CONTROLLER, OPERATOR
 from controlplane.operations.repository import start
 from tests.integration.controlplane.conftest import START, create, document
 
@@ -113,39 +110,3 @@ class TestEvents:
         assert [event["tenant"] for event in latest["items"]] == ["bob", "carl"]
         one = await operator.get("/events", params={"latest": True, "limit": 2, "tenant": "acme"})
         assert [event["tenant"] for event in one.json()["items"]] == ["acme"]
-
-    async def test_events_committed_late_are_after_the_cursor(self, operator, pools):
-        acme = await create(operator)
-
-        async def emit_event(connection: AsyncConnection, reason: str) -> None:
-            await emit(
-                connection,
-                tenant_id=UUID(acme["id"]),
-                tenant="acme",
-                at=START,
-                subject="tenant",
-                kind="test",
-                reason=reason,
-                message="",
-            )
-
-        async def later() -> None:
-            async with pools.begin(CONTROLLER) as connection:
-                await emit_event(connection, "second")
-
-        async with pools.begin(CONTROLLER) as slow:
-            await emit_event(slow, "first")
-            second = asyncio.create_task(later())
-            while not second.done() and not await _a_session_waits(pools):
-                pass  # each query lets the other session run
-            before = (await operator.get("/events")).json()
-        await second
-        after = (await operator.get("/events", params={"cursor": before["next"]})).json()
-        reasons = [event["reason"] for event in before["items"] + after["items"]]
-        assert reasons == ["Created", "first", "second"]
-
-
-async def _a_session_waits(pools: Database) -> bool:
-    async with pools.begin(OPERATOR) as connection:
-        waiting = text("select 1 from pg_locks where locktype = 'advisory' and not granted")
-        return (await connection.execute(waiting)).first() is not None

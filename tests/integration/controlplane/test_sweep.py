@@ -9,10 +9,11 @@ from sqlalchemy import text
 
 from blueprint.naming import server_name
 from controlplane.database import CONTROLLER
-from controlplane.reconciler.faults import MAIN_ADDRESS_MOVED, SERVER_GONE
+from controlplane.reconciler.faults import MAIN_ADDRESS_MOVED, SERVER_GONE, SERVER_NOT_RUNNING
 from controlplane.reconciler.sweep import Sweep
 from kit.faults import Code
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.faults import assert_shows
 from tests.support.installation import INSTALLATION
 
 __all__ = ["stepped"]
@@ -190,3 +191,47 @@ async def test_account_without_servers_of_tenants_is_never_late(
     time[0] += 3600
     await sweep.look()
     assert sweep.trouble() == ""
+
+
+async def test_server_that_does_not_run_any_more_is_named_at_the_next_sweep(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    assert not await ready.step(), "nothing has changed"
+    server = ready.cloud.account.servers[LABEL]
+    for trouble in ("suspended", "shut down"):
+        server.trouble = trouble
+        await sweep.look()
+        assert await ready.step()
+        condition = await ready.shown_condition("InfrastructureReady", "host/mx1")
+        values = {"service_id": server.service_id, "host": "mx1", "trouble": trouble}
+        assert_shows(condition, SERVER_NOT_RUNNING, **values)
+        assert (await ready.condition("Ready"))[0] == "False"
+        drifted = await ready.shown_condition("Drifted")
+        assert drifted["status"] == "True"
+        assert f"host/mx1: server {server.service_id} is {trouble}" in drifted["message"]
+        todo = (await ready.api.get("/todo")).json()["items"]
+        assert [(each["subject"], each["reason"]) for each in todo] == [
+            ("host/mx1", SERVER_NOT_RUNNING.reason)
+        ]
+    server.trouble = ""
+    await sweep.look()
+    assert await ready.step()
+    assert await ready.condition("Ready") == ("True", "Ready")
+    assert await ready.condition("Drifted") == ("False", "AsApplied")
+    assert ready.cloud.ups == 1
+
+
+async def test_server_that_is_locked_is_named_and_stays_ready(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    ready.cloud.account.servers[LABEL].trouble = "locked"
+    await sweep.look()
+    assert await ready.step()
+    assert await ready.condition("Ready") == ("True", "Ready")
+    drifted = await ready.shown_condition("Drifted")
+    assert (drifted["status"], drifted["reason"]) == ("True", "ChangedOutside")
+    assert drifted["message"].endswith("is locked")
+    await sweep.look()
+    assert not await ready.step(), "known by now"

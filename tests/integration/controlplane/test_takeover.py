@@ -289,7 +289,7 @@ class TestForeignUpdates:
         stepped.cloud.stacks["acme"] = restored
         stepped.clock.advance(minutes=11)
         assert await stepped.step()
-        assert await stepped.condition("Drifted") == ("False", "AsApplied")
+        assert await stepped.condition("Drifted") == ("True", "ChangedOutside"), "of the record"
         assert await stepped.condition("DnsReady") == ("False", "DnsDkimInvalid")
         assert await stepped.condition("SendingEnabled") == ("False", "Deleting")
         assert await stepped.condition("Stalled") == ("True", "CloudForeignUpdate")

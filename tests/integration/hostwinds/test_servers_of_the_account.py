@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -117,9 +119,10 @@ def test_server_that_has_ended_is_known_to_be_gone_and_whether_another_may_be_bo
     journal = bought(three, tmp_path)
     hostwinds_account.end(three[0])
     use_listing(servers)
-    assert servers.look(three, {})[three[0]] == Server("", None, exists=False)
+    assert servers.look(three, {})[three[0]] == Server("", None, exists=False, is_recent=True)
     journal.close("acme-mx1-abc123")
-    assert servers.look(three, {})[three[0]] == Server("", None, exists=False, is_forgotten=True)
+    shown = servers.look(three, {})[three[0]]
+    assert shown == Server("", None, exists=False, is_forgotten=True, is_recent=True)
     assert all(servers.look(three, {})[one].exists for one in three[1:])
 
 
@@ -133,7 +136,7 @@ def test_later_listing_of_another_process_counts(
     use_listing(servers)
     hostwinds_account.end(three[0])
     shown = servers.look(three, {three[0]: None, three[1]: "198.51.100.77"})
-    assert shown[three[0]] == Server("", None, exists=False)
+    assert shown[three[0]] == Server("", None, exists=False, is_recent=True)
     assert shown[three[1]].main_ip == "198.51.100.77"
     assert shown[three[2]].exists
 
@@ -216,3 +219,34 @@ def test_listing_that_shows_nothing_closes_no_purchase_without_an_earlier_one(
     assert listing is not None
     assert listing.unended == [NOT_SHOWN(service_id=ending, name="acme-mx1-abc123").sentence]
     assert FileJournal(tmp_path / "journal.json").intents()
+
+
+def test_listing_says_which_servers_do_not_run_or_may_not_be_changed(
+    servers: HostwindsServers, three: Sequence[int], hostwinds_account: HostwindsAccount
+) -> None:
+    suspended, off, locked = three
+    hostwinds_account.suspend(hostwinds_account.owned(suspended), suspended=True)
+    hostwinds_account.power("shutdown", off)
+    hostwinds_account.owned(locked).locked = True
+    listing = servers.listed()
+    assert listing is not None
+    assert listing.troubles == {suspended: "suspended", off: "shut down", locked: "locked"}
+
+
+def test_purchase_of_a_server_that_has_ended_is_closed_and_no_other(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    tmp_path: Path,
+) -> None:
+    journal = bought(three, tmp_path)
+    hostwinds_account.end(three[0])
+    use_listing(servers)
+    with patch("controlplane.hostwinds.servers.RECENT", timedelta(0)):
+        assert not servers.look(three, {})[three[0]].is_recent
+    servers.forget(three[0])
+    assert servers.look(three, {})[three[0]].is_forgotten
+    journal.settle("acme-mx1-abc123", "4711", "1")
+    servers.forget(three[0])
+    left = {row.outcome for row in journal.intents()}
+    assert left == {"4711", *map(str, three[1:])}, "the later purchase of that name stays"

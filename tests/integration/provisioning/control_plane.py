@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from composition.listening import listen
-from composition.phases import ROWS
+from composition.phases import REWRITING, ROWS
 from controlplane.app import create_app
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import OPERATOR, Database
@@ -123,7 +123,7 @@ class ControlPlane:
         phases: list[AnyPhase] = [
             Keys(),
             Cloud(engine, servers, firewall=self.firewall, deadline=timedelta(minutes=5)),
-            Dns(checks_of(self.verifier), self.threshold),
+            Dns(checks_of(self.verifier), self.threshold, REWRITING.reasons),
         ]
         if self.configurator is not None:
             phases = standard(

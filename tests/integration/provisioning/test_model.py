@@ -72,6 +72,15 @@ def test_spf_record_that_was_changed_in_the_portal_is_written_again(model: type[
         tried.portal("change a record", comments.index(changed))
 
 
+def test_server_that_was_shut_down_in_the_portal_is_named_by_the_next_pass(
+    model: type[Model],
+) -> None:
+    with _begun(model) as tried:
+        tried.declare(Declared("a"))
+        tried.settle()
+        tried.portal("shut down", 0)
+
+
 def test_end_of_a_server_that_had_no_effect_is_asked_for_again(model: type[Model]) -> None:
     with _begun(model) as tried:
         tried.declare(Declared("a"))

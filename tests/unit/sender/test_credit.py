@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from blueprint.hours import Hours
 from blueprint.tenant import SendingHours, Warmup
 from sender import reasons
 from sender.policy.buckets import credit
@@ -29,7 +30,7 @@ from sender.policy.model import (
     at_provider,
 )
 from sender.policy.names import BucketName
-from sender.policy.spreading import BURST, Hours, Pace
+from sender.policy.spreading import BURST, Pace
 from sender.reasons import REASONS
 from sender.schemas import Stop, StopScope
 
