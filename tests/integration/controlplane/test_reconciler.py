@@ -130,6 +130,21 @@ async def test_retryable_failure_is_reported_and_tried_again(stepped: SteppedRec
     assert await stepped.condition("Ready") == ("True", "Ready")
 
 
+async def test_stalled_tenant_gets_new_certificates(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    await stepped.step()
+    await stepped.apply(mailboxes=[{"address": "new@acme.example"}])
+    stepped.cloud.failures = [CLOUDFLARE_UNAUTHORIZED.shown()]
+    await stepped.step()
+    assert await stepped.condition("Stalled") == ("True", "CloudflareUnauthorized")
+    before = await stepped.operations()
+    stepped.clock.advance(days=340)
+    await stepped.step()
+    new = (await stepped.operations())[len(before) :]
+    assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
+    assert await stepped.condition("Stalled") == ("True", "CloudflareUnauthorized")
+
+
 async def test_lasting_failure_is_observed_and_not_tried_again_before_the_next_apply(
     stepped: SteppedReconciler,
 ) -> None:
