@@ -66,11 +66,11 @@ async def test_pass_without_a_change_runs_nothing_and_emits_no_event(
 ) -> None:
     await stepped.apply()
     await stepped.step()
-    before, events = await stepped.operations(), (await stepped.api.get("/events")).json()["next"]
+    before, events = await stepped.operations(), (await stepped.api.get("/events")).json()["items"]
     stepped.clock.advance(minutes=11)
     assert await stepped.step()
     assert await stepped.operations() == before
-    assert (await stepped.api.get("/events")).json()["next"] == events
+    assert (await stepped.api.get("/events")).json()["items"] == events
     assert stepped.cloud.ups == 1
 
 
