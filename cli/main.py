@@ -141,7 +141,7 @@ def _mistake(error: ClickException) -> Fault:
         return USAGE(mistake=refusal.message, remedy=refusal.remedy)
     context = error.ctx if isinstance(error, ClickUsageError) else None
     path = context.command_path if context else "penguin"
-    message = error.format_message().replace("Value error, ", "").rstrip(".")
+    message = " ".join(error.format_message().replace("Value error, ", "").split()).rstrip(".")
     return USAGE(mistake=message, remedy=habits.remedy(error) or f"see `{path} --help`")
 
 

@@ -21,7 +21,7 @@ from controlplane.reconciler.repair import waits_in_words
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.sweeps.repository import troubles_of
+from controlplane.sweeps.repository import shown_of
 from kit.faults import Fault
 
 CHANGED = "ChangedOutside"
@@ -54,12 +54,22 @@ def report_drift(snapshot: Snapshot, *, now: datetime) -> None:
 async def stopped_servers(
     gone: Collection[str], snapshot: Snapshot, session: Session
 ) -> dict[str, Fault]:
-    """Return the servers that do not run, by host; note of all of them what is wrong."""
-    troubles = await session.fetch(troubles_of(snapshot.tenant.id))
+    """Return the servers that do not run, by host; note of all of them what is wrong, and which of
+    their addresses they have lost."""
+    servers = await session.fetch(shown_of(snapshot.tenant.id))
     stopped = {}
     for host in snapshot.cloud.hosts:
-        trouble = troubles.get(host.service_id or 0)
-        if trouble is None or host.name in gone:
+        shown = servers.get(host.service_id or 0)
+        if shown is None or host.name in gone:
+            continue
+        for address in host.addresses[1:]:
+            if address.ip and shown.addresses and address.ip not in shown.addresses:
+                snapshot.drift[subject(Kind.ADDRESS, address.name)] = (
+                    f"server {host.service_id} does not have {address.ip} any more; "
+                    "`penguin refresh` asks for another one"
+                )
+        trouble = shown.trouble
+        if trouble is None:
             continue
         snapshot.drift[subject(Kind.HOST, host.name)] = f"server {host.service_id} is {trouble}"
         if trouble in NOT_RUNNING and host.primary_ip:

@@ -10,7 +10,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
@@ -65,8 +65,6 @@ class Sweep:
         self._monotonic = monotonic
         self._unended: tuple[float, Sequence[str]] = (monotonic(), ())
         """When this process has listed last, and what was wrong with ends of servers then."""
-        self._addresses: Mapping[int, frozenset[str]] | None = None
-        """Of each server, as this process has listed them last."""
         self._began = self._listed_at = monotonic()
         """By the clock of this process."""
 
@@ -129,8 +127,7 @@ class Sweep:
     async def _write(self, token: int, listed: Listing | None) -> None:
         """Write a listing, and request a pass of each tenant whose server is not as before.
 
-        It has gone, does not run any more, has another main or a further address, or is finished
-        and was waited for.
+        It has gone, does not run any more, has other addresses, or is finished and was waited for.
         Writes nothing without the lease: what was listed is old. No answer changes nothing. The
         pass asks for a missing server by itself.
         """
@@ -144,14 +141,14 @@ class Sweep:
                 before = await rows.listed(connection)
                 now = {id_: listed.main_ips.get(id_) for id_ in tenants}
                 await rows.save(connection, before, now)
-                troubled = await rows.save_troubles(connection, listed.troubles)
+                shown = {id_: _shown(listed, id_) for id_ in listed.main_ips.keys() & tenants}
+                differing = await rows.save_shown(connection, shown)
                 changed = {
                     tenants[service_id]
                     for service_id, ip in now.items()
                     if ip != before.get(service_id, ip or "")
                 } | await rows.finish(connection, listed.finished)
-                seen = troubled | self._grown(listed)
-                changed |= {tenants[id_] for id_ in seen if id_ in tenants}
+                changed |= {tenants[id_] for id_ in differing}
             for tenant_id in sorted(changed):
                 await request_pass(connection, tenant_id, Priority.WAKE, now=self._clock())
             # Without servers nothing can have ended, whether the provider answers or not.
@@ -159,20 +156,6 @@ class Sweep:
             await rows.release(connection, token, pause=self._pause, is_listed=is_listed)
         if changed:
             log.info("servers have changed", tenants=len(changed))
-
-    def _grown(self, listed: Listing) -> set[int]:
-        """Return the servers that have a further address since this process has listed them last.
-
-        Which they had before the first listing is not known: passes look for them by time.
-        """
-        before, self._addresses = self._addresses, listed.addresses
-        if before is None:
-            return set()
-        return {
-            id_
-            for id_, ips in listed.addresses.items()
-            if ips - before.get(id_, frozenset()) - {listed.main_ips.get(id_)}
-        }
 
     @asynccontextmanager
     async def _renewing(self, token: int) -> AsyncIterator[None]:
@@ -194,3 +177,8 @@ class Sweep:
                         return
             except (SQLAlchemyError, OSError) as error:
                 log.warning("lease of the sweep not extended", error=shown(error))
+
+
+def _shown(listed: Listing, service_id: int) -> rows.ShownServer:
+    addresses = listed.addresses.get(service_id, frozenset())
+    return rows.ShownServer(listed.troubles.get(service_id), addresses)

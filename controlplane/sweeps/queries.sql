@@ -34,23 +34,30 @@ from oltp.listed_servers as listed join oltp.hosts using (service_id)
 where hosts.tenant_id = :tenant_id
 order by listed.service_id
 
--- name: troubles_of
-select listed.service_id, listed.trouble
+-- name: shown_of
+select listed.service_id, listed.trouble, listed.addresses
 from oltp.listed_servers as listed join oltp.hosts using (service_id)
-where hosts.tenant_id = :tenant_id and listed.trouble is not null
+where hosts.tenant_id = :tenant_id
 order by listed.service_id
 
--- name: save_troubles
-with now as (
-    select service_id, shown.trouble
-    from oltp.listed_servers
-        left join unnest(cast(:service_ids as bigint[]), cast(:troubles as text[]))
-            as shown (service_id, trouble) using (service_id)
+-- name: save_shown
+-- What a server had before it was listed first is not known: its addresses are no change.
+with known as materialized (
+    select service_id, addresses is not null as is_known from oltp.listed_servers
+),
+written as (
+    update oltp.listed_servers as listed
+    set trouble = nullif(shown.trouble, ''), addresses = shown.addresses
+    from unnest(
+        cast(:service_ids as bigint[]), cast(:troubles as text[]), cast(:addresses as text[])
+    ) as shown (service_id, trouble, addresses)
+    where listed.service_id = shown.service_id
+        and (nullif(shown.trouble, ''), shown.addresses)
+            is distinct from (listed.trouble, listed.addresses)
+    returning listed.service_id, listed.trouble
 )
-update oltp.listed_servers as listed set trouble = now.trouble
-from now
-where now.service_id = listed.service_id and now.trouble is distinct from listed.trouble
-returning listed.service_id
+select service_id from written join known using (service_id)
+where is_known or trouble is not null
 
 -- name: save
 insert into oltp.listed_servers (service_id, main_ip)

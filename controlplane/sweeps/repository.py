@@ -75,19 +75,37 @@ def listed_of(tenant_id: UUID) -> Reading[TextClause, dict[int, str | None]]:
     )
 
 
-def troubles_of(tenant_id: UUID) -> Reading[TextClause, dict[int, str]]:
-    """Read why a tenant's servers do not run, or may not be changed, by service id."""
+@dataclass(frozen=True)
+class ShownServer:
+    """A server, as it was listed last."""
+
+    trouble: str | None
+    """Why it does not run, or may not be changed."""
+    addresses: frozenset[str]
+    """All, with the main one; none where the provider does not list them."""
+
+
+def shown_of(tenant_id: UUID) -> Reading[TextClause, dict[int, ShownServer]]:
+    """Read a tenant's servers, by service id."""
+
+    def shown(trouble: str | None, addresses: str | None) -> ShownServer:
+        return ShownServer(trouble, frozenset(filter(None, (addresses or "").split(","))))
+
     return Reading(
-        SQL.troubles_of,
+        SQL.shown_of,
         {"tenant_id": tenant_id},
-        lambda rows: {row["service_id"]: row["trouble"] for row in rows},
+        lambda rows: {row["service_id"]: shown(row["trouble"], row["addresses"]) for row in rows},
     )
 
 
-async def save_troubles(connection: AsyncConnection, troubles: Mapping[int, str]) -> set[int]:
-    """Write what is wrong with servers that are listed; return those where that has changed."""
-    values = {"service_ids": list(troubles), "troubles": list(troubles.values())}
-    return {row.service_id for row in await connection.execute(SQL.save_troubles, values)}
+async def save_shown(connection: AsyncConnection, shown: Mapping[int, ShownServer]) -> set[int]:
+    """Write servers that are listed; return those that are not as before."""
+    values = {
+        "service_ids": list(shown),
+        "troubles": [each.trouble or "" for each in shown.values()],
+        "addresses": [",".join(sorted(each.addresses)) for each in shown.values()],
+    }
+    return {row.service_id for row in await connection.execute(SQL.save_shown, values)}
 
 
 async def save(

@@ -114,7 +114,10 @@ def _judge_address(expected: Expected, answer: Answer, view: View) -> Judgement:
 
 
 async def _judge_exchange(expected: Expected, answer: Answer, view: View) -> Judgement:
-    """All exchanges with the best preference are ours, by name or by address (RFC 5321 5.1)."""
+    """All exchanges with the best preference are ours, by name or by address (RFC 5321 5.1).
+
+    Others are a remark: mail goes there while our host does not answer.
+    """
     exchanges = [item for item in answer.data if isinstance(item, dns.rdtypes.ANY.MX.MX)]
     best = min((item.preference for item in exchanges), default=0)
     ours = {content.partition(" ")[2] for content in expected.siblings}
@@ -126,7 +129,12 @@ async def _judge_exchange(expected: Expected, answer: Answer, view: View) -> Jud
         ips = set() if is_null else set(texts((await view.lookup(name, "A")).data))
         if not ips or not ips <= expected.exchange_ips:
             return _other(expected, answer, view, texts(answer.data))
-    return RIGHT if exchanges else _other(expected, answer, view, [])
+    if not exchanges:
+        return _other(expected, answer, view, [])
+    names = {item.exchange.to_text(omit_final_dot=True).lower() for item in exchanges}
+    if names <= ours or all(item.preference == best for item in exchanges):
+        return RIGHT
+    return replace(_other(expected, answer, view, texts(answer.data)), works=True)
 
 
 async def _judge_alias(expected: Expected, answer: Answer, view: View) -> Judgement:

@@ -112,7 +112,9 @@ class Account:
             {server.service_id: server.main_ip for server in self.servers.values()},
             frozenset(label for label, server in self.servers.items() if server.main_ip),
             {
-                server.service_id: frozenset([*server.free, *server.adopted.values()])
+                server.service_id: frozenset(
+                    filter(None, [server.main_ip, *server.free, *server.adopted.values()])
+                )
                 for server in self.servers.values()
             },
             list(self.unended),

@@ -61,7 +61,6 @@ from controlplane.reconciler.subjects import Kind, subject
 from controlplane.reconciler.table import Row
 from controlplane.schedule.schemas import Pool
 from controlplane.sweeps import repository as sweep_rows
-from controlplane.sweeps.repository import troubles_of
 from controlplane.tenants import repository
 from kit.faults import Fault
 from sender.directory import hold_back
@@ -139,7 +138,7 @@ class Cloud(Phase[Observed]):
             operation_rows.last_end(tenant_id, self.row.name),
             sweep_rows.awaited(tenant_id),
             sweep_rows.listed_of(tenant_id),
-            troubles_of(tenant_id),
+            sweep_rows.shown_of(tenant_id),
         ]
 
     async def observe(self, snapshot: Snapshot, session: Session) -> Observed:

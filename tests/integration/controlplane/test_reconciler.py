@@ -66,11 +66,11 @@ async def test_pass_without_a_change_runs_nothing_and_emits_no_event(
 ) -> None:
     await stepped.apply()
     await stepped.step()
-    before, events = await stepped.operations(), (await stepped.api.get("/events")).json()["next"]
+    before, events = await stepped.operations(), (await stepped.api.get("/events")).json()["items"]
     stepped.clock.advance(minutes=11)
     assert await stepped.step()
     assert await stepped.operations() == before
-    assert (await stepped.api.get("/events")).json()["next"] == events
+    assert (await stepped.api.get("/events")).json()["items"] == events
     assert stepped.cloud.ups == 1
 
 
@@ -128,6 +128,21 @@ async def test_retryable_failure_is_reported_and_tried_again(stepped: SteppedRec
     assert await stepped.condition("Reconciling") == ("True", "CloudFailed")
     await stepped.until_quiet()
     assert await stepped.condition("Ready") == ("True", "Ready")
+
+
+async def test_stalled_tenant_gets_new_certificates(stepped: SteppedReconciler) -> None:
+    await stepped.apply()
+    await stepped.step()
+    await stepped.apply(mailboxes=[{"address": "new@acme.example"}])
+    stepped.cloud.failures = [CLOUDFLARE_UNAUTHORIZED.shown()]
+    await stepped.step()
+    assert await stepped.condition("Stalled") == ("True", "CloudflareUnauthorized")
+    before = await stepped.operations()
+    stepped.clock.advance(days=340)
+    await stepped.step()
+    new = (await stepped.operations())[len(before) :]
+    assert new == [("make", "succeeded", None), ("configure", "succeeded", None)]
+    assert await stepped.condition("Stalled") == ("True", "CloudflareUnauthorized")
 
 
 async def test_lasting_failure_is_observed_and_not_tried_again_before_the_next_apply(

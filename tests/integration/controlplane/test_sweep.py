@@ -235,3 +235,18 @@ async def test_server_that_is_locked_is_named_and_stays_ready(
     assert drifted["message"].endswith("is locked")
     await sweep.look()
     assert not await ready.step(), "known by now"
+
+
+async def test_address_that_a_server_has_lost_is_named_at_the_next_sweep(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    assert not await ready.step(), "nothing has changed"
+    [(name, ip)] = ready.cloud.account.servers[LABEL].adopted.items()
+    del ready.cloud.account.servers[LABEL].adopted[name]
+    await sweep.look()
+    assert await ready.step()
+    drifted = await ready.shown_condition("Drifted")
+    assert drifted["status"] == "True"
+    assert f"does not have {ip} any more" in drifted["message"]
+    assert drifted["message"].startswith("address/mx1-2: ")

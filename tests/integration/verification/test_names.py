@@ -296,6 +296,13 @@ async def test_policy_that_is_only_inherited_is_a_remark_where_we_write_it(names
     assert remarks(findings) == {(ACME, faults.MISSING)}
 
 
+async def test_foreign_exchange_behind_ours_is_a_remark(names, blueprint) -> None:
+    names.set_record("acme.example", "MX", f"10 {HELO}.", "20 backup.example.")
+    assert wrong(findings := await verify(names, blueprint)) == set()
+    assert remarks(findings) == {(ACME, faults.DIFFERENT)}
+    assert any("backup.example" in finding.message for finding in findings)
+
+
 async def test_further_address_is_a_remark(names, blueprint) -> None:
     names.set_record("out.mx1.acme.example", "A", IP, "192.0.2.1")
     assert wrong(findings := await verify(names, blueprint)) == set()
