@@ -64,6 +64,8 @@ def apply(
     limit = seconds(timeout)
     if until_ready and dry_run is not DryRun.NONE:
         raise USAGE(mistake="a dry run changes nothing to wait for", remedy="leave out --wait")
+    if export_to is not None and dry_run is not DryRun.NONE:
+        raise USAGE(mistake="a dry run copies no mail", remedy="leave out --export")
     sources = files.read(filename)
     if dry_run is DryRun.CLIENT:
         _apply_each(sources, on_client, output)

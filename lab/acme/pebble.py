@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import urllib.request
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,17 @@ def is_installed() -> bool:
 
 
 def start(
-    stack: ExitStack, directory: Path, resolver: str, *, http_port: int = HTTP_PORT
+    stack: ExitStack,
+    directory: Path,
+    resolver: str,
+    *,
+    http_port: int = HTTP_PORT,
+    mac_keys: Mapping[str, str] | None = None,
 ) -> Pebble:
-    """Start it, until the stack ends; `resolver` is `host:port`."""
+    """Start it, until the stack ends; `resolver` is `host:port`.
+
+    With `mac_keys`, by their numbers, it makes accounts only for who has one (RFC 8555 7.3.4).
+    """
     directory.mkdir(parents=True, exist_ok=True)
     ca = authority.create(directory)
     certificate = authority.issue(ca, directory, COMMAND, ["IP:127.0.0.1"])
@@ -73,7 +82,8 @@ def start(
             "httpPort": http_port,
             "tlsPort": 443,
             "ocspResponderURL": "",
-            "externalAccountBindingRequired": False,
+            "externalAccountBindingRequired": bool(mac_keys),
+            "externalAccountMACKeys": dict(mac_keys or {}),
             "domainBlocklist": [BLOCKED],
             "certificateValidityPeriod": LIFE_SECONDS,
         }

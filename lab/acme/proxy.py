@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from starlette.applications import Starlette
@@ -14,11 +15,13 @@ from starlette.routing import Route
 from lab.acme.pebble import Pebble
 from lab.injection import Injection
 
-RATE_LIMITED, UNAVAILABLE = "rate_limited", "unavailable"
+RATE_LIMITED, REFUSED, UNAVAILABLE = "rate_limited", "refused", "unavailable"
 RETRY_AFTER = 60
 """Seconds that an order is asked to wait for."""
 NEW_ORDER = "/order-plz"
 """Where Pebble takes orders."""
+LIMITED = "too many certificates already issued for this domain in the last 168h0m0s"
+FORBIDDEN = "policy forbids issuing for this name"
 TIMEOUT = 30
 PASSED = ("content-type", "location", "link", "replay-nonce", "retry-after", "cache-control")
 
@@ -27,11 +30,11 @@ PASSED = ("content-type", "location", "link", "replay-nonce", "retry-after", "ca
 class Proxy:
     """Passes requests on, but for those that a fault answers.
 
-    `rate_limited` answers an order (RFC 8555 6.7), `unavailable` any request.
+    `rate_limited` and `refused` answer an order (RFC 8555 6.7), `unavailable` any request.
     """
 
     pebble: Pebble
-    faults: Injection = field(default_factory=lambda: Injection(RATE_LIMITED, UNAVAILABLE))
+    faults: Injection = field(default_factory=lambda: Injection(RATE_LIMITED, REFUSED, UNAVAILABLE))
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -45,8 +48,11 @@ class Proxy:
     async def _answer(self, request: Request) -> Response:
         if self.faults.consume(UNAVAILABLE):
             return Response("no healthy upstream\n", 503, media_type="text/plain")
-        if request.url.path == NEW_ORDER and self.faults.consume(RATE_LIMITED):
-            return _limited()
+        if request.url.path == NEW_ORDER:
+            if self.faults.consume(RATE_LIMITED):
+                return _problem("rateLimited", LIMITED, 429, {"Retry-After": str(RETRY_AFTER)})
+            if self.faults.consume(REFUSED):
+                return _problem("rejectedIdentifier", FORBIDDEN, 400)
         body = await request.body()
         return await run_in_threadpool(self._pass_on, request, body)
 
@@ -72,15 +78,8 @@ class Proxy:
         return response
 
 
-def _limited() -> Response:
-    problem = {
-        "type": "urn:ietf:params:acme:error:rateLimited",
-        "detail": "too many certificates already issued for this domain in the last 168h0m0s",
-        "status": 429,
-    }
-    return JSONResponse(
-        problem,
-        429,
-        headers={"Retry-After": str(RETRY_AFTER)},
-        media_type="application/problem+json",
-    )
+def _problem(
+    kind: str, detail: str, status: int, headers: Mapping[str, str] | None = None
+) -> Response:
+    problem = {"type": f"urn:ietf:params:acme:error:{kind}", "detail": detail, "status": status}
+    return JSONResponse(problem, status, headers, media_type="application/problem+json")

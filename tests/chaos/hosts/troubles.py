@@ -139,7 +139,7 @@ def _certificate(scene: Scene, fault: str) -> None:
 
 
 def _certificate_refused(scene: Scene) -> None:
-    _certificate(scene, "unavailable")
+    _certificate(scene, "refused")
 
 
 def _certificate_limited(scene: Scene) -> None:

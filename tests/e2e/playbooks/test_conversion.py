@@ -40,7 +40,7 @@ from tests.support.retrying_sender import GREYLISTED_SECONDS, Sender
 from tests.support.waiting import wait_for
 
 from .conftest import MailHost, contacted, cut_once
-from .test_mailu import PORTS, REGISTRIES, make_key, pinned
+from .mailu_host import PORTS, REGISTRIES, make_key, pinned
 
 pytestmark = [pytest.mark.hosts, pytest.mark.in_order, pytest.mark.timeout(1800)]
 

@@ -5,172 +5,65 @@ The images are the stand-ins of the lab: their daemons are real, their configura
 
 from __future__ import annotations
 
-import asyncio
+import imaplib
 import json
 import secrets
 import select
 import smtplib
-import socket
-import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from controlplane.ansible import faults
 from controlplane.ansible.holding import HOLD, RELEASE
-from controlplane.ansible.host_variables import host_variables
-from controlplane.images.catalogue import images_of
-from controlplane.images.registry import Registries
-from controlplane.images.settings import ImageSettings
-from controlplane.reconciler.ports import MailServer, MailServerSecrets
+from controlplane.authority.credentials import create_credential
+from controlplane.reconciler.ports import MailServer, MailServerSecrets, SubmissionUser
 from controlplane.verification.exposure import PortScan
 from kit.paths import cache_dir
 from lab.registry import order
 from lab.running import RunningLab
 from tests.support.faults import fault_shown
 from tests.support.lab_zones import Zone
+from tests.support.mailu_tenants import box, mail_of
 from tests.support.provider import Customer
 from tests.support.waiting import SECONDS, wait_for
 
-from .conftest import MailHost, contacted, cut_once, playbooks_of
+from .conftest import contacted, cut_once, playbooks_of
+from .mailu_host import API, ATTACHED, PORTS, MailuHost, make_key, pinned
+from .test_docker import MAKE_VERSIONS, OTHER_VERSIONS, VERSIONS
 
 pytestmark = [pytest.mark.hosts, pytest.mark.in_order, pytest.mark.timeout(1800)]
 
 ALL = {"front", "admin", "imap", "smtp", "antispam", "resolver", "redis"}
-PORTS = (22, 25, 80, 443, 465, 587, 993)
-REGISTRIES = ("ghcr.io", "public.ecr.aws")
-API = "http://192.168.203.3:8080/api/v1"
-ATTACHED = """From: MAILER-DAEMON@far.test
-Subject: Undelivered
-MIME-Version: 1.0
-Content-Type: application/octet-stream; name=offer.exe
-Content-Disposition: attachment; filename=offer.exe
-
-MZ
+GATEWAY = "192.168.203.1"
+AWAY = """
+nft add table ip away; nft add chain ip away out '{ type filter hook output priority 0; }'
+nft add rule ip away out tcp dport 443 reject
 """
-"""Mail that the filter refuses, whatever else is in it."""
+"""Lets the host reach no registry."""
+RELAY = """
+import os, pwd, smtplib, sys
 
+def ask(source):
+    try:
+        with smtplib.SMTP(server, 25, timeout=60, source_address=(source, 0)) as client:
+            client.ehlo("far.test")
+            client.mail("")
+            return client.rcpt("alice@rcpt.example")[0]
+    except ConnectionRefusedError:
+        return "refused"
 
-def pinned(lab: RunningLab, version: str) -> dict[str, str]:
-    """Return what hosts pull of a version, as the registry in force names it."""
-    images = images_of(version)
-    settings = ImageSettings(registry=lab.registry, ca_file=lab.registry_ca)
-    registries = Registries(settings, deadline=SECONDS)
-    digests = asyncio.run(registries.digests(images))
-    return {service: f"{image.name}@{digests[service]}" for service, image in images.items()}
-
-
-POST = """
-import sys, urllib.error, urllib.request
-token = open("/mailu/secrets/api_token").read().strip()
-headers = {"Authorization": token, "Content-Type": "application/json"}
-request = urllib.request.Request(sys.argv[1], sys.argv[2].encode(), headers)
-try:
-    print(urllib.request.urlopen(request, timeout=60).status)
-except urllib.error.HTTPError as error:
-    print(error.code)
+user, server, *sources = sys.argv[1:]
+if user != "root":
+    os.setgroups([])
+    os.setuid(pwd.getpwnam(user).pw_uid)
+print(*map(ask, sources), ask(""))
 """
-"""Sends a document to the API, from the host."""
-
-
-def make_key() -> str:
-    """Return a private key that Mailu can sign with."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form, encoding = serialization.PrivateFormat.PKCS8, serialization.Encoding.PEM
-    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
-
-
-@dataclass(frozen=True)
-class MailuHost:
-    """A host with Mailu, and what is wanted of it."""
-
-    host: MailHost
-    server: MailServer
-    zone: Zone
-    """Its names are answered in the lab."""
-
-    @property
-    def return_path(self) -> str:
-        return f"b.{self.zone.name}"
-
-    def configure(self, server: MailServer | None = None, **overrides: Any) -> int:
-        variables = host_variables(
-            self.host.blueprint,
-            self.host.observed,
-            self.host.secrets.users,
-            mailu=server or self.server,
-        )
-        inbound = variables["inbound"]
-        return_paths = [*inbound["return_paths"], self.return_path]
-        variables["inbound"] = {**inbound, "return_paths": return_paths}
-        assert self.host.lab.registry_ca is not None
-        authority = self.host.lab.registry_ca.read_text()
-        configurator = self.host.configurator(
-            host=variables,
-            docker_registry_authorities=dict.fromkeys(REGISTRIES, authority),
-            **overrides,
-        )
-        return configurator.configure(
-            self.host.blueprint,
-            self.host.observed,
-            self.host.secrets,
-            known_host=self.host.known_host,
-            progress=self.host.lines.append,
-        )
-
-    def containers(self) -> Mapping[str, tuple[str, str]]:
-        """Return the number and the start of each container, by service."""
-        form = '{{index .Config.Labels "com.docker.compose.service"}} {{.Id}} {{.State.StartedAt}}'
-        lines = self.host.shell(f"docker inspect -f '{form}' $(docker ps -q)").splitlines()
-        return {name: (number, start) for name, number, start in map(str.split, lines)}
-
-    def environment(self, service: str) -> dict[str, str]:
-        shown = self.host.shell(f"docker inspect -f '{{{{json .Config.Env}}}}' mailu-{service}-1")
-        return dict(line.split("=", 1) for line in json.loads(shown))
-
-    def make(self, path: str, body: Mapping[str, Any]) -> None:
-        """Make an object by Mailu's API."""
-        command = f"python3 - {API}/{path} '{json.dumps(body)}' <<'END'\n{POST}\nEND"
-        assert self.host.shell(command) == "200\n"
-
-    def leads_to(self, path: str) -> str:
-        """Return the path that the web server leads to, its certificate verified."""
-        primary = self.host.observed.addresses[0]
-        context = ssl.create_default_context(cadata=self.host.ca)
-        with socket.create_connection((primary.ip or "", 443), SECONDS) as plain:
-            connection = HTTPConnection(primary.helo, timeout=SECONDS)
-            connection.sock = context.wrap_socket(plain, server_hostname=primary.helo)
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            connection.close()
-        return urlsplit(answer.headers.get("Location", "")).path
-
-    def answer(self, recipient: str) -> int:
-        """Return the code for a recipient; no mail is sent."""
-        with smtplib.SMTP(self.host.observed.primary_ip or "", 25, timeout=SECONDS) as client:
-            client.ehlo("far.test")
-            assert client.mail("")[0] == 250
-            return client.rcpt(recipient)[0]
-
-    def send(self, *recipients: str) -> tuple[int, str]:
-        """Send what the filter refuses, without a login; return the answer to the mail."""
-        with smtplib.SMTP(self.host.observed.primary_ip or "", 25, timeout=SECONDS) as client:
-            client.ehlo("far.test")
-            assert client.mail("")[0] == 250
-            assert [client.rcpt(recipient)[0] for recipient in recipients] == [250] * len(
-                recipients
-            )
-            code, text = client.data(ATTACHED.replace("\n", "\r\n"))
-            return code, text.decode()
+"""As a user, tries to relay by port 25, from these addresses and from none in particular."""
 
 
 @pytest.fixture(scope="module")
@@ -187,7 +80,17 @@ def complete(lab: RunningLab, lab_directory: Path, customer: Customer) -> Iterat
             zone.add(name, "A", host.observed.primary_ip or "")
         keys = {zone.name: make_key()}
         own = MailServerSecrets(secrets.token_hex(32), secrets.token_hex(8), keys)
-        host = replace(host, secrets=replace(host.secrets, mail_server=own))
+        other = create_credential("mx1-2", "other")
+        users = tuple(
+            replace(user, senders=(*user.senders, f"b.{zone.name}")) for user in host.secrets.users
+        )
+        of_other = SubmissionUser("mx1-2", other.username, ("b.other.example",))
+        hashes = {**host.secrets.password_hashes, other.username: other.password_hash}
+        with_other = replace(
+            host.secrets, mail_server=own, users=(*users, of_other), password_hashes=hashes
+        )
+        credentials = {**host.credentials, "other": other}
+        host = replace(host, secrets=with_other, credentials=credentials)
         mailu = MailuHost(host, MailServer(zone.name, pinned(lab, "2024.06.56")), zone)
         task = "Start the containers of Mailu"
         cut_once(host, lambda host: replace(mailu, host=host).configure(), customer, task)
@@ -251,12 +154,43 @@ def test_change_concerns_the_containers_that_read_it(mailu: MailuHost) -> None:
     assert restarted["smtp"][0] == after["smtp"][0]
 
 
-def test_registry_without_the_image_leaves_what_runs(mailu: MailuHost) -> None:
+@pytest.mark.parametrize("trouble", ["true", AWAY], ids=["without the image", "away"])
+def test_registry_in_trouble_leaves_what_runs(mailu: MailuHost, trouble: str) -> None:
     before = mailu.containers()
     image = f"ghcr.io/mailu/nginx@sha256:{'0' * 64}"
+    mailu.host.shell(trouble)
     with fault_shown(faults.IMAGES_UNAVAILABLE, reason=...):
         mailu.configure(replace(mailu.server, images={**mailu.server.images, "front": image}))
+    mailu.host.shell("nft delete table ip away")
     assert mailu.containers() == before
+
+
+def test_bulk_leaves_while_mailu_is_down_and_the_next_run_starts_it(mailu: MailuHost) -> None:
+    mailu.host.shell("cd /mailu && docker compose kill front smtp imap admin")
+    with mailu.host.login("mx1-2") as client:
+        assert client.mail(f"b+{'abc234' * 8}@{mailu.return_path}")[0] == 250
+        assert client.rcpt("alice@rcpt.example")[0] == 250
+        assert client.data("From: ann@play.example\r\nSubject: Hello\r\n\r\nHello.\r\n")[0] == 250
+    assert mailu.log_of("alice@rcpt.example", "sent")
+    assert set(mailu.containers()) == ALL - {"front", "smtp", "imap", "admin"}
+    assert mailu.configure() > 0
+    assert set(mailu.containers()) == ALL
+    assert mailu.configure() == 0
+
+
+def test_engine_is_changed_under_mailu_if_it_works(mailu: MailuHost) -> None:
+    mailu.host.shell(f"mkdir /srv/repository\n{MAKE_VERSIONS}")
+    source = f"deb [trusted=yes] {mailu.host.lab.packages} ./\n{OTHER_VERSIONS}"
+    with fault_shown(faults.ENGINE_REFUSED, reason=...):
+        mailu.configure(source=source, docker_versions={**VERSIONS, "docker.io": "27.0"})
+    assert set(mailu.containers()) == ALL
+    raised = {**VERSIONS, "docker.io": "26.1.9"}
+    mailu.configure(source=source, docker_versions=raised)
+    assert mailu.host.shell("dpkg-query -W -f '${Version}' docker.io") == "26.1.9"
+    assert set(mailu.containers()) == ALL
+    assert mailu.configure(source=source, docker_versions=raised) == 0
+    mailu.configure(source=source)
+    assert set(mailu.containers()) == ALL
 
 
 def test_other_images_are_taken_if_they_work(mailu: MailuHost) -> None:
@@ -326,6 +260,66 @@ def test_returned_mail_is_not_judged_and_reaches_the_inbound_instance(mailu: Mai
 
     code, text = mailu.send(token, person["email"])
     assert code // 100 == 5, text
+
+
+def test_nothing_is_relayed_for_any_address_or_user_of_the_host(mailu: MailuHost) -> None:
+    """Each would be trusted as the gateway of Mailu's bridge.
+
+    Mail for a domain that is not known is refused by 454 only: it may be one that was lost.
+    """
+    primary, *others = (str(address.ip) for address in mailu.host.observed.addresses)
+    sources = [primary, *others, "127.0.0.1", GATEWAY]
+    for user, answer in (("root", "454"), ("postfix", "454"), ("nobody", "refused")):
+        command = f"python3 - {user} {primary} {' '.join(sources)} <<'END'\n{RELAY}\nEND"
+        assert mailu.host.shell(command).split() == [answer] * (len(sources) + 1), user
+    assert mailu.answer("alice@rcpt.example") == 454
+
+
+def test_bulk_to_a_mailbox_of_the_same_host_is_judged_as_foreign_mail(mailu: MailuHost) -> None:
+    person = f"ann@{mailu.zone.name}"
+    with mailu.host.login("mx1-2") as client:
+        assert client.mail(f"b+{'abc234' * 8}@{mailu.return_path}")[0] == 250
+        assert client.rcpt(person)[0] == 250
+        assert client.data(ATTACHED.replace("\n", "\r\n"))[0] == 250
+    assert " said: 554 " in mailu.log_of(person, "bounced")
+
+
+def test_tenants_of_a_host_reach_nothing_of_each_other(mailu: MailuHost) -> None:
+    lab, ip = mailu.host.lab, mailu.host.observed.primary_ip or ""
+    with closing(Zone(lab)) as acme, closing(Zone(lab)) as bolt:
+        for zone in (acme, bolt):
+            zone.add(zone.name, "A", ip)
+        ann, eve = f"ann@{acme.name}", f"eve@{bolt.name}"
+        of_acme, of_bolt = (
+            mail_of("acme", acme.name, box(ann)),
+            mail_of("bolt", bolt.name, box(eve)),
+        )
+        mailu.reconcile(of_acme, of_bolt)
+        anns, eves = mailu.token("acme", ann), mailu.token("bolt", eve)
+
+        with mailu.submission(eve, eves) as client:
+            assert client.mail(ann)[0] == 250
+            assert client.rcpt(eve)[0] == 553
+        with pytest.raises(imaplib.IMAP4.error):
+            mailu.subjects(ann, eves)
+        takes = replace(of_bolt, mailboxes=(box(eve, f"new@{acme.name}"), box(f"x@{acme.name}")))
+        mailu.reconcile(of_acme, takes)
+        assert [mailu.answer(f"{name}@{acme.name}") for name in ("new", "x", "ann")] == [
+            550, 550, 250,
+        ]  # fmt: skip
+        with mailu.host.submission("mx1-2") as client:
+            other = mailu.host.credentials["other"]
+            client.login(other.username, other.password)
+            assert client.mail(f"b+{'abc234' * 8}@{mailu.return_path}")[0] == 250
+            assert client.rcpt(ann)[0] == 553
+
+        with mailu.submission(ann, anns) as client:
+            client.sendmail(ann, [eve], f"From: {ann}\r\nSubject: For Eve\r\n\r\nHello.\r\n")
+        assert wait_for(lambda: mailu.subjects(eve, eves), longest_pause=1) == ["For Eve"]
+        mailu.reconcile(of_acme, replace(of_bolt, mailboxes=()), confirmed=(eve,))
+        assert mailu.host.shell(f"ls -d /mailu/mail/{eve}") == ""
+        mailu.reconcile(of_acme, of_bolt)
+        assert mailu.subjects(eve, mailu.token("bolt", eve)) == []
 
 
 async def test_exactly_the_listed_ports_answer_from_outside(complete: MailuHost) -> None:

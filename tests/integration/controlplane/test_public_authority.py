@@ -18,10 +18,12 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from composition.parts.public import public_app
 from controlplane.acme.authority import AcmeAuthority
 from controlplane.certificates import repository
+from controlplane.certificates.keys import create_key
 from controlplane.certificates.repository import Challenge
 from controlplane.clock import now
 from controlplane.database import CONTROLLER, role_engine
 from controlplane.pulumi.challenge_records import LABEL, CloudflareChallenges
+from controlplane.reconciler.authority import Account, Refused
 from controlplane.reconciler.issuance import Ports
 from controlplane.reconciler.phases.certificates import Certificates
 from controlplane.settings import AuthoritySettings
@@ -29,7 +31,7 @@ from controlplane.verification.challenges import ChallengeNames
 from kit.database import Role
 from lab.acme import pebble
 from lab.acme.pebble import BLOCKED, Pebble
-from lab.acme.proxy import RATE_LIMITED, RETRY_AFTER, UNAVAILABLE, Proxy
+from lab.acme.proxy import RATE_LIMITED, REFUSED, RETRY_AFTER, UNAVAILABLE, Proxy
 from lab.cloudflare.account import CloudflareAccount
 from lab.cloudflare.app import create_app
 from lab.emulator_server import RunningServer, serve
@@ -45,6 +47,7 @@ from tests.support.points import killed
 __all__ = ["stepped"]
 TOKEN = "lab-token-of-forty-characters-0123456789"
 ZONE, NAME = "acme.example", "mx1.acme.example"
+MAC_KEYS = {"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
 CHALLENGE = f"{LABEL}.{NAME}"
 
 pytestmark = [
@@ -108,6 +111,13 @@ def authority(names: NameServer, public: RunningServer, tmp_path: Path) -> Itera
         server = serve(proxy.app(), tls=running.certificate)
         stack.callback(server.stop)
         yield Running(running, proxy, f"{server.url}/dir")
+
+
+@pytest.fixture
+def bound(tmp_path: Path) -> Iterator[Pebble]:
+    """An authority that makes accounts only for who has a key of its own."""
+    with ExitStack() as stack:
+        yield pebble.start(stack, tmp_path / "bound", f"{IP}:53", mac_keys=MAC_KEYS)
 
 
 @pytest.fixture
@@ -252,6 +262,31 @@ async def test_authority_that_is_away_is_asked_again(
     passes.clock.advance(minutes=6)
     await passes.step()
     assert await shown(passes) == ("True", "Issued")
+
+
+async def test_authority_that_refuses_is_asked_again_after_a_pause(
+    passes: SteppedReconciler, authority: Running
+) -> None:
+    authority.proxy.faults.inject(REFUSED, -1)
+    await passes.apply()
+    await passes.step()
+    assert await shown(passes) == ("False", "CertificateRefused")
+    authority.proxy.faults.clear()
+    passes.clock.advance(minutes=6)
+    await passes.step()
+    assert await shown(passes) == ("True", "Issued")
+
+
+def test_account_is_bound_to_one_that_the_authority_knows(bound: Pebble, tmp_path: Path) -> None:
+    [(number, key)] = MAC_KEYS.items()
+    (tmp_path / "key").write_text(f"{key}\n")
+    url = f"https://127.0.0.1:{bound.port}/dir"
+    account = Account(url, create_key())
+    without = AuthoritySettings(directory=url, ca_file=bound.ca)
+    with pytest.raises(Refused, match="externalAccountRequired"):
+        AcmeAuthority([without]).register(account)
+    known = without.model_copy(update={"eab_kid": number, "eab_key_file": tmp_path / "key"})
+    assert AcmeAuthority([known]).register(account).startswith("https://")
 
 
 async def test_blocked_domain_is_refused_with_the_authoritys_words(

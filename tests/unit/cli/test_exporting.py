@@ -13,7 +13,7 @@ from blueprint.loading import parse
 from blueprint.render import render
 from cli import exporting
 from cli.exporting import Copied, copy_mailbox
-from cli.faults import NOT_EXPORTED, USAGE
+from cli.faults import NOT_EXPORTED, UNWRITABLE, USAGE
 from controlplane.mailboxes.schemas import SETTINGS, SettingsView
 from controlplane.tenants.schemas import EXAMPLE_RESPONSE
 from tests.support.closed_port import closed_port
@@ -90,11 +90,40 @@ def test_nothing_is_copied_where_the_host_keeps_mailu(plane: Plane, tmp_path: Pa
     assert not to.exists()
 
 
-def test_a_directory_that_has_something_is_left_alone(plane: Plane, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("", "it is not empty"), ("acme.yaml", "File exists"), ("acme.yaml/x", "Not a directory")],
+)
+def test_what_is_no_empty_directory_is_left_alone(
+    plane: Plane, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, reason: str
+) -> None:
     given = file(tmp_path, WITHOUT)
-    assert plane.penguin("apply", "-f", given, "--export", str(tmp_path)) == 1
+    assert plane.penguin("apply", "-f", given, "--export", str(tmp_path / name)) == 1
+    assert_shows(capsys.readouterr().err, UNWRITABLE, reason=reason)
     assert [path.name for path in tmp_path.iterdir()] == ["acme.yaml"]
     assert not [each for each in plane.asked if each.startswith("PUT")]
+
+
+@pytest.mark.parametrize("how", ["client", "server"])
+def test_dry_run_that_should_copy_is_refused(
+    plane: Plane, tmp_path: Path, capsys: pytest.CaptureFixture[str], how: str
+) -> None:
+    given, to = file(tmp_path, WITHOUT), tmp_path / "mail"
+    assert plane.penguin("apply", "-f", given, "--dry-run", how, "--export", str(to)) == 1
+    mistake, remedy = "a dry run copies no mail", "leave out --export"
+    assert_shows(capsys.readouterr().err, USAGE, mistake=mistake, remedy=remedy)
+    assert not to.exists()
+
+
+@pytest.mark.parametrize("number", ["-1", "many", "1.5"])
+def test_number_that_is_none_is_refused(
+    plane: Plane, tmp_path: Path, capsys: pytest.CaptureFixture[str], number: str
+) -> None:
+    given = file(tmp_path, WITHOUT)
+    assert plane.penguin("apply", "-f", given, "--discard", number) == 1
+    mistake = f'--discard cannot be "{number}"'
+    assert_shows(capsys.readouterr().err, USAGE, mistake=mistake, remedy=...)
+    assert plane.asked == []
 
 
 def test_the_number_is_named_by_one_option_only(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterator
 from functools import partial
@@ -38,6 +39,14 @@ def test_mail_waits_until_antispam_has_found_admin(
     if code == 250:
         code, _ = client.data(text(OUT, person.address, secrets.token_hex(6)))
     assert code == 451
+
+
+def test_filter_has_the_thresholds_of_rspamd(mailu: Mailu) -> None:
+    ask = ("curl", "-s", "http://127.0.0.1:11334/actions")
+    shown = json.loads(_restarted(mailu, "antispam").run(*ask))
+    found = {each["action"]: each["value"] for each in shown if each["value"] is not None}
+    limits = {name: found[name] for name in ("greylist", "add header", "reject")}
+    assert limits == {"greylist": 4, "add header": 6, "reject": 15}
 
 
 def test_overrides_are_read_at_the_start_alone(mailu: Mailu) -> None:
