@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
+from contextlib import ExitStack
+from pathlib import Path
 
 import hypothesis
 import pytest
 from xdist.remote import Producer
 
+from kit.locks import locked
 from tests.support.plain_log import log_plainly
 from tests.support.schedule import LAB, SharedResources, rank
 
@@ -21,12 +25,27 @@ FIRST_NICE = os.nice(0)
 hypothesis.settings.register_profile("shared machine", deadline=None, max_examples=50)
 hypothesis.settings.load_profile("shared machine")
 log_plainly()
+COLLECTING = ExitStack()
+"""What lasts until all tests are collected."""
+
+
+def _wait_for_the_first() -> None:
+    """Let one worker compile all tests before others collect, which would do the same again."""
+    waited: list[bool] = []
+    COLLECTING.enter_context(locked(Path(__file__).parent, lambda: waited.append(True)))
+    if waited:
+        COLLECTING.close()
+
+
 if "PYTEST_XDIST_WORKER" in os.environ:
     gc.disable()  # until all tests are collected: what is imported and collected stays
+    if not sys.dont_write_bytecode:
+        _wait_for_the_first()
 
 
 def pytest_collection_finish() -> None:
     """Let garbage be looked for from now on, but never among the tests: a fifth of all time."""
+    COLLECTING.close()
     gc.freeze()
     gc.enable()
 
