@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,8 @@ APT_LOCK_SECONDS = 300
 REFUSE_STARTS = "#!/bin/sh\n# Of PenguinMails' set-up: no package starts a daemon.\nexit 101\n"
 BUILD_TOOL = "setuptools"
 """Builds this project, and the locked packages that are published as source only."""
+LOCKED = re.compile(r"^\S.*\n(?:\s+\S.*\n)*", re.MULTILINE)
+"""A package in the lock file: its line, and those with its hashes."""
 FAILED, INTERRUPTED = 1, 130
 """Exit codes."""
 
@@ -223,9 +226,7 @@ class Environment:
             tools.write(self._locked(BUILD_TOOL))
             tools.flush()
             self._pip(["--require-hashes", "--only-binary=:all:", "-r", tools.name], remedy)
-        # The lock file lists all packages: nothing is left to resolve.
-        locked = ["--require-hashes", "--no-build-isolation", "--no-deps", "--no-compile"]
-        self._pip([*locked, "-r", str(self._lock)], remedy)
+        self._install_locked(remedy)
         self._run([str(self.directory / "bin" / "python"), "-c", COMPILE], None, remedy)
         self._lock_digest.write_text(self._digest_of_lock())
 
@@ -239,17 +240,28 @@ class Environment:
         self._pip(["--no-deps", "--no-build-isolation", "-e", str(self._checkout)], remedy)
         self._project_digest.write_text(self._digest_of_project())
 
+    def _install_locked(self, remedy: str) -> None:
+        """Install all packages, by one pip for each core: it reads the lists of all versions."""
+        # The lock file lists all packages: nothing is left to resolve.
+        options = ["--require-hashes", "--no-build-isolation", "--no-deps", "--no-compile"]
+        packages = LOCKED.findall(self._lock.read_text())
+        parts = min(os.cpu_count() or 1, len(packages))
+        with tempfile.TemporaryDirectory() as directory, ThreadPoolExecutor(parts) as at_once:
+            lists = [Path(directory, f"{part}.txt") for part in range(parts)]
+            for part, file in enumerate(lists):
+                file.write_text("".join(packages[part::parts]))
+            list(at_once.map(lambda file: self._pip([*options, "-r", str(file)], remedy), lists))
+
     def _pip(self, arguments: list[str], remedy: str) -> None:
         pip = [str(self.directory / "bin" / "python"), "-m", "pip", "install"]
         self._run([*pip, "-q", "--disable-pip-version-check", *arguments], None, remedy)
 
     def _locked(self, package: str) -> str:
         """Return the lines of one package, with its hashes."""
-        lines = rf"^{package}==(?:.*\\\n)*.*\n"
-        found = re.search(lines, self._lock.read_text(), re.MULTILINE)
-        if found is None:
-            raise SetupError(f"{self._lock} does not list {package}", "run `make lock`")
-        return found[0]
+        for lines in LOCKED.findall(self._lock.read_text()):
+            if lines.startswith(f"{package}=="):
+                return str(lines)
+        raise SetupError(f"{self._lock} does not list {package}", "run `make lock`")
 
     def _digest_of_lock(self) -> str:
         """Return a digest of locked dependencies, interpreter and the checkout's path."""
