@@ -25,6 +25,8 @@ from kit.packages import loaded_for_good
 from kit.plugins import served
 
 IDLE = timedelta(minutes=10)
+IMPORTED_LATER = ("encodings.idna", "grpc._interceptor", "grpc._server", "grpc.experimental")
+"""Modules that are imported by the first server or request: loaded here, not by each worker."""
 
 
 class ForkServer:
@@ -134,9 +136,12 @@ def _work(connection: Connection, work: Callable[[Job, Connection], None]) -> No
 def main() -> None:
     """Load what every operation needs, then serve."""
     with loaded_for_good():
+        import httpx2
+
         from controlplane.pulumi.worker import work
 
-        for module in sys.argv[2:]:
+        httpx2.Client(verify=False).close()  # loads what the first client needs; connects nowhere
+        for module in (*sys.argv[2:], *IMPORTED_LATER):
             import_module(module)
     serve(socket.socket(fileno=int(sys.argv[1])), work)
 

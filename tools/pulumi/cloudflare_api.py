@@ -15,6 +15,9 @@ from tools.pulumi.cloudflare_answers import mistake
 with absent("httpx._main"):  # its command line: 0.2 s of every process where it is installed
     import cloudflare
 
+# httpx loads the modules of a connection with the first client: operations are forked after this.
+cloudflare.DefaultHttpxClient(verify=False).close()
+
 RETRIES = 4
 """Retries of one call after 408, 409, 429, 5xx and lost connections, by the SDK."""
 MAX_ZONES = 1000
