@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from blueprint.digest import digest_of
 from blueprint.fields import Matching
 from blueprint.mail_address import MailAddress, OwnAddress
 from blueprint.tenant import (
@@ -268,6 +269,12 @@ class Cost(Document):
     usd_cents: int
 
 
+CLOUD = {
+    "tenant", "installation", "platform_zone", "hosts", "domains", "draining_domains", "records",
+}  # fmt: skip
+"""What of a blueprint concerns the providers."""
+
+
 class Blueprint(Document):
     """Everything that must exist for one generation of one tenant."""
 
@@ -292,6 +299,12 @@ class Blueprint(Document):
     cost: Cost
     digest: str
     """`sha256:…` over the canonical JSON of everything else in this document."""
+
+    @property
+    def cloud_digest(self) -> str:
+        """Return the digest of what the Pulumi program declares: neither prices, nor what mailboxes
+        and mail may do, nor the generation is in it."""
+        return digest_of(self.model_dump(mode="json", by_alias=True, include=CLOUD))
 
     @property
     def named_zones(self) -> frozenset[DomainName]:

@@ -64,7 +64,9 @@ order by id desc
 limit :limit
 
 -- name: find_last
-select outcome, digest, state from oltp.operations
+select outcome, operation.digest, state, known.cloud
+from oltp.operations as operation
+    left join oltp.digests as known using (tenant_id, digest)
 where tenant_id = :tenant_id and phase = :phase
 order by id desc
 limit 1

@@ -183,14 +183,24 @@ async def record_state(
     await connection.execute(SQL.record_state, values)
 
 
-def last_applied(tenant_id: UUID, phase: str) -> Reading[TextClause, tuple[str, str | None] | None]:
-    """Read the digest of a phase's newest operation and when the state was written that it left;
-    None if it did not succeed."""
+@dataclass(frozen=True)
+class Applied:
+    """What the newest operation of a phase has applied."""
 
-    def applied(rows: Rows) -> tuple[str, str | None] | None:
+    digest: str
+    state: str | None
+    """When the state was written that it left; None: by a version that did not record it."""
+    cloud: str | None
+    """The digest of what concerns the providers; None: by a version that did not record it."""
+
+
+def last_applied(tenant_id: UUID, phase: str) -> Reading[TextClause, Applied | None]:
+    """Read what a phase's newest operation has applied; None if it did not succeed."""
+
+    def applied(rows: Rows) -> Applied | None:
         if not rows or rows[0]["outcome"] != "succeeded":
             return None
-        return str(rows[0]["digest"]), rows[0]["state"]
+        return Applied(str(rows[0]["digest"]), rows[0]["state"], rows[0]["cloud"])
 
     return Reading(SQL.find_last, {"tenant_id": tenant_id, "phase": phase}, applied)
 

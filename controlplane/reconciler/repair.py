@@ -27,6 +27,11 @@ def waits_in_words(snapshot: Snapshot, now: datetime) -> str:
     return ""
 
 
+def gone_of(servers: Mapping[str, Server]) -> dict[str, Server]:
+    """Return the servers that do not exist any more."""
+    return {name: server for name, server in servers.items() if not server.exists}
+
+
 def bought_again(gone: Mapping[str, Server], snapshot: Snapshot) -> list[int]:
     """Return the servers that have ended, and that the policy lets be bought again.
 

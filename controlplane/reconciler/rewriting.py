@@ -58,7 +58,7 @@ class Rewriting:
                 snapshot.tenant.id,
                 phase,
                 kind=REFRESH,
-                digest=snapshot.blueprint.digest,
+                digest=snapshot.cloud.digest or "",
             )
         return written is None or session.clock() - written >= min(intervals)
 

@@ -53,6 +53,8 @@ class Snapshot:
     images: Mapping[str, str] = field(default_factory=dict)
     """The images that are pinned, by service: names by which hosts pull them."""
     cloud: CloudState = field(default_factory=lambda: CloudState(digest=None))
+    is_cloud_current: bool = False
+    """Whether what this blueprint declares at the providers was applied last."""
     look_at: datetime | None = None
     """When the next pass begins at the latest: a question had no answer."""
     awaits_servers_until: datetime | None = None
@@ -116,7 +118,7 @@ class Snapshot:
 
         None where the cloud was not observed as this blueprint left it.
         """
-        if self.cloud.digest != self.blueprint.digest:
+        if not self.is_cloud_current:
             return None
         written = {key.partition("/")[0] for key in self.cloud.records}
         named = {host.zone for host in self.blueprint.hosts}

@@ -162,7 +162,8 @@ where tenant.id = :id and claimed.tenant_id = :id and claimed.name <> all(:names
     @> jsonb_build_array(jsonb_build_object('name', claimed.name))
 
 -- name: add_digest
-insert into oltp.digests (tenant_id, digest) values (:id, :digest) on conflict do nothing
+insert into oltp.digests (tenant_id, digest, cloud) values (:id, :digest, :cloud)
+on conflict do nothing
 
 -- name: has_digest
 select exists(select 1 from oltp.digests where tenant_id = :id and digest = :digest)

@@ -239,9 +239,12 @@ async def names(connection: AsyncConnection, ids: Iterable[UUID | None]) -> dict
     return {row.id: row.name for row in rows}
 
 
-async def record_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> None:
-    """Record that the control plane rendered a blueprint."""
-    await connection.execute(SQL.add_digest, {"id": tenant_id, "digest": digest})
+async def record_digest(
+    connection: AsyncConnection, tenant_id: UUID, digest: str, *, cloud: str
+) -> None:
+    """Record that the control plane rendered a blueprint; `cloud` is its digest for providers."""
+    values = {"id": tenant_id, "digest": digest, "cloud": cloud}
+    await connection.execute(SQL.add_digest, values)
 
 
 async def has_digest(connection: AsyncConnection, tenant_id: UUID, digest: str) -> bool:

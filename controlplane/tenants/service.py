@@ -232,7 +232,7 @@ async def blueprint_of(
     rendered = render_before_a_pass(
         row, hosts, platform, keys=row.public_keys, addresses=addresses, domains=domains_left
     )
-    await repository.record_digest(connection, row.id, rendered.digest)
+    await repository.record_digest(connection, row.id, rendered.digest, cloud=rendered.cloud_digest)
     return rendered
 
 

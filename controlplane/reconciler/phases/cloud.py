@@ -51,7 +51,7 @@ from controlplane.reconciler.ports import (
     Server,
     Servers,
 )
-from controlplane.reconciler.repair import bought_again, repair_begins
+from controlplane.reconciler.repair import bought_again, gone_of, repair_begins
 from controlplane.reconciler.rest import ALWAYS
 from controlplane.reconciler.rewriting import NOTHING, REFRESH, Rewriting
 from controlplane.reconciler.session import AnyReading, Session
@@ -152,7 +152,8 @@ class Cloud(Phase[Observed]):
         report_spam(servers, snapshot)
         moved = _moved(servers, snapshot)
         snapshot.drift.clear()
-        gone = _gone(servers)
+        snapshot.is_cloud_current = snapshot.cloud.digest == snapshot.blueprint.digest
+        gone = gone_of(servers)
         snapshot.is_repaired = repair_begins(snapshot, now := session.clock()) == now
         self._forget_former_addresses(moved, gone, snapshot)
         stopped = await stopped_servers(gone, snapshot, session)
@@ -170,20 +171,24 @@ class Cloud(Phase[Observed]):
         return Observed(settled, moved, closed, gone, stopped, awaited, waits_until, rewrite)
 
     async def _is_applied(self, snapshot: Snapshot, session: Session) -> bool:
-        """Return whether our last operation applied this blueprint, and none wrote the state since.
+        """Return whether our last operation applied what this blueprint has for the providers, and
+        none wrote the state since.
 
         The state's digest alone does not prove that: it is written even if a resource failed, the
         outcome of a run by hand is not reported, and a refresh by hand takes out what has gone.
         """
-        state, digest = snapshot.cloud, snapshot.blueprint.digest
+        state, blueprint = snapshot.cloud, snapshot.blueprint
         last = await self._last_applied(snapshot, session)
-        if last is None or not state.digest == digest == last[0]:
+        if last is None or state.digest != last.digest:
             return False
-        return last[1] in (None, state.written)  # None: of a version that did not record it
+        if blueprint.digest != last.digest and blueprint.cloud_digest != last.cloud:
+            return False
+        snapshot.is_cloud_current = True
+        return last.state in (None, state.written)
 
     async def _last_applied(
         self, snapshot: Snapshot, session: Session
-    ) -> tuple[str, str | None] | None:
+    ) -> operation_rows.Applied | None:
         return await session.fetch(operation_rows.last_applied(snapshot.tenant.id, self.row.name))
 
     async def _look(self, snapshot: Snapshot, session: Session) -> Mapping[str, Server]:
@@ -291,10 +296,12 @@ class Cloud(Phase[Observed]):
             moved = _moved(servers, snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
             if snapshot.is_repaired:
-                for service_id in bought_again(_gone(servers), snapshot):
+                for service_id in bought_again(gone_of(servers), snapshot):
                     await asyncio.to_thread(self._servers.forget, service_id)
             async with session.begin() as connection:
-                await repository.record_digest(connection, tenant_id, blueprint.digest)
+                await repository.record_digest(
+                    connection, tenant_id, blueprint.digest, cloud=blueprint.cloud_digest
+                )
                 await hold_back(connection, tenant_id=tenant_id, addresses=primaries)
             snapshot.cloud = await asyncio.to_thread(
                 self._engine.up,
@@ -365,7 +372,7 @@ class Cloud(Phase[Observed]):
 
     async def _is_ours(self, digest: str, snapshot: Snapshot, session: Session) -> bool:
         last = await self._last_applied(snapshot, session)
-        if last is not None and last[0] == digest:
+        if last is not None and last.digest == digest:
             return True
         async with session.read() as connection:
             return await repository.has_digest(connection, snapshot.tenant.id, digest)
@@ -419,10 +426,6 @@ def _moved(servers: Mapping[str, Server], snapshot: Snapshot) -> dict[str, str]:
         and host.primary_ip
         and servers[host.name].main_ip not in ("", *(address.ip for address in host.addresses))
     }
-
-
-def _gone(servers: Mapping[str, Server]) -> dict[str, Server]:
-    return {name: server for name, server in servers.items() if not server.exists}
 
 
 def _new_hosts(snapshot: Snapshot) -> list[HostRow]:

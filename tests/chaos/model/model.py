@@ -59,8 +59,9 @@ PLACES = (
 settled reaches few of the others."""
 LOOKS = 6
 """At names, while nothing answers."""
-BY_CHANCE, SELDOM = 60, 3
-"""Points at most until something ends: anywhere, or at those that begin alike."""
+SOON, BY_CHANCE, SELDOM = 6, 60, 3
+"""Points at most until something ends: anywhere, of which a pass without changes has few, or at
+those that begin alike."""
 
 
 class Meanwhile(StrEnum):
@@ -268,7 +269,7 @@ class Model(RuleBasedStateMachine):
     @rule(
         what=st.sampled_from(Target),
         at=st.sampled_from(PLACES),
-        after=st.integers(0, BY_CHANCE),
+        after=st.integers(0, SOON) | st.integers(0, BY_CHANCE),
         meanwhile=st.sampled_from(Meanwhile),
     )
     def end(self, what: Target, at: str, after: int, meanwhile: Meanwhile) -> None:

@@ -287,7 +287,7 @@ async def test_record_that_others_have_changed_is_named_as_drift_at_the_first_lo
 async def test_record_that_was_just_written_is_no_drift_while_name_servers_are_behind(
     verified: SteppedReconciler,
 ) -> None:
-    await verified.apply(mailboxes=[{"address": "new@acme.example"}])
+    await verified.apply(domains=[{"name": "acme.example", "dmarc": "reject"}])
     verified.internet.wrong[AUTHORITATIVE] = faults.MISSING
     await look(verified)
     assert await verified.condition("Drifted") == ("False", "AsApplied")

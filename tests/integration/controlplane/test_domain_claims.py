@@ -132,7 +132,7 @@ async def test_tenant_that_overlaps_already_can_be_edited_but_not_extended(opera
 async def test_domain_given_up_is_free_when_its_records_are_gone(operator, pools):
     acme = await create(operator, "acme", domains=[domain("acme.example"), domain("old.example")])
     async with pools.begin(CONTROLLER) as connection:
-        await repository.record_digest(connection, acme["id"], "sha256:1")
+        await repository.record_digest(connection, acme["id"], "sha256:1", cloud="sha256:2")
     assert (await operator.put("/tenants/acme", json=document("acme"))).status_code == 200
     thief = of("bob", domain("go.old.example"))
     assert (await operator.post("/tenants", json=thief)).status_code == 409

@@ -31,7 +31,7 @@ async def old(stepped: SteppedReconciler) -> SteppedReconciler:
     await stepped.apply()
     assert await stepped.step()
     stepped.clock.advance(days=91)
-    await stepped.apply(mailboxes=[{"address": "a@acme.example"}])
+    await stepped.apply(domains=[{"name": "acme.example", "dmarc": "reject"}])
     stepped.cloud.lines = ["mx1: updating"]
     assert await stepped.step()
     return stepped

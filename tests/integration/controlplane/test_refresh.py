@@ -73,7 +73,7 @@ async def test_refresh_of_a_paused_tenant_waits_for_its_end(stepped: SteppedReco
 async def test_refresh_of_a_stalled_tenant_waits_for_a_retry(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     await stepped.until_quiet()
-    await stepped.apply(mailboxes=[{"address": "m1@acme.example"}])
+    await stepped.apply(domains=[{"name": "acme.example", "dmarc": "reject"}])
     stepped.cloud.failures = [REFUSED.shown()]
     await stepped.until_quiet()
     await stepped.api.post("/tenants/acme/refresh")

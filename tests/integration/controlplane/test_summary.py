@@ -17,7 +17,8 @@ from tests.integration.controlplane.stepped_reconciler import SteppedReconciler,
 from tests.support.greeting_phase import Greeting
 
 __all__ = ["stepped"]
-MAILBOX = [{"address": "a@acme.example"}]
+RECORD = [{"name": "acme.example", "dmarc": "reject"}]
+"""Another record than before."""
 TWO = [{"name": "acme.example"}, {"name": "acme-mail.example"}]
 
 
@@ -26,7 +27,7 @@ async def test_available_during_an_edit_stays_true_while_synced_is_false(
 ) -> None:
     await stepped.apply()
     await stepped.step()
-    await stepped.apply(mailboxes=MAILBOX)
+    await stepped.apply(domains=RECORD)
     meanwhile: dict[str, tuple[str, str]] = {}
 
     async def look() -> None:
@@ -47,7 +48,7 @@ async def test_available_during_an_edit_stays_true_while_synced_is_false(
 async def test_available_after_an_edit_that_failed_stays_true(stepped: SteppedReconciler) -> None:
     await stepped.apply()
     await stepped.step()
-    await stepped.apply(mailboxes=MAILBOX)
+    await stepped.apply(domains=RECORD)
     stepped.cloud.failures = [CLOUDFLARE_UNAUTHORIZED.shown()]
     await stepped.step()
     assert await stepped.condition("Available") == ("True", "MailFlows")

@@ -77,7 +77,7 @@ async def test_entry_says_whether_the_tenant_goes_on_by_itself_after_it(
     stepped.cloud.account.withheld = {"mx1-2"}
     await stepped.apply()
     await stepped.until_quiet()
-    await stepped.apply(mailboxes=[{"address": "m1@acme.example"}])
+    await stepped.apply(domains=[{"name": "acme.example", "dmarc": "reject"}])
     stepped.cloud.failures = [REFUSED.shown()]
     await stepped.step()
     assert {row["reason"]: row["stalls"] for row in await todo(stepped)} == {
