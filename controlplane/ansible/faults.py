@@ -105,8 +105,9 @@ ENGINE_REFUSED = FAULTS.code(
     message="{reason}",
     remedy="put the earlier version into playbooks/roles/docker/defaults/main.yml, or find out on "
     "the host why the other one does not work (`journalctl -u docker`)",
-    cause="Another version of the container engine was tried on the host. No container ran, or no "
-    "name was resolved in it, and the earlier version was installed again.",
+    cause="Another version of the container engine was tried on the host. No container ran, no "
+    "name was resolved in it, or Mailu worked no more, and the earlier version was installed "
+    "again.",
     example={
         "reason": "another version of the engine does not work, the old one is back: Run a "
         "container and resolve names in it: dockerd does not start"

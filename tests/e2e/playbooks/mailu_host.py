@@ -33,6 +33,7 @@ from tests.support.lab_zones import Zone
 from tests.support.waiting import SECONDS, wait_for
 
 from .conftest import MailHost
+from .test_docker import OTHER_VERSIONS
 
 PORTS = (22, 25, 80, 443, 465, 587, 993)
 REGISTRIES = ("ghcr.io", "public.ecr.aws")
@@ -89,6 +90,11 @@ class MailuHost:
     @property
     def return_path(self) -> str:
         return f"b.{self.zone.name}"
+
+    @property
+    def with_other_versions(self) -> str:
+        """The lines of package sources with those of other versions of the engine."""
+        return f"deb [trusted=yes] {self.host.lab.packages} ./\n{OTHER_VERSIONS}"
 
     def configure(
         self, server: MailServer | None = None, source: str | None = None, **overrides: Any

@@ -125,10 +125,15 @@ make() {
   dpkg-deb -f $1.deb; echo "Filename: ./$1.deb"; echo "Size: $(stat -c %s $1.deb)"
   echo "SHA256: $(sha256sum $1.deb | cut -d ' ' -f 1)"; echo
 }
-{ make 26.1.9 :; make 27.0 "echo exit 1 > unpacked/usr/sbin/dockerd"; } > Packages
+{
+  make 26.1.9 :
+  rules=/srv/repository/rules.nft
+  make 26.1.8 "sed -i '2i [ ! -e $rules ] || nft -f $rules' unpacked/DEBIAN/postinst"
+  make 27.0 "echo exit 1 > unpacked/usr/sbin/dockerd"
+} > Packages
 """
-"""Two further versions of the engine in a repository on the host: one like the installed one, and
-one that does not start."""
+"""Three further versions of the engine in a repository on the host: one like the installed one, one
+that loads rules when it is installed, and one that does not start."""
 
 
 @dataclass(frozen=True)

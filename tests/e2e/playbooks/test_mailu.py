@@ -34,7 +34,7 @@ from tests.support.waiting import SECONDS, wait_for
 
 from .conftest import contacted, cut_once, playbooks_of
 from .mailu_host import API, ATTACHED, PORTS, MailuHost, make_key, pinned
-from .test_docker import MAKE_VERSIONS, OTHER_VERSIONS, VERSIONS
+from .test_docker import MAKE_VERSIONS, VERSIONS
 
 pytestmark = [pytest.mark.hosts, pytest.mark.in_order, pytest.mark.timeout(1800)]
 
@@ -45,6 +45,11 @@ nft add table ip away; nft add chain ip away out '{ type filter hook output prio
 nft add rule ip away out tcp dport 443 reject
 """
 """Lets the host reach no registry."""
+SHUT = """
+table ip shut {
+  chain out { type filter hook output priority 0; tcp dport 25 reject; }
+}
+"""
 RELAY = """
 import os, pwd, smtplib, sys
 
@@ -180,7 +185,7 @@ def test_bulk_leaves_while_mailu_is_down_and_the_next_run_starts_it(mailu: Mailu
 
 def test_engine_is_changed_under_mailu_if_it_works(mailu: MailuHost) -> None:
     mailu.host.shell(f"mkdir /srv/repository\n{MAKE_VERSIONS}")
-    source = f"deb [trusted=yes] {mailu.host.lab.packages} ./\n{OTHER_VERSIONS}"
+    source = mailu.with_other_versions
     with fault_shown(faults.ENGINE_REFUSED, reason=...):
         mailu.configure(source=source, docker_versions={**VERSIONS, "docker.io": "27.0"})
     assert set(mailu.containers()) == ALL
@@ -191,6 +196,19 @@ def test_engine_is_changed_under_mailu_if_it_works(mailu: MailuHost) -> None:
     assert mailu.configure(source=source, docker_versions=raised) == 0
     mailu.configure(source=source)
     assert set(mailu.containers()) == ALL
+
+
+def test_engine_with_which_mailu_does_not_work_is_put_back(mailu: MailuHost) -> None:
+    mailu.host.shell(f"echo '{SHUT}' > /srv/repository/rules.nft")
+    other = {**VERSIONS, "docker.io": "26.1.8"}
+    with fault_shown(faults.ENGINE_REFUSED, reason=...) as caught:
+        mailu.configure(
+            source=mailu.with_other_versions, docker_versions=other, mailu_attempts=2, mailu_pause=1
+        )
+    mailu.host.shell("rm /srv/repository/rules.nft; nft delete table ip shut")
+    assert "Wait until Mailu judges mail" in str(caught.value)
+    assert mailu.host.shell("dpkg-query -W -f '${Version}' docker.io") == "26.1.9"
+    assert mailu.answer("alice@rcpt.example") == 454
 
 
 def test_other_images_are_taken_if_they_work(mailu: MailuHost) -> None:
