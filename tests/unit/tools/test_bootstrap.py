@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -169,20 +170,20 @@ class Commands:
     """Replaces the commands that create an environment; the call number `fails` fails."""
 
     def __init__(self, fails: int = 0) -> None:
-        self.calls = 0
+        self._numbers = count(1)
         self.commands: list[list[str]] = []
         self.files: list[str] = []
         """Contents of the lists of requirements."""
         self._fails = fails
 
     def __call__(self, command: list[str], *_: object) -> None:
-        self.calls += 1
+        number = next(self._numbers)  # several commands run at the same time
         self.commands.append(command)
         if "-r" in command:
             self.files.append(Path(command[command.index("-r") + 1]).read_text())
         if "venv" in command:
             Path(command[-1]).mkdir(exist_ok=True)
-        if self.calls == self._fails:
+        if number == self._fails:
             raise bootstrap.SetupError("pip was cut off", "again")
 
 
