@@ -39,6 +39,6 @@ class SmallDisk:
 
 
 def unmount(directory: Path) -> None:
-    """Unmount a disk that may be there."""
+    """Unmount a disk that may be there, also one that processes of a killed run still use."""
     if directory.is_mount():
-        subprocess.run(["umount", str(directory)], check=True)
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)
