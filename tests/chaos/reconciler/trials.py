@@ -30,6 +30,9 @@ TAKEN_OVER = 20.0
 """Seconds for which another reconciler waits, if it does."""
 NOTICED = 10.0
 """Seconds in which a process that goes on comes to the provider."""
+UNSEEN = 60.0
+"""Seconds for which nothing else than the listing, of every second here, shows that a server has
+gone: the next regular pass is minutes away."""
 
 
 async def order_twice(play: Play, patience: float) -> None:
@@ -62,10 +65,11 @@ async def end_what_is_wanted_again(play: Play, patience: float) -> None:
     await _declare(play, mx1=1, mx2=1)
     waits = play.scene.without is Without.NOTHING
     await _until(lambda: _has_converged(play), TAKEN_OVER if waits else patience)
-    for pid in play.scene.arms.paused():
+    # The operation goes on first: its reconciler, which has lost the lease, would end it.
+    for pid in reversed(play.scene.arms.paused()):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
-    await asyncio.sleep(NOTICED)
+        await asyncio.sleep(NOTICED)
     await _until(lambda: _has_converged(play), patience)
 
 
@@ -80,7 +84,8 @@ async def end_in_the_portal(play: Play, patience: float) -> None:
     await _declare(play, mx1=1)
     await _until(lambda: _has_converged(play), patience)
     await end_server(play)
-    await _until(lambda: _is_right(play), patience)
+    listed = play.scene.without is Without.NOTHING
+    await _until(lambda: _is_right(play), patience if listed else UNSEEN)
 
 
 TRIALS: dict[Without, tuple[Callable[[Play, float], Awaitable[None]], float]] = {
