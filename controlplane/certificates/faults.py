@@ -86,3 +86,13 @@ EXPIRED = FAULTS.code(
     retryable=True,
     acts=Actor.OPERATOR,
 )
+NO_AUTHORITY = FAULTS.code(
+    "certificate.no_authority",
+    message="mail clients do not accept the certificate of {name}: no public authority is set",
+    remedy="set `PENGUIN_CERTIFICATES__FIRST__DIRECTORY`",
+    cause="People's mail clients accept certificates of public authorities, and the host shows "
+    "that of the tenant's own.",
+    example={"name": "mx1.acme.example"},
+    retryable=True,
+    acts=Actor.OPERATOR,
+)

@@ -24,7 +24,8 @@ DELETING = "Deleting"
 
 TENANT_READY = "mail flows and the last accepted document is applied; of a part: it is usable"
 SUMMARY = {
-    AVAILABLE: "mail flows from at least one domain",
+    AVAILABLE: "mail flows from at least one domain, and people's mail clients accept the "
+    "certificate of its host",
     SYNCED: "the last accepted document is applied",
 }
 """Aggregated from the phases' conditions of a tenant."""

@@ -27,6 +27,7 @@ from controlplane.conditions.model import (
 )
 from controlplane.reconciler.outcome import Outcome
 from controlplane.reconciler.phase_run import Result
+from controlplane.reconciler.public_names import without_certificate
 from controlplane.reconciler.slots import Wait
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, kind_of, subject
@@ -127,7 +128,8 @@ class Summary:
         missing, available = self._missing(), self._available()
         conditions.set(TENANT, SYNCED, missing or ok("Applied"))
         conditions.set(TENANT, AVAILABLE, available)
-        not_ready = missing or (None if available.status is Status.TRUE else available)
+        lacking = next(iter(without_certificate(self._snapshot).values()), None)
+        not_ready = missing or (lacking if available.status is Status.TRUE else available)
         conditions.set(TENANT, READY, not_ready or ok("Ready", available.message))
         if waits is not None:
             if missing is not None and not self._snapshot.tenant.paused and not self.stalled:
@@ -175,13 +177,15 @@ class Summary:
             return
         required = [row for row in self._snapshot.table if row.required]
         types = {kind: types_of(required, kind) for kind in Kind}
+        lacking = without_certificate(self._snapshot)
         for part in self._snapshot.parents:
             if part == TENANT:
                 continue
             of_part = types[kind_of(part)]
             own = [self._conditions.get(part, type_) for type_ in of_part if type_ != READY]
             wrong = next((c for c in own if c and c.status is not Status.TRUE), None)
-            self._conditions.set(part, READY, ok("Ready") if wrong is None else _verdict(wrong))
+            usable = lacking.get(part) or ok("Ready")
+            self._conditions.set(part, READY, usable if wrong is None else _verdict(wrong))
         self._seen_changes = self._conditions.changes
 
     def _missing(self) -> Verdict | None:
@@ -200,18 +204,25 @@ class Summary:
         return None
 
     def _available(self) -> Verdict:
-        """Return whether mail flows from any domain; the message names the others."""
+        """Return whether mail flows from any domain; the message names the others.
+
+        Bulk leaves all the same where a host with Mailu lacks a certificate.
+        """
+        lacking = without_certificate(self._snapshot)
         for row in self._snapshot.table:
             if not row.mail_flows:
                 continue
             domains = [part for part in self._snapshot.parents if kind_of(part) is Kind.DOMAIN]
             enabled = [part for part in domains if self._conditions.is_true(part, row.condition)]
             stops = {part: stop for part in enabled if (stop := self._stop_of(part)) is not None}
-            waiting = [part for part in domains if part not in enabled or part in stops]
+            flowing = set(enabled) - stops.keys() - lacking.keys()
+            waiting = [part for part in domains if part not in flowing]
             if len(waiting) < len(domains):
                 return ok("MailFlows", f"waiting: {', '.join(waiting)}" if waiting else "")
             if stops:
                 return bad("MailStopped", next(iter(stops.values())).sentence)
+            if enabled:
+                return lacking[enabled[0]]
             own = self._conditions.get(TENANT, row.condition)
             if own is not None and own.status is not Status.TRUE:
                 return _verdict(own, prefix=f"{row.condition}: ")

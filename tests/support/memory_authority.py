@@ -142,3 +142,8 @@ def memory_ports(authority: MemoryAuthority | None = None, *, orders_a_week: int
     if authority is None:
         authority = MemoryAuthority(Records(), lambda: datetime.now().astimezone(), ())
     return Ports(authority, authority.records, orders_a_week)
+
+
+def issuing(clock: Callable[[], datetime]) -> Ports:
+    """Return the ports of an authority that issues what is ordered."""
+    return memory_ports(MemoryAuthority(Records(), clock, ("https://ca.example/directory",)))

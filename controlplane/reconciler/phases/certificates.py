@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from controlplane.certificates import repository
-from controlplane.certificates.faults import EXPIRED, FAULTS, RATE_LIMITED
+from controlplane.certificates.faults import EXPIRED, FAULTS, NO_AUTHORITY, RATE_LIMITED
 from controlplane.certificates.repository import CertificateRow, Challenge
 from controlplane.conditions.model import Verdict, ask_of, bad, failed, ok, unknown
 from controlplane.reconciler.issuance import Issuance, Ports
@@ -59,7 +59,8 @@ def of_hosts_and_links(snapshot: Snapshot) -> Wanted:
 class Certificates(Phase[Observed]):
     """Orders and renews; a host without one shows that of the tenant's own authority.
 
-    So a certificate that fails keeps no host from being configured, and no mail from leaving.
+    So a certificate that fails keeps no host from being configured, and no mail from leaving. A
+    host with Mailu is not Ready without one, since people's mail clients do not accept it.
     """
 
     row = Row(
@@ -67,7 +68,8 @@ class Certificates(Phase[Observed]):
         condition="CertificatesReady",
         about="hosts have a certificate of a public authority for their name at port 25, and "
         "domains for the name of their links, and it is renewed in time; without one hosts show "
-        "that of the tenant's own authority, and links have the platform's host",
+        "that of the tenant's own authority, and links have the platform's host; a host with Mailu "
+        "is not Ready without one",
         subjects=frozenset({Kind.HOST, Kind.DOMAIN}),
         needs=("cloud",),
         required=False,
@@ -93,19 +95,24 @@ class Certificates(Phase[Observed]):
     def verdicts(self, observed: Observed, snapshot: Snapshot) -> Verdicts:
         """Return whether the certificate of each subject is valid, and renewed in time."""
         verdicts: dict[str, Verdict] = {}
+        people = {
+            subject(Kind.HOST, each.name) for each in snapshot.blueprint.hosts if each.has_mailu
+        }
         for part, (name, _) in self._wanted(snapshot).items():
             row = observed.rows.get(name)
             if row is None and name in _elsewhere(snapshot):
                 message = f"none is ordered: {name} does not lead to the public address"
                 verdicts[part] = ok("NameElsewhere", message)
             else:
-                verdicts[part] = self._verdict(row, observed.now)
+                verdicts[part] = self._verdict(name, row, observed.now, part in people)
         for domain in snapshot.blueprint.domains:
             none = ok("PlatformHost", "links have the platform's host")
             verdicts.setdefault(subject(Kind.DOMAIN, domain.name), none)
         return verdicts
 
-    def _verdict(self, row: CertificateRow | None, now: datetime) -> Verdict:
+    def _verdict(
+        self, name: str, row: CertificateRow | None, now: datetime, has_mailu: bool
+    ) -> Verdict:
         if row is not None and row.not_after is not None and row.not_after <= now:
             reason = row.trouble or "it was not renewed"
             return failed(EXPIRED(name=row.name, reason=reason))
@@ -115,7 +122,8 @@ class Certificates(Phase[Observed]):
         if row is not None and row.not_after is not None:
             return ok("Issued", f"valid until {row.not_after:%Y-%m-%d %H:%M} UTC")
         if not self._ports.authority.directories:
-            return ok("OwnAuthority", "no public authority is set")
+            none = ok("OwnAuthority", "no public authority is set")
+            return failed(NO_AUTHORITY(name=name)) if has_mailu else none
         return unknown("Waiting", "no certificate is issued yet")
 
     def steps(self, observed: Observed, snapshot: Snapshot) -> Sequence[Step]:

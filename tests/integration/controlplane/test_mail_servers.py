@@ -17,12 +17,15 @@ from cryptography.hazmat.primitives.serialization import (
 from controlplane.ansible.faults import MAILU_REFUSED
 from controlplane.images import faults as images
 from controlplane.images.catalogue import ALL
+from controlplane.reconciler.phase import AnyPhase
+from controlplane.reconciler.phases.certificates import Certificates
 from controlplane.reconciler.phases.identity import Identity
 from controlplane.reconciler.ports import BANNER
 from controlplane.verification.faults import NO_BANNER, OPEN_RELAY
 from tests.integration.controlplane.conftest import document
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
+from tests.support.memory_authority import issuing
 from tests.support.phases import RightMailboxes
 from tests.support.pinned_images import pin_images
 
@@ -37,8 +40,11 @@ def host(name: str = "mx1", mail: str = "mailu") -> dict[str, Any]:
 @pytest.fixture
 async def pinned(stepped: SteppedReconciler) -> dict[str, str]:
     """The names by which hosts pull their images, by service."""
-    [at] = [n for n, phase in enumerate(stepped.phases) if isinstance(phase, Identity)]
-    stepped.phases[at] = Identity(RightMailboxes())
+    doubles: dict[type[AnyPhase], AnyPhase] = {
+        Certificates: Certificates(issuing(stepped.clock)),
+        Identity: Identity(RightMailboxes()),
+    }
+    stepped.phases[:] = [doubles.get(type(phase), phase) for phase in stepped.phases]
     return await pin_images(stepped.database)
 
 

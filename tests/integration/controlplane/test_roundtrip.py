@@ -10,6 +10,7 @@ from sqlalchemy import text
 from controlplane.conditions.failures import FailureThreshold
 from controlplane.database import CONTROLLER
 from controlplane.reconciler.phase import AnyPhase
+from controlplane.reconciler.phases.certificates import Certificates
 from controlplane.reconciler.phases.identity import Identity
 from controlplane.reconciler.phases.roundtrip import Roundtrip
 from controlplane.verification.faults import MISSING
@@ -17,6 +18,7 @@ from controlplane.verification.outbound.faults import OUTBOUND_UNCLEAR
 from controlplane.verification.roundtrip import faults
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
 from tests.support.faults import assert_shows
+from tests.support.memory_authority import issuing
 from tests.support.phases import MemoryMail, RightMailboxes
 from tests.support.pinned_images import pin_images
 
@@ -43,6 +45,7 @@ async def mail(stepped: SteppedReconciler) -> MemoryMail:
     """The mail of a host with Mailu, whose mailboxes are right."""
     mail = MemoryMail()
     doubles: dict[type[AnyPhase], AnyPhase] = {
+        Certificates: Certificates(issuing(stepped.clock)),
         Identity: Identity(RightMailboxes()),
         Roundtrip: Roundtrip(mail, FailureThreshold()),
     }
@@ -80,8 +83,7 @@ async def test_mail_is_tried_before_ready_by_our_mailbox_alone(
     assert (mailbox.domain, mailbox.address) == (ACME, "penguinmails@acme.example")
     assert (mailbox.token, mailbox.selector) == ("token of acme.example", "mu1")
     assert mailbox.name == "mx1.acme.example"
-    assert mailbox.authority is not None  # there is no public certificate
-    assert mailbox.authority.startswith("-----BEGIN CERTIFICATE-----")
+    assert mailbox.authority is None, "its certificate is a public one"
     assert await stepped.condition("Ready") == ("True", "Ready")
     assert ("try", "succeeded", None) in await stepped.operations()
 
