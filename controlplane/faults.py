@@ -262,6 +262,16 @@ DESTROYS_MAIL = FAULTS.code(
     example={"mailboxes": 1, "megabytes": 812, "names": "ann@acme.example on mx1"},
     status=409,
 )
+SERVER_NOT_ENDED = FAULTS.code(
+    "tenant.server_not_ended",
+    message="host {host} has no server that has ended at the provider, so none is bought again",
+    remedy="see `penguin describe tenant/{tenant}`; a server that has ended is known two minutes "
+    "later",
+    cause="A retry names hosts whose servers are to be bought again, and no such condition is "
+    "known of this one: it has a server, is bought already, or is not in the document.",
+    example={"host": "mx1", "tenant": "acme"},
+    status=409,
+)
 STOPPED_BY_OPERATOR = FAULTS.code(
     "stop.by_operator",
     message="an operator stopped it: {reason}",
