@@ -156,7 +156,7 @@ class Cloud(Phase[Observed]):
         gone = gone_of(servers)
         snapshot.is_repaired = repair_begins(snapshot, now := session.clock()) == now
         self._forget_former_addresses(moved, gone, snapshot)
-        stopped = await stopped_servers(gone, snapshot, session)
+        stopped = await stopped_servers(gone, self._servers, snapshot, session)
         awaited = await session.fetch(sweep_rows.awaited(snapshot.tenant.id))
         if not await self._is_applied(snapshot, session):
             return Observed(False, moved, gone=gone, stopped=stopped, awaited=awaited)
