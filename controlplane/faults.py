@@ -6,6 +6,12 @@ from kit.faults import Actor, Table
 
 FAULTS = Table("controlplane", "The HTTP interface: refused requests, and failures behind it")
 
+WRONG_CURSOR = FAULTS.code(
+    "request.cursor",
+    message="the cursor is none that a page of events has",
+    remedy="give `next` of the previous page, or leave `cursor` out",
+    cause="A cursor over events names snapshots of the database, which are checked before use.",
+)
 MALFORMED_JSON = FAULTS.code(
     "request.malformed_json",
     message="the body is not JSON: {reason}",
