@@ -6,6 +6,12 @@ from kit.faults import Actor, Table
 
 FAULTS = Table("controlplane", "The HTTP interface: refused requests, and failures behind it")
 
+WRONG_CURSOR = FAULTS.code(
+    "request.cursor",
+    message="the cursor is none that a page of events has",
+    remedy="give `next` of the previous page, or leave `cursor` out",
+    cause="A cursor over events names snapshots of the database, which are checked before use.",
+)
 MALFORMED_JSON = FAULTS.code(
     "request.malformed_json",
     message="the body is not JSON: {reason}",
@@ -260,6 +266,16 @@ DESTROYS_MAIL = FAULTS.code(
     cause="A host with Mailu, a domain or a mailbox is given up that has mail of people; the "
     "numbers are those of the last look at its host.",
     example={"mailboxes": 1, "megabytes": 812, "names": "ann@acme.example on mx1"},
+    status=409,
+)
+SERVER_NOT_ENDED = FAULTS.code(
+    "tenant.server_not_ended",
+    message="host {host} has no server that has ended at the provider, so none is bought again",
+    remedy="see `penguin describe tenant/{tenant}`; a server that has ended is known two minutes "
+    "later",
+    cause="A retry names hosts whose servers are to be bought again, and no such condition is "
+    "known of this one: it has a server, is bought already, or is not in the document.",
+    example={"host": "mx1", "tenant": "acme"},
     status=409,
 )
 STOPPED_BY_OPERATOR = FAULTS.code(

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from blueprint.fields import NotMatching
+from controlplane.faults import INVALID_REQUEST, WRONG_CURSOR
+from kit.faults import Fault
 
-REMEDY = "give `next` of the previous page"
 NUMBER = "(0|[1-9][0-9]{0,17})"
 SNAPSHOT = f"{NUMBER}:{NUMBER}:((?:{NUMBER}(?:,{NUMBER})*)?)"
 CURSOR = re.compile(f"((?P<seen>{SNAPSHOT})?/(?P<until>{SNAPSHOT})?/)?(?P<last>{NUMBER})", re.ASCII)
@@ -31,10 +31,10 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str) -> Cursor:
-        """Read a cursor; raises NotMatching for what is none. A number has no snapshots."""
+        """Read a cursor; raises `request.invalid` for what is none. A number has no snapshots."""
         found = CURSOR.fullmatch(text)
         if found is None:
-            raise NotMatching(REMEDY)
+            raise _refusal()
         seen, until = _snapshot(found["seen"]), _snapshot(found["until"])
         return cls(int(found["last"]), seen, until)
 
@@ -42,6 +42,10 @@ class Cursor:
         if self.seen is None and self.until is None:
             return str(self.last)
         return f"{self.seen or ''}/{self.until or ''}/{self.last}"
+
+
+def _refusal() -> Fault:
+    return INVALID_REQUEST(violations=(WRONG_CURSOR.violation(path="query.cursor"),))
 
 
 def _snapshot(text: str | None) -> str | None:
@@ -53,7 +57,7 @@ def _snapshot(text: str | None) -> str | None:
     if not 0 < int(first) <= int(end) or any(
         not int(first) <= number < int(end) for number in numbers
     ):
-        raise NotMatching(REMEDY)
+        raise _refusal()
     if numbers != sorted(set(numbers)):
-        raise NotMatching(REMEDY)
+        raise _refusal()
     return text

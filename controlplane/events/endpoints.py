@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AfterValidator
 
 from blueprint.fields import Flag, Text, WrittenWhole
 from controlplane.events import repository
@@ -18,16 +17,11 @@ from controlplane.problems import responses
 router = APIRouter(tags=["events"], route_class=GuardedRoute)
 
 
-def _checked(cursor: str) -> str:
-    return str(Cursor.parse(cursor))
-
-
 @router.get("/events", responses=responses(NOT_FOUND))
 async def list_events(
     access: Reader,
     cursor: Annotated[
         Text,
-        AfterValidator(_checked),
         Query(description="`next` of the previous page", max_length=20_000, examples=["0"]),
     ] = "0",
     tenant: Annotated[Text | None, Query(examples=["acme"])] = None,
@@ -42,13 +36,12 @@ async def list_events(
     Who goes on by `next` misses none, and waits for no transaction: events of one that commits late
     follow those that have a larger id.
     """
+    behind = Cursor.parse(cursor)
     async with access.begin() as connection:
         if latest:
             items, after = await repository.latest(connection, tenant, subject, limit=limit)
         else:
-            items, after = await repository.after(
-                connection, Cursor.parse(cursor), tenant, subject, limit=limit
-            )
+            items, after = await repository.after(connection, behind, tenant, subject, limit=limit)
         if (
             tenant is not None
             and not items

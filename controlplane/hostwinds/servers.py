@@ -32,6 +32,9 @@ RECENT = timedelta(days=1)
 ASKED_SECONDS = 60.0
 """How long the answer about one server is used that is not listed."""
 
+ALONE_SECONDS = 1.0
+"""Between two questions about single servers: the next listing says it of all of them."""
+
 
 class HostwindsServers:
     """The `Servers` of the reconciler: one question in a minute about a server that the last
@@ -53,6 +56,8 @@ class HostwindsServers:
         """Whether the last listing has shown a server that the journal does not know."""
         self._listed: Mapping[int, str] | None = None
         """Main addresses, as they were given last."""
+        self._alone_at = -math.inf
+        """When one server was asked about whose state a person waits for."""
         self._looked_for: dict[int, float] = {}
         """When servers that are not listed were asked for one by one."""
         self._gone: set[int] = set()
@@ -124,6 +129,15 @@ class HostwindsServers:
         day_ago = datetime.now(UTC) - RECENT
         is_recent = any(row.opened_at > day_ago for row in rows)
         return Server("", None, exists=False, is_forgotten=is_forgotten, is_recent=is_recent)
+
+    def trouble(self, service_id: int) -> str | None:
+        """Ask about one server; not more often than once in a second, about whichever."""
+        with self._lock:
+            now = self._clock()
+            if now < self._alone_at + ALONE_SECONDS:
+                return None
+            self._alone_at = now
+        return self._ask(lambda client: client.instance(service_id).trouble)
 
     def forget(self, service_id: int) -> None:
         """Close its purchase."""

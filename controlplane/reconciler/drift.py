@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from controlplane.conditions.model import (
@@ -16,12 +18,12 @@ from controlplane.conditions.model import (
 )
 from controlplane.operations.repository import last_end
 from controlplane.reconciler.faults import SERVER_NOT_RUNNING
-from controlplane.reconciler.ports import Finding
+from controlplane.reconciler.ports import Finding, Servers
 from controlplane.reconciler.repair import waits_in_words
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.sweeps.repository import shown_of
+from controlplane.sweeps.repository import ShownServer, save_shown, shown_of
 from kit.faults import Fault
 
 CHANGED = "ChangedOutside"
@@ -52,7 +54,7 @@ def report_drift(snapshot: Snapshot, *, now: datetime) -> None:
 
 
 async def stopped_servers(
-    gone: Collection[str], snapshot: Snapshot, session: Session
+    gone: Collection[str], provider: Servers, snapshot: Snapshot, session: Session
 ) -> dict[str, Fault]:
     """Return the servers that do not run, by host; note of all of them what is wrong, and which of
     their addresses they have lost."""
@@ -68,7 +70,7 @@ async def stopped_servers(
                     f"server {host.service_id} does not have {address.ip} any more; "
                     "`penguin refresh` asks for another one"
                 )
-        trouble = shown.trouble
+        trouble = await _trouble(host.service_id or 0, shown, provider, session)
         if trouble is None:
             continue
         snapshot.drift[subject(Kind.HOST, host.name)] = f"server {host.service_id} is {trouble}"
@@ -77,6 +79,24 @@ async def stopped_servers(
                 service_id=host.service_id, host=host.name, trouble=trouble
             )
     return stopped
+
+
+async def _trouble(
+    service_id: int, shown: ShownServer, provider: Servers, session: Session
+) -> str | None:
+    """Return why a server does not run, or may not be changed.
+
+    The provider is asked where a person has asked for the pass: they may have started the server
+    after the last listing.
+    """
+    if shown.trouble not in NOT_RUNNING or not session.was_requested:
+        return shown.trouble
+    now = await asyncio.to_thread(provider.trouble, service_id)
+    if now is None or now == shown.trouble:
+        return shown.trouble
+    async with session.begin() as connection:
+        await save_shown(connection, {service_id: replace(shown, trouble=now or None)})
+    return now or None
 
 
 async def note_records(

@@ -69,8 +69,8 @@ SERVER_GONE = FAULTS.code(
     "cloud.server_gone",
     message="server {service_id} of host {host} is not in the account any more; it is not ordered "
     "again",
-    remedy="run `penguin purchases forget {name}` if another is to be bought, or take {host} out "
-    "of the tenant's file",
+    remedy="run `penguin purchases forget {name}`, or `penguin retry` of its tenant, if another is "
+    "to be bought, or take {host} out of the tenant's file",
     cause="It was ended in the provider's portal, or by the provider.",
     example={"service_id": 1001, "host": "mx1", "name": "k3f9a-acme-mx1-3f9a2c71be"},
     retryable=True,

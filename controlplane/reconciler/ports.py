@@ -229,6 +229,10 @@ class Servers(Protocol):
         another process, or this one a moment ago, has made it. None: it has not the server.
         """
 
+    def trouble(self, service_id: int) -> str | None:
+        """Ask about one server why it does not run, or may not be changed; empty: neither. None
+        without an answer, or when one was asked about a moment ago."""
+
     def forget(self, service_id: int) -> None:
         """Close the purchase of a server that has ended: another may be bought."""
 

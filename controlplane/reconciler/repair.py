@@ -33,12 +33,12 @@ def gone_of(servers: Mapping[str, Server]) -> dict[str, Server]:
 
 
 def bought_again(gone: Mapping[str, Server], snapshot: Snapshot) -> list[int]:
-    """Return the servers that have ended, and that the policy lets be bought again.
+    """Return the servers that have ended, and that a person or the policy lets be bought again.
 
-    One that has ended within a day of its order would be bought again and again.
+    The policy does not for one that has ended within a day of its order: it would be bought again
+    and again.
     """
-    if snapshot.tenant.document.spec.repair is not Repair.ALL:
-        return []
+    by_policy = snapshot.is_repaired and snapshot.tenant.document.spec.repair is Repair.ALL
     retired = {host.name for host in snapshot.blueprint.hosts if host.is_retired}
     wanted = {host.name for host in snapshot.blueprint.hosts} - retired
     return [
@@ -48,5 +48,7 @@ def bought_again(gone: Mapping[str, Server], snapshot: Snapshot) -> list[int]:
         and host.name in wanted
         and (server := gone.get(host.name)) is not None
         and not server.is_forgotten
-        and not server.is_recent
+        and (
+            host.service_id in snapshot.tenant.bought_again or (by_policy and not server.is_recent)
+        )
     ]

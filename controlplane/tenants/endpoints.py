@@ -21,6 +21,8 @@ from controlplane.faults import (
     HOST_LEAVES_MAIL,
     KEYS_PENDING,
     NOT_FOUND,
+    OPERATORS_ONLY,
+    SERVER_NOT_ENDED,
     TENANT_DELETING,
     TENANT_EXISTS,
     TENANT_MOVED,
@@ -30,9 +32,10 @@ from controlplane.identity.access import Access, GuardedRoute, OperatorWriter, R
 from controlplane.pagination import Limit, NameCursor, ReasonOrCode, as_reason, paginate
 from controlplane.problems import responses
 from controlplane.tenants import idempotency, repository, selectors, service
+from controlplane.tenants.buying_again import buy_again
 from controlplane.tenants.idempotency import StoredResponse
 from controlplane.tenants.preconditions import Expected, etag
-from controlplane.tenants.schemas import EXAMPLE, TenantPage, TenantView
+from controlplane.tenants.schemas import EXAMPLE, RetryRequest, TenantPage, TenantView
 from controlplane.tenants.selectors import Requirement, SelectorText
 from controlplane.tenants.service import Agreement, Outcome
 from kit.faults import Fault
@@ -72,6 +75,7 @@ Discard = Annotated[
         description="agree that as many mails are destroyed with Mailu of a host, and no more",
     ),
 ]
+WITHOUT_PURCHASES = RetryRequest()
 OUTCOME = "Penguin-Outcome"
 ETAG = {
     "ETag": {
@@ -235,16 +239,24 @@ async def apply_tenant(
 
 @router.post(
     "/tenants/{name}/retry",
-    responses=responses(NOT_FOUND, DESTROYS_MAIL, DOMAIN_TAKEN),
+    responses=responses(
+        NOT_FOUND, DESTROYS_MAIL, DOMAIN_TAKEN, OPERATORS_ONLY, SERVER_NOT_ENDED, TENANT_DELETING
+    ),
 )
-async def retry_tenant(name: Name, request: Request, access: Writer) -> TenantView:
+async def retry_tenant(
+    name: Name, request: Request, access: Writer, body: RetryRequest = WITHOUT_PURCHASES
+) -> TenantView:
     """Try again what has failed, also what is not repeated by itself, and look at the tenant now.
 
-    Of a tenant that is stalled or drifted it is the same as applying its document again.
+    Of a tenant that is stalled or drifted it is the same as applying its document again. Servers
+    that have ended at the provider are bought again only of hosts in `buy_again`.
     """
     agreed = Agreement(request.app.state.platform, destroys_mail=False)
+    now = request.app.state.clock()
     async with access.begin() as connection:
-        row = await service.retry(connection, name, agreed, now=request.app.state.clock())
+        row = await service.retry(connection, name, agreed, now=now)
+        if body.buy_again:
+            await buy_again(connection, row, body.buy_again, access, now=now)
         return await _view(connection, row, request)
 
 

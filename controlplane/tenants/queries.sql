@@ -1,7 +1,7 @@
 -- part: tenants
 select id, name, generation, observed_generation, document, applied_document, deleting,
     paused_at, paused_by, pause_reason, forgotten_zones, public_keys, sending_since, refresh_asked_at,
-    created_at, updated_at
+    bought_again, created_at, updated_at
 from oltp.tenants
 
 -- name: find
@@ -88,6 +88,15 @@ update oltp.tenants set refresh_asked_at = :now
 -- name: end_refresh
 -- Another one may have been asked for meanwhile.
 update oltp.tenants set refresh_asked_at = null where id = :id and refresh_asked_at = :asked_at
+
+-- name: buy_again
+-- What was recorded before stays while a host still has that server.
+update oltp.tenants
+set bought_again = cast(:service_ids as bigint[]) || array(
+    select service_id from oltp.hosts
+    where tenant_id = :id and service_id = any(bought_again)
+        and service_id <> all(cast(:service_ids as bigint[])))
+where id = :id
 
 -- name: set_forgotten_zones
 update oltp.tenants set forgotten_zones = :zones where id = :id

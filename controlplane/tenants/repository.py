@@ -58,6 +58,8 @@ class TenantRow:
     """First UTC day of the warm-up."""
     refresh_asked_at: datetime | None
     """When a comparison with the providers was asked for that has not succeeded yet."""
+    bought_again: Sequence[int]
+    """Service ids of servers that have ended, instead of which a person lets others be bought."""
     created_at: datetime
     updated_at: datetime
 
@@ -169,6 +171,7 @@ async def insert(
         public_keys=None,
         sending_since=None,
         refresh_asked_at=None,
+        bought_again=(),
         created_at=now,
         updated_at=now,
     )
@@ -217,6 +220,13 @@ async def end_refresh(connection: AsyncConnection, row: TenantRow) -> None:
     """Record that the comparison that `row` asks for has succeeded."""
     values = {"id": row.id, "asked_at": row.refresh_asked_at}
     await connection.execute(SQL.end_refresh, values)
+
+
+async def buy_again(
+    connection: AsyncConnection, row: TenantRow, service_ids: Iterable[int]
+) -> None:
+    """Record servers that have ended, instead of which others may be bought."""
+    await connection.execute(SQL.buy_again, {"id": row.id, "service_ids": sorted(set(service_ids))})
 
 
 async def set_forgotten_zones(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
-from blueprint.tenant import Tenant
+from blueprint.tenant import Label, Tenant
+from controlplane.conditions.model import Condition
 from controlplane.events.reasons import Reason
 from controlplane.schemas import Page
 
@@ -61,6 +63,8 @@ EXAMPLE_RESPONSE: dict[str, Any] = {
         }
     ],
 }
+SERVER_GONE = "CloudServerGone"
+"""Reason of the condition of a host whose server has ended at the provider."""
 INTERVENTION: dict[str, Any] = {"reason": "the provider is being migrated"}
 
 
@@ -110,6 +114,29 @@ class Intervention(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [INTERVENTION]})
 
     reason: Reason
+
+
+class RetryRequest(BaseModel):
+    """What of a retry costs money."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"buy_again": ["mx1"]}]}
+    )
+
+    buy_again: list[Label] = Field(
+        default=[],
+        max_length=100,
+        description="hosts whose servers have ended at the provider, and are bought again; "
+        "for operators",
+    )
+
+
+def hosts_without_server(
+    document: Tenant, conditions: Iterable[Condition | ConditionView]
+) -> set[str]:
+    """Return the hosts of a document whose servers have ended at the provider."""
+    subjects = {each.subject for each in conditions if each.reason == SERVER_GONE}
+    return {host.name for host in document.spec.hosts if f"host/{host.name}" in subjects}
 
 
 class TenantPage(Page[TenantView]):

@@ -157,6 +157,11 @@ class Account:
         }
         return {id_: one for id_, one in (ended | shown).items() if id_ in service_ids}
 
+    def trouble(self, service_id: int) -> str | None:
+        """Return why a server does not run; None while the provider does not answer."""
+        shown = [one.trouble for one in self.servers.values() if one.service_id == service_id]
+        return shown[0] if shown and self.answers_of_one else None
+
     def forget(self, service_id: int) -> None:
         """Close the purchase of a server that has ended."""
         self.forgotten |= {label for label, one in self.ended if one.service_id == service_id}

@@ -194,6 +194,9 @@ class Unseen:
         """Return nothing."""
         return {}
 
+    def trouble(self, service_id: int) -> str | None:
+        """Return nothing."""
+
     def forget(self, service_id: int) -> None:
         """Do nothing."""
 

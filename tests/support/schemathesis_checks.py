@@ -26,6 +26,7 @@ ACROSS_FIELDS = {
         *document_faults.ACROSS_FIELDS,
         *faults.ACROSS_FIELDS,
         *message_faults.ACROSS_FIELDS,
+        faults.WRONG_CURSOR,  # its numbers are those of a snapshot, which no pattern says
         faults.TENANT_MOVED,  # like a 409: what the tenant is at the moment
         image_faults.TOO_OLD,
         image_faults.UNKNOWN,  # what the registry has at the moment

@@ -156,7 +156,7 @@ class Cloud(Phase[Observed]):
         gone = gone_of(servers)
         snapshot.is_repaired = repair_begins(snapshot, now := session.clock()) == now
         self._forget_former_addresses(moved, gone, snapshot)
-        stopped = await stopped_servers(gone, snapshot, session)
+        stopped = await stopped_servers(gone, self._servers, snapshot, session)
         awaited = await session.fetch(sweep_rows.awaited(snapshot.tenant.id))
         if not await self._is_applied(snapshot, session):
             return Observed(False, moved, gone=gone, stopped=stopped, awaited=awaited)
@@ -270,7 +270,7 @@ class Cloud(Phase[Observed]):
         asked = snapshot.tenant.refresh_asked_at is not None and snapshot.cloud.digest is not None
         wrong = observed.moved or observed.closed or observed.rewrite
         unbought = bought_again(observed.gone, snapshot)
-        if again or asked or (snapshot.is_repaired and (wrong or unbought)):
+        if again or asked or unbought or (snapshot.is_repaired and wrong):
             return [Step(operation=REFRESH)]
         if observed.settled or observed.waits_until:
             return [Step()] if _new_hosts(snapshot) else []
@@ -295,9 +295,8 @@ class Cloud(Phase[Observed]):
             servers = await self._look(snapshot, session)
             moved = _moved(servers, snapshot)
             primaries = [host.primary.name for host in blueprint.hosts if host.name in moved]
-            if snapshot.is_repaired:
-                for service_id in bought_again(gone_of(servers), snapshot):
-                    await asyncio.to_thread(self._servers.forget, service_id)
+            for service_id in bought_again(gone_of(servers), snapshot):
+                await asyncio.to_thread(self._servers.forget, service_id)
             async with session.begin() as connection:
                 await repository.record_digest(
                     connection, tenant_id, blueprint.digest, cloud=blueprint.cloud_digest

@@ -52,6 +52,9 @@ class FileServers:
     ) -> Mapping[int, Server]:
         raise NotImplementedError  # a sweep asks for no single server
 
+    def trouble(self, service_id: int) -> str | None:
+        raise NotImplementedError
+
     def forget(self, service_id: int) -> None:
         raise NotImplementedError
 

@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlplane.database import CONTROLLER, Database
 from controlplane.events.repository import emit
+from controlplane.faults import INVALID_REQUEST, WRONG_CURSOR
 from tests.integration.controlplane.conftest import create
+from tests.support.faults import assert_shows
 
 WRITERS = 8
 
@@ -114,6 +116,7 @@ async def test_events_of_a_restored_server_are_read_once(operator, pools: Databa
 @pytest.mark.parametrize(
     "cursor",
     [
+        "",
         "x",
         "-1",
         "1/2/3",
@@ -127,8 +130,10 @@ async def test_events_of_a_restored_server_are_read_once(operator, pools: Databa
 )
 async def test_cursor_that_is_none_is_refused(operator, cursor: str) -> None:
     answer = await operator.get("/events", params={"cursor": cursor})
-    assert answer.status_code == 422, answer.text
-    assert "give `next` of the previous page" in answer.text
+    assert_shows(answer.json(), INVALID_REQUEST)
+    [violation] = answer.json()["violations"]
+    assert_shows(violation, WRONG_CURSOR)
+    assert violation["path"] == "query.cursor"
 
 
 async def test_tenants_key_goes_on_behind_its_own_cursor(operator, client_of) -> None:

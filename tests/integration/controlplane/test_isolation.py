@@ -58,6 +58,7 @@ async def test_api_role_writing_a_row_of_another_tenant_is_refused(pools, two):
         "oltp.tenants set public_keys = null",
         "oltp.tenants set observed_generation = 9",
         "oltp.tenants set refresh_asked_at = null",
+        "oltp.tenants set bought_again = '{1001}'",
         "oltp.schedule set token = 0",
         "oltp.schedule set lease_until = null",
     ],

@@ -5,13 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
 from blueprint.naming import server_name
 from controlplane.database import CONTROLLER
+from controlplane.faults import OPERATORS_ONLY, SERVER_NOT_ENDED, TENANT_DELETING
 from controlplane.verification import faults
+from hostwinds.faults import FROZEN
 from tests.integration.controlplane.stepped_reconciler import SteppedReconciler, stepped
+from tests.support.faults import assert_shows
 from tests.support.installation import INSTALLATION
 
 __all__ = ["stepped"]
@@ -117,6 +121,73 @@ async def test_server_that_has_ended_is_bought_again_once_with_all(
     for _ in range(3):
         await look(stepped)
     assert stepped.cloud.account.bought == [LABEL, LABEL], "it ends each time that it is bought"
+
+
+async def retry(stepped: SteppedReconciler, *hosts: str) -> httpx2.Response:
+    return await stepped.api.post("/tenants/acme/retry", json={"buy_again": list(hosts)})
+
+
+@pytest.mark.parametrize("repair", ["never", "dns"])
+async def test_server_that_has_ended_is_bought_again_by_a_retry_that_says_so(
+    stepped: SteppedReconciler, repair: str
+) -> None:
+    await applied(stepped, repair=repair)
+    account = stepped.cloud.account
+    account.is_recent = True
+    account.end(LABEL)
+    await look(stepped)
+    bodies: tuple[dict[str, list[str]] | None, ...] = (None, {}, {"buy_again": []})
+    for body in bodies:
+        assert (await stepped.api.post("/tenants/acme/retry", json=body)).is_success
+        assert await stepped.step()
+    assert account.bought == [LABEL], "no retry has said so"
+    assert (await retry(stepped, "mx1")).is_success
+    await stepped.until_quiet()
+    assert account.bought == [LABEL, LABEL]
+    assert await stepped.condition("Ready") == ("True", "Ready")
+    events = (await stepped.api.get("/events?tenant=acme")).json()["items"]
+    [event] = [event for event in events if event["kind"] == "purchase"]
+    assert (event["reason"], event["actor"] is None) == ("BoughtAgain", False)
+
+    account.end(LABEL)
+    for _ in range(3):
+        await look(stepped)
+    assert account.bought == [LABEL, LABEL], "the word was for the server before"
+
+
+async def test_word_that_a_failed_order_leaves_is_kept_for_its_server_alone(
+    stepped: SteppedReconciler,
+) -> None:
+    await applied(stepped, repair="never")
+    stepped.cloud.account.end(LABEL)
+    await look(stepped)
+    assert (await retry(stepped, "mx1")).is_success
+    stepped.cloud.failures = [FROZEN.shown()]
+    assert await stepped.step()
+    assert stepped.cloud.account.bought == [LABEL]
+    await stepped.until_quiet()
+    assert stepped.cloud.account.bought == [LABEL, LABEL]
+
+
+async def test_retry_that_names_a_host_with_a_server_is_refused_and_changes_nothing(
+    stepped: SteppedReconciler, client_of: Any
+) -> None:
+    await applied(stepped)
+    before = await stepped.tenant()
+    for host in ("mx1", "mx9"):
+        refused = (await retry(stepped, host)).json()
+        assert_shows(refused, SERVER_NOT_ENDED, host=host, tenant="acme")
+    assert (await retry(stepped, "MX 1")).status_code == 422
+    stepped.cloud.account.end(LABEL)
+    await look(stepped)
+    own = await client_of(before["id"])
+    refused = await own.post("/tenants/acme/retry", json={"buy_again": ["mx1"]})
+    assert_shows(refused.json(), OPERATORS_ONLY)
+    assert (await own.post("/tenants/acme/retry", json={})).is_success
+    await look(stepped)
+    assert stepped.cloud.account.bought == [LABEL]
+    assert (await stepped.api.delete("/tenants/acme")).is_success
+    assert_shows((await retry(stepped, "mx1")).json(), TENANT_DELETING, name="acme")
 
 
 async def test_policy_is_read_and_shown_as_written_and_left_out_by_default(

@@ -222,6 +222,29 @@ async def test_server_that_does_not_run_any_more_is_named_at_the_next_sweep(
     assert ready.cloud.ups == 1
 
 
+async def test_server_that_was_started_again_is_seen_by_a_pass_that_a_person_asks_for(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    account = ready.cloud.account
+    server = account.servers[LABEL]
+    server.trouble = "shut down"
+    await sweep.look()
+    assert await ready.step()
+    assert await shown(ready, SERVER_NOT_RUNNING)
+    server.trouble, account.answers_of_one = "", False
+    await ready.api.post("/tenants/acme/retry")
+    assert await ready.step()
+    assert await shown(ready, SERVER_NOT_RUNNING), "the provider has not answered"
+    account.answers_of_one = True
+    await ready.api.post("/tenants/acme/retry")
+    assert await ready.step()
+    assert await ready.condition("Ready") == ("True", "Ready")
+    ready.clock.advance(minutes=11)
+    assert await ready.step()
+    assert await ready.condition("Ready") == ("True", "Ready"), "it is kept until the next listing"
+
+
 async def test_server_that_is_locked_is_named_and_stays_ready(
     ready: SteppedReconciler, sweep: Sweep
 ) -> None:

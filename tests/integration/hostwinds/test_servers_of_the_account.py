@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import pytest
 
-from controlplane.hostwinds.servers import PROOF_SECONDS, HostwindsServers
+from controlplane.hostwinds.servers import ALONE_SECONDS, PROOF_SECONDS, HostwindsServers
 from controlplane.reconciler.ports import Server
 from hostwinds.faults import NOT_SHOWN
 from hostwinds.journal.file import FileJournal
@@ -231,6 +231,22 @@ def test_listing_says_which_servers_do_not_run_or_may_not_be_changed(
     listing = servers.listed()
     assert listing is not None
     assert listing.troubles == {suspended: "suspended", off: "shut down", locked: "locked"}
+
+
+def test_one_server_that_a_person_waits_for_is_asked_about_once_in_a_second(
+    servers: HostwindsServers,
+    three: Sequence[int],
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+) -> None:
+    off, on, _ = three
+    hostwinds_account.power("shutdown", off)
+    assert servers.trouble(off) == "shut down"
+    assert servers.trouble(on) is None, "one was asked about a moment ago"
+    clock.pause(ALONE_SECONDS)
+    assert servers.trouble(on) == ""
+    clock.pause(ALONE_SECONDS)
+    assert servers.trouble(4711) is None
 
 
 def test_purchase_of_a_server_that_has_ended_is_closed_and_no_other(

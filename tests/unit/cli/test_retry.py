@@ -8,10 +8,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from blueprint.cost import dollars
+from blueprint.render import render
+from blueprint.tenant import Tenant
 from cli.environment import Environment
 from cli.faults import USAGE
-from controlplane.tenants.schemas import EXAMPLE_RESPONSE
-from tests.support.command_line import run
+from controlplane.reconciler import faults
+from controlplane.tenants.schemas import EXAMPLE, EXAMPLE_RESPONSE, SERVER_GONE
+from tests.support.command_line import Terminal, run
+from tests.support.installation import PLATFORM
 from tests.support.recording_api import RecordingApi
 
 PROBLEM: dict[str, Any] = {
@@ -23,6 +28,18 @@ PROBLEM: dict[str, Any] = {
     "retryable": False,
     "acts": "user",
 }
+GONE = {
+    "subject": "host/mx1",
+    "type": "InfrastructureReady",
+    "status": "False",
+    "reason": SERVER_GONE,
+    "message": "it has gone",
+    "observed_generation": 2,
+    "last_transition_at": "2026-11-24T12:06:00Z",
+}
+RENDERED = render(Tenant.model_validate(EXAMPLE), platform=PLATFORM, keys=None, generation=1)
+BLUEPRINT = RENDERED.model_dump(mode="json", by_alias=True)
+PRICE = dollars(next(item.usd_cents for item in RENDERED.cost.items if item.host == "mx1"))
 
 
 class Api:
@@ -55,6 +72,64 @@ def test_one_tenant_is_tried_again(configured, capsys) -> None:
     assert capsys.readouterr().out == "tenant/acme is tried again\n"
 
 
+class WithoutServer:
+    """A tenant whose host mx1 has lost its server, and a person at a terminal."""
+
+    def __init__(self, *, deleting: bool = False) -> None:
+        self.tried: list[dict[str, Any]] = []
+        self.tenant = EXAMPLE_RESPONSE | {"conditions": [GONE], "deleting": deleting}
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("/retry"):
+            self.tried.append(json.loads(request.content))
+        answer = BLUEPRINT if request.url.path.endswith("/blueprints") else self.tenant
+        if request.url.path.endswith("/tenants"):
+            answer = {"items": [self.tenant], "next": None}
+        return httpx2.Response(200, json=answer, request=request)
+
+    def penguin(self, *arguments: str, answer: str | None = None) -> int:
+        transport = httpx2.MockTransport(self)
+        stdin = None if answer is None else Terminal(answer)
+        return run(*arguments, environment=Environment(lambda _: None, transport, stdin))
+
+
+@pytest.mark.parametrize(("words", "answer"), [(["--yes"], None), ([], "y\n")])
+def test_server_that_has_ended_is_bought_again_after_its_price_was_agreed_to(
+    configured, capsys, words, answer
+) -> None:
+    api = WithoutServer()
+    assert api.penguin("retry", "acme", *words, answer=answer) == 0
+    assert api.tried == [{"buy_again": ["mx1"]}]
+    shown = capsys.readouterr()
+    assert f"mx1: VPS business for {PRICE} a month" in " ".join(shown.err.split())
+    assert ("again for" in shown.err) is (answer is not None)
+    assert "bought again, within limits and freezes: mx1" in shown.out
+
+
+@pytest.mark.parametrize("answer", [None, "n\n"])
+def test_without_a_yes_nothing_is_tried_and_the_price_is_shown(configured, capsys, answer) -> None:
+    api = WithoutServer()
+    assert api.penguin("retry", "acme", answer=answer) == 1
+    assert api.tried == []
+    shown = " ".join(capsys.readouterr().err.split())
+    assert f"{PRICE} a month" in shown
+    assert "`penguin retry acme --yes`" in shown
+
+
+def test_rest_is_tried_again_without_purchases(configured, capsys) -> None:
+    api = WithoutServer()
+    assert api.penguin("retry", "acme", "--no-purchases") == 0
+    assert api.penguin("retry", "--reason", "cloud.server_gone") == 0
+    api.tenant["deleting"] = True
+    assert api.penguin("retry", "acme", "--yes") == 0
+    assert api.tried == [{}, {}, {}]
+    assert capsys.readouterr().out.splitlines() == ["tenant/acme is tried again"] * 3
+
+
+def test_reason_of_an_ended_server_is_that_of_the_reconciler() -> None:
+    assert faults.SERVER_GONE.reason == SERVER_GONE
+
+
 def test_all_of_a_reason_are_tried_again_and_one_that_is_refused_is_shown(
     configured, capsys
 ) -> None:
@@ -85,6 +160,7 @@ def test_tenants_are_listed_by_a_selection(configured) -> None:
     [
         (["retry"], "it is not clear which tenants are meant"),
         (["retry", "acme", "--reason", "x"], "it is not clear which tenants are meant"),
+        (["retry", "--reason", "x", "--yes"], "servers are bought again of a named tenant alone"),
         (["retry", "host/mx1"], "host/mx1 is not a tenant"),
         (["retry", "--reason"], "requires an argument"),
         (["get", "hosts", "--selector", "a"], "only a list of tenants can be limited"),

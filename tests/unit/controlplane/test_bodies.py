@@ -28,7 +28,7 @@ from controlplane.queue.schemas.changes import RecoverRequest, ResolveRequest, S
 from controlplane.stops.schemas import StopRequest
 from controlplane.suppressions.schemas import CheckRequest, RemovalRequest, SuppressRequest
 from controlplane.tenants.forgetting import ForgetRequest
-from controlplane.tenants.schemas import Intervention
+from controlplane.tenants.schemas import Intervention, RetryRequest
 from controlplane.warmup.schemas import TenantWarmUpRequest, WarmUpRequest
 from sandbox.reference.api import description
 from sender import faults as message_faults
@@ -87,6 +87,7 @@ BODIES: dict[type[BaseModel], dict[str, Any]] = {
         "reason": "Google defers everything",
     },
     EndRequest: {"kind": "provider", "name": "google", "reason": "Google takes mail again"},
+    RetryRequest: {"buy_again": ["mx1", "mx2"]},
     ForgetRequest: {"zones": ["acme.example"]},
     PinRequest: {
         "version": "2024.06.57",
