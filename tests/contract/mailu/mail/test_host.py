@@ -87,6 +87,21 @@ def test_sender_is_warned_after_five_minutes_unless_overrides_say_otherwise(mail
     assert _restarted(mailu, "smtp").run(*ask) == "5m\n"
 
 
+def test_postmaster_is_notified_of_mail_that_is_late(mailu: Mailu) -> None:
+    shown = _restarted(mailu, "smtp").run("postconf", "-h", "notify_classes")
+    assert set(shown.strip().split(", ")) == {"resource", "software", "delay"}
+
+
+def test_port_for_submission_has_no_pipelining(mailu: Mailu, front: Front) -> None:
+    features = {}
+    for port in (25, 10025):
+        with mailu.containers.connect("smtp", port, GATEWAY) as connection:
+            client = SmtpClient(connection, front.hostname)
+            client.ehlo()
+            features[port] = "pipelining" in client.esmtp_features
+    assert features == {25: True, 10025: False}
+
+
 def test_domain_that_was_lost_is_refused_for_now_where_overrides_say_so(
     mailu: Mailu, names: Names, person: Person, front: Front
 ) -> None:

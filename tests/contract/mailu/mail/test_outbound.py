@@ -58,3 +58,22 @@ async def test_mail_that_is_forwarded_leaves_with_a_rewritten_sender(
     assert mail.recipients == ["friend@away.test"]
     assert mail.sender.startswith("SRS0=")
     assert mail.sender.endswith("@platform.test")
+
+
+async def test_bounce_of_forwarded_mail_names_the_sender_and_not_the_rewritten_one(
+    names: Names, person: Person, front: Front, mailu: Mailu
+) -> None:
+    forward = {"forward_enabled": True, "forward_destination": [f"nothing@{person.domain}"]}
+    assert names.client("PATCH", f"/user/{person.address}", forward).status_code == 200
+    mark = secrets.token_hex(6)
+
+    def send() -> None:
+        client = front.smtp()
+        assert client.envelope(OUT, person.address) == [250]
+        assert client.data(text(OUT, person.address, mark))[0] == 250
+
+    async with next_server(mailu.containers, PORT) as server:
+        await asyncio.to_thread(send)
+        mail = await server.mail(mark)
+    assert (mail.sender, mail.recipients) == ("<>", [OUT])
+    assert message_from_bytes(mail.content)["To"] == OUT
