@@ -64,8 +64,8 @@ class HostwindsServers:
         """Those of them that have ended."""
         self._spam: Mapping[int, tuple[str, ...]] = {}
         self._shown: tuple[float, Mapping[int, str]] = (-math.inf, {})
-        """When the account was listed last, and what: the next listing may not have the only one,
-        and the key is known to reach it all the same."""
+        """When a listing had servers, and which: the next one may not have the only one, and the
+        key is known to reach its account all the same."""
 
     def listed(self) -> Listing | None:
         """List the account; None without an answer.
@@ -116,7 +116,12 @@ class HostwindsServers:
         return {id_: self._ended_one(id_) for id_ in self._gone & missing}
 
     def _has_ended(self, service_id: int, client: Client) -> bool:
-        return Presence(client, self._journal()).server(service_id) is None
+        return self._presence(client, self._journal()).server(service_id) is None
+
+    def _presence(self, client: Client, journal: Journal) -> Presence:
+        """Return a visit that goes by what this process's key has shown lately, too."""
+        at, shown = self._shown
+        return Presence(client, journal, shown if self._clock() - at < PROOF_SECONDS else {})
 
     def _ended_one(self, service_id: int) -> Server:
         """Return a server that has ended, with what the journal has of its purchase."""
@@ -161,11 +166,11 @@ class HostwindsServers:
             return None
 
     def _list(self, client: Client) -> Listing:
-        journal, (at, shown) = self._journal(), self._shown
-        is_fresh = self._clock() - at < PROOF_SECONDS
-        presence = Presence(client, journal, shown if is_fresh else {})
+        journal = self._journal()
+        presence = self._presence(client, journal)
         instances = presence.listed()
-        self._shown = self._clock(), {each.service_id: each.account for each in instances}
+        if instances:
+            self._shown = self._clock(), {each.service_id: each.account for each in instances}
         if ours := [instance for instance in instances if self._is_ours(instance.name)]:
             unknown = unexplained(ours, journal.ledger(), journal.left())
             if unknown and not self._unbound:

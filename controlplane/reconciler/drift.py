@@ -23,7 +23,7 @@ from controlplane.reconciler.repair import waits_in_words
 from controlplane.reconciler.session import Session
 from controlplane.reconciler.snapshot import Snapshot
 from controlplane.reconciler.subjects import Kind, subject
-from controlplane.sweeps.repository import ShownServer, save_shown, shown_of
+from controlplane.sweeps.repository import ShownServer, listed_of, save_shown, shown_of
 from kit.faults import Fault
 
 CHANGED = "ChangedOutside"
@@ -51,6 +51,19 @@ def report_drift(snapshot: Snapshot, *, now: datetime) -> None:
     shown = f"{words[:TEXT_LIMIT]}; {waits}" if waits else words[:TEXT_LIMIT]
     drifted = ok(CHANGED, shown) if words else bad("AsApplied", "")
     snapshot.conditions.set(TENANT, DRIFTED, drifted)
+
+
+async def note_unlisted(shown: Collection[str], snapshot: Snapshot, session: Session) -> None:
+    """Note the servers that the account's listing does not have, and that may not have ended;
+    `shown` are the hosts of which the provider says whether they exist."""
+    listed = await session.fetch(listed_of(snapshot.tenant.id))
+    for host in snapshot.cloud.hosts:
+        if host.service_id and host.name not in shown and listed.get(host.service_id, "") is None:
+            snapshot.drift[subject(Kind.HOST, host.name)] = (
+                f"the account's listing does not have server {host.service_id} any more, and it is "
+                "not certain that it has ended; if the portal shows that, run "
+                f"`penguin purchases forget {host.server_name}`"
+            )
 
 
 async def stopped_servers(

@@ -33,7 +33,7 @@ from controlplane.reconciler.awaiting import (
     servers_awaited,
     verdict_of,
 )
-from controlplane.reconciler.drift import is_foreign, stopped_servers
+from controlplane.reconciler.drift import is_foreign, note_unlisted, stopped_servers
 from controlplane.reconciler.faults import (
     FOREIGN_UPDATE,
     MAIN_ADDRESS_MOVED,
@@ -156,6 +156,7 @@ class Cloud(Phase[Observed]):
         gone = gone_of(servers)
         snapshot.is_repaired = repair_begins(snapshot, now := session.clock()) == now
         self._forget_former_addresses(moved, gone, snapshot)
+        await note_unlisted(servers, snapshot, session)
         stopped = await stopped_servers(gone, self._servers, snapshot, session)
         awaited = await session.fetch(sweep_rows.awaited(snapshot.tenant.id))
         if not await self._is_applied(snapshot, session):

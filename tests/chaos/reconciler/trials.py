@@ -81,10 +81,11 @@ async def work_on_one_tenant(play: Play, patience: float) -> None:
 
 async def end_in_the_portal(play: Play, patience: float) -> None:
     """End a server in the portal, and let nothing else happen."""
-    await _declare(play, mx1=1)
-    await _until(lambda: _has_converged(play), patience)
-    await end_server(play)
     listed = play.scene.without is Without.NOTHING
+    await _declare(play, mx1=1)
+    # Without the sweep the new server, too, is not seen before its provisioning is overdue.
+    await _until(lambda: _has_converged(play), patience if listed else 2 * PATIENCE)
+    await end_server(play)
     await _until(lambda: _is_right(play), patience if listed else UNSEEN)
 
 

@@ -222,6 +222,26 @@ async def test_server_that_does_not_run_any_more_is_named_at_the_next_sweep(
     assert ready.cloud.ups == 1
 
 
+async def test_server_that_is_not_listed_and_may_exist_is_named(
+    ready: SteppedReconciler, sweep: Sweep
+) -> None:
+    await sweep.look()
+    account = ready.cloud.account
+    server = account.servers[LABEL]
+    account.answers_of_one = False
+    account.end(LABEL)
+    await sweep.look()
+    assert await ready.step()
+    drifted = await ready.shown_condition("Drifted")
+    assert drifted["status"] == "True"
+    assert (
+        f"host/mx1: the account's listing does not have server {server.service_id} any more"
+        in (drifted["message"])
+    )
+    assert f"`penguin purchases forget {LABEL}`" in drifted["message"]
+    assert await ready.condition("Ready") == ("True", "Ready")
+
+
 async def test_server_that_was_started_again_is_seen_by_a_pass_that_a_person_asks_for(
     ready: SteppedReconciler, sweep: Sweep
 ) -> None:

@@ -159,6 +159,38 @@ def test_server_is_not_taken_for_gone_by_a_key_that_shows_nothing_of_its_account
     assert servers.look(three[:1], {}) == {}
 
 
+def test_only_server_of_the_account_is_gone_for_a_process_that_has_seen_it_listed(
+    servers: HostwindsServers,
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    only = booted(hostwinds_account, "acme-mx1-abc123")
+    clock.pause(120)
+    bought([only], tmp_path)
+    use_listing(servers)
+    hostwinds_account.end(only)
+    clock.pause(60)
+    use_listing(servers)
+    assert not servers.look([only], {})[only].exists
+
+
+def test_only_server_of_the_account_may_exist_when_it_was_listed_long_ago(
+    servers: HostwindsServers,
+    hostwinds_account: HostwindsAccount,
+    clock: Clock,
+    tmp_path: Path,
+) -> None:
+    only = booted(hostwinds_account, "acme-mx1-abc123")
+    clock.pause(120)
+    bought([only], tmp_path)
+    use_listing(servers)
+    hostwinds_account.end(only)
+    clock.pause(PROOF_SECONDS)
+    use_listing(servers)
+    assert servers.look([only], {}) == {}
+
+
 def test_listing_says_which_servers_are_still_created(
     servers: HostwindsServers,
     three: Sequence[int],
