@@ -35,7 +35,8 @@ END
 fi
 lab() { "$python" -m cli.main lab "$@"; }
 look() {
-  grep -v /test-servers/ /proc/self/mounts | sort  # another test may stop its servers meanwhile
+  # Another test, or a run of chaos, may stop its servers and remove its disks meanwhile.
+  grep -v -e /test-servers/ -e /chaos-reconciler/ /proc/self/mounts | sort
   ip -o link | cut -d: -f2; ip netns list; nft list tables; cat /proc/sys/net/ipv4/ip_forward
   find "$groups" -mindepth 1 -type d; find /run "$state" | grep -v lab.log
   if [ "$how" = building ]; then find "$PENGUIN_CACHE_DIR" -mindepth 3; fi

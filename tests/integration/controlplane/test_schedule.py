@@ -182,8 +182,9 @@ async def test_next_look_of_another_tenant_is_not_shown(three, client_of, operat
 
 
 async def test_claim_follows_the_order_of_priorities_that_it_is_given(three, pools, clock) -> None:
+    due = {three[name]: seconds for name, seconds in (("a1", 8), ("b2", 9), ("c3", 10))}
     while held := await take(pools, clock):
-        await give_back(pools, clock, held, seconds=10)
+        await give_back(pools, clock, held, seconds=due[str(held.tenant_id)])
     clock.advance(seconds=11)
     async with pools.begin(CONTROLLER) as connection:
         await request_pass(connection, UUID(three["c3"]), Priority.USER, now=clock())

@@ -159,36 +159,25 @@ def test_server_is_not_taken_for_gone_by_a_key_that_shows_nothing_of_its_account
     assert servers.look(three[:1], {}) == {}
 
 
-def test_only_server_of_the_account_is_gone_for_a_process_that_has_seen_it_listed(
+@pytest.mark.parametrize(("pause", "is_gone"), [(60, True), (PROOF_SECONDS, False)])
+def test_only_server_of_the_account_is_gone_if_the_key_has_shown_it_lately(
     servers: HostwindsServers,
     hostwinds_account: HostwindsAccount,
     clock: Clock,
     tmp_path: Path,
+    *,
+    pause: float,
+    is_gone: bool,
 ) -> None:
     only = booted(hostwinds_account, "acme-mx1-abc123")
     clock.pause(120)
     bought([only], tmp_path)
     use_listing(servers)
     hostwinds_account.end(only)
-    clock.pause(60)
+    clock.pause(pause)
     use_listing(servers)
-    assert not servers.look([only], {})[only].exists
-
-
-def test_only_server_of_the_account_may_exist_when_it_was_listed_long_ago(
-    servers: HostwindsServers,
-    hostwinds_account: HostwindsAccount,
-    clock: Clock,
-    tmp_path: Path,
-) -> None:
-    only = booted(hostwinds_account, "acme-mx1-abc123")
-    clock.pause(120)
-    bought([only], tmp_path)
-    use_listing(servers)
-    hostwinds_account.end(only)
-    clock.pause(PROOF_SECONDS)
-    use_listing(servers)
-    assert servers.look([only], {}) == {}
+    gone = [id_ for id_, server in servers.look([only], {}).items() if not server.exists]
+    assert gone == [only] * is_gone
 
 
 def test_listing_says_which_servers_are_still_created(
