@@ -9,6 +9,7 @@ import pytest
 
 from blueprint.document import Blueprint
 from blueprint.naming import server_name
+from controlplane.reconciler.faults import SERVER_GONE
 from hostwinds import faults as provider
 from hostwinds.journal.file import FileJournal
 from hostwinds.journal.postgres import PostgresJournal
@@ -223,3 +224,35 @@ def test_server_of_another_name_is_not_adopted_by_a_wrong_number(
     control_plane.reconcile()
     assert penguin("get", "tenant", "acme").status == 1
     assert [server.srvrname for server in cloud.hostwinds.all_servers()] == ["our-website"]
+
+
+def test_server_that_has_ended_is_bought_again_by_a_retry_with_a_yes_unless_it_is_frozen(
+    control_plane: ControlPlane,
+    cloud: Cloud,
+    penguin: CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOSTWINDS_JOURNAL", control_plane.dsn)
+    cloud.hostwinds.order("our-website", "52", 12)  # shows that the key reaches the account
+    penguin.apply(FILE)
+    control_plane.reconcile()
+    assert_dns_is_ready(penguin)
+    [server] = [one for one in cloud.hostwinds.all_servers() if one.srvrname == NAME]
+    cloud.hostwinds.end(server.serviceid)
+    control_plane.reconcile()
+    gone = {"service_id": server.serviceid, "host": "mx1", "name": NAME}
+    assert_shows(penguin.condition("InfrastructureReady"), SERVER_GONE, **gone)
+    assert "$38.99 a month" in penguin("retry", "acme").err
+    assert penguin("retry", "--reason", "cloud.server_gone").status == 0
+    control_plane.reconcile()
+    assert cloud.bought() == ["server", "server"], "the website, and the first one"
+
+    assert penguin("freeze", "purchases", "--reason", "the bill is being checked").status == 0
+    assert penguin("retry", "acme", "--yes").status == 0
+    control_plane.reconcile()
+    assert cloud.bought() == ["server", "server"]
+    assert penguin("unfreeze", "purchases", "--reason", "it is right").status == 0
+    control_plane.reconcile()
+    assert_dns_is_ready(penguin)
+    assert cloud.bought() == ["server", "server", "server"]
+    assert [row.key for row in PostgresJournal(control_plane.dsn).intents()] == [NAME]
