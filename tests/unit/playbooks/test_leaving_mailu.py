@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -81,3 +82,18 @@ def test_host_that_has_lost_mailu_already_is_left_alone(leave: Leave, mailu: Pat
     leave(2)
     again = leave(0)
     assert (again.returncode, again.stdout) == (0, "")
+
+
+@pytest.mark.parametrize(("mode", "is_mail"), [(0o600, False), (0o700, True)])
+def test_file_that_a_power_failure_left_is_no_mail_that_was_accepted(
+    leave: Leave, mailu: Path, *, mode: int, is_mail: bool
+) -> None:
+    file = mailu / "mailqueue" / "incoming" / "4jdgxY5HzVz6XpZ"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    file.chmod(mode)
+    os.utime(file, (0, 0))
+    tried = leave(2)
+    assert tried.returncode == is_mail
+    assert ("mail that was accepted is not delivered yet" in tried.stderr) == is_mail
+    assert mailu.exists() == is_mail
