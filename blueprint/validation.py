@@ -61,7 +61,7 @@ RESERVED_TENANTS = (CUSTOMERS_LABEL,)
 
 def violations(tenant: Tenant, platform: Platform) -> list[Located]:
     """Return every broken rule with the path of the value to change."""
-    rules: tuple[Rule, ...] = (_tenant, _region, _hosts, _domains, _mailboxes, _sending)
+    rules: tuple[Rule, ...] = (_tenant, _region, _hosts, _domains, _mailboxes, _sending, _hours)
     located = [violation for rule in rules for violation in rule(tenant, platform)]
     if not located:  # What is derived is looked at only in a document that is valid otherwise.
         blueprint = render(tenant, platform=platform, keys=None, generation=1)
@@ -213,7 +213,11 @@ def _sending(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: 
     sending = tenant.spec.sending
     if tenant.spec.mailboxes and sending.postal_address is None:
         yield _located(NO_POSTAL_ADDRESS, "spec", "sending")
-    for key, hours in (("sending", sending), ("maintenance", tenant.spec.maintenance)):
+
+
+def _hours(tenant: Tenant, platform: Platform) -> Iterator[Located]:  # noqa: ARG001 - one signature
+    spec = tenant.spec
+    for key, hours in (("sending", spec.sending), ("maintenance", spec.maintenance)):
         if hours.timezone not in _timezones():
             yield _located(UNKNOWN_TIMEZONE, "spec", key, "timezone", timezone=hours.timezone)
 

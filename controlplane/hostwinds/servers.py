@@ -31,7 +31,6 @@ RECENT = timedelta(days=1)
 """For how long a purchase is taken for a recent one."""
 ASKED_SECONDS = 60.0
 """How long the answer about one server is used that is not listed."""
-
 ALONE_SECONDS = 1.0
 """Between two questions about single servers: the next listing says it of all of them."""
 

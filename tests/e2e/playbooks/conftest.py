@@ -139,6 +139,7 @@ class MailHost:
         target = next(a for a in self.observed.addresses if a.name == address)
         assert target.ip is not None
         client = smtplib.SMTP(timeout=SECONDS, source_address=(self.lab.sender_address or "", 0))
+        # smtplib has no other way to say which name the certificate must have.
         client._host = target.helo  # type: ignore[attr-defined]
         client.connect(target.ip, 587)
         client.ehlo("sender.example")

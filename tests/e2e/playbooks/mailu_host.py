@@ -201,6 +201,7 @@ class MailuHost:
         primary = self.host.observed.addresses[0]
         context = ssl.create_default_context(cadata=self.host.ca)
         client = smtplib.SMTP_SSL(timeout=SECONDS, context=context)
+        # smtplib has no other way to say which name the certificate must have.
         client._host = primary.helo  # type: ignore[attr-defined]
         client.connect(primary.ip or "", 465)
         client.login(user, token)

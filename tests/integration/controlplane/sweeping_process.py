@@ -53,10 +53,10 @@ class FileServers:
         raise NotImplementedError  # a sweep asks for no single server
 
     def trouble(self, service_id: int) -> str | None:
-        raise NotImplementedError
+        raise NotImplementedError  # nor does it here: only passes do
 
     def forget(self, service_id: int) -> None:
-        raise NotImplementedError
+        raise NotImplementedError  # a sweep closes no purchase
 
 
 async def main() -> None:
